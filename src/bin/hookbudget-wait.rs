@@ -1,0 +1,2 @@
+//! The wait helper that runs inside containers.
+fn main() {}

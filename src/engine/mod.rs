@@ -1,0 +1,1 @@
+//! The pure engine: facts and `now` in, findings out. No I/O, no async, no clock, no environment.

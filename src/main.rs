@@ -1,0 +1,2 @@
+//! The `hookbudget` command: dispatch and nothing else.
+fn main() {}
