@@ -1,1 +1,10 @@
 //! The pure engine: facts and `now` in, findings out. No I/O, no async, no clock, no environment.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod job;
+pub mod seconds;
+pub mod shell;
+pub mod span;
+
+pub use seconds::Seconds;
+pub use span::{Limit, Span};
