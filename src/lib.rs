@@ -1,2 +1,6 @@
 //! Keeps Kubernetes hook Jobs alive through slow cold starts, and says why when they die.
 pub mod engine;
+#[cfg(feature = "server")]
+pub mod http;
+#[cfg(feature = "server")]
+pub mod tls;
