@@ -4,10 +4,15 @@
 pub mod assess;
 pub mod backoff;
 pub mod budget;
+pub mod diagnose;
+pub mod diagnosis;
+pub mod evidence;
 pub mod finding;
 pub mod job;
 pub mod policy;
+pub mod progress;
 pub mod release;
+pub mod root_cause;
 pub mod rule;
 pub mod rules;
 pub mod seconds;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::{Limit, Seconds, Span};
 
@@ -114,7 +114,7 @@ impl Probe {
 }
 
 /// Whom a wait or a probe calls.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Target {
     /// As the script writes it, variables replaced where they are known.
     pub text: String,
