@@ -190,6 +190,9 @@ pub struct Retries {
     pub startup: Seconds,
     /// Pods that fail together under `Never`, at least 1.
     pub parallelism: u32,
+    /// The first failures that a Pod failure policy ignores: they do not count towards the limit, but they do
+    /// delay the replacement.
+    pub ignored: u32,
     /// Containers whose restarts are summed under `OnFailure`, at least 1.
     pub containers: u32,
     /// The node's back-off.
@@ -206,6 +209,7 @@ impl Default for Retries {
             run: Limit::ZERO,
             startup: Seconds::ZERO,
             parallelism: 1,
+            ignored: 0,
             containers: 1,
             kubelet: Kubelet::default(),
             job: JobBackoff::default(),
@@ -244,7 +248,7 @@ impl Retries {
             let (start, end) = (at, at + run);
             let (delay, delay_worst, last) = if self.policy == RestartPolicy::Never {
                 counted = counted.saturating_add(self.parallelism.max(1));
-                let last = counted > self.limit;
+                let last = counted.saturating_sub(self.ignored) > self.limit;
                 let delay = if last {
                     Seconds::ZERO
                 } else {

@@ -8,6 +8,7 @@ pub mod diagnose;
 pub mod diagnosis;
 pub mod evidence;
 pub mod finding;
+pub mod formulas;
 pub mod job;
 pub mod policy;
 pub mod progress;
@@ -18,6 +19,7 @@ pub mod rules;
 pub mod seconds;
 pub mod shell;
 pub mod span;
+pub mod timeline;
 
 pub use assess::{Assessment, assess};
 pub use seconds::Seconds;
