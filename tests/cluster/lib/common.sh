@@ -2,10 +2,6 @@
 # What every script of the test cluster shares: errors, progress lines, paths.
 # Sourced after `set -Eeuo pipefail`; defines functions and constants only.
 
-CLUSTER_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# `lib/tools.sh` and `lib/state.sh` build upon this file.
-readonly CLUSTER_DIR
-
 # Debian keeps iptables, runc and ip in sbin, which is not on every PATH.
 case ":$PATH:" in
   *:/usr/sbin:*) ;;

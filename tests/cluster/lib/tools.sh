@@ -3,6 +3,8 @@
 # each content of its go.mod and go.sum, so that a change of version builds
 # anew and two checkouts share what they have in common.
 
+TOOL_SOURCES=$(cd "$(dirname "${BASH_SOURCE[0]}")/../tools" && pwd)
+readonly TOOL_SOURCES
 readonly TOOL_FAMILIES=(kubernetes coredns helm)
 
 cache_root() {
@@ -17,7 +19,7 @@ cache_root() {
 
 # tool_dir FAMILY: the directory of its binaries, built or not.
 tool_dir() {
-  local source=$CLUSTER_DIR/tools/$1 sum
+  local source=$TOOL_SOURCES/$1 sum
   sum=$(cat "$source/go.mod" "$source/go.sum" | sha256sum)
   printf '%s/cluster-tools/%s-%s' "$(cache_root)" "$1" "${sum:0:16}"
 }
@@ -26,7 +28,7 @@ tool_dir() {
 module_version() {
   awk -v module="$2" '
     $1 == "require" && $2 == module { print $3; exit }
-    $1 == module && $2 ~ /^v/ { print $2; exit }' "$CLUSTER_DIR/tools/$1/go.mod"
+    $1 == module && $2 ~ /^v/ { print $2; exit }' "$TOOL_SOURCES/$1/go.mod"
 }
 
 # tools_path: the families as a PATH prefix; fails if one was not built.
