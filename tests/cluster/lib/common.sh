@@ -2,6 +2,9 @@
 # What every script of the test cluster shares: errors, progress lines, paths.
 # Sourced after `set -Eeuo pipefail`; defines functions and constants only.
 
+# A failure inside $(...) is a failure of the script.
+shopt -s inherit_errexit
+
 # Debian keeps iptables, runc and ip in sbin, which is not on every PATH.
 case ":$PATH:" in
   *:/usr/sbin:*) ;;

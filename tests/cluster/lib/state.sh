@@ -72,9 +72,10 @@ record_pid() {
 
 # live_pid COMPONENT: prints its pid if that very process still runs.
 live_pid() {
-  local pid started
-  read -r pid started <"$PIDS/$1" 2>/dev/null || return 1
-  [ "$(start_time "$pid")" = "$started" ] && printf '%s' "$pid"
+  local pid started now
+  [ -e "$PIDS/$1" ] || return 1
+  read -r pid started <"$PIDS/$1"
+  now=$(start_time "$pid") && [ "$now" = "$started" ] && printf '%s' "$pid"
 }
 
 # spawn COMPONENT CMD...: starts CMD as a daemon that outlives this script and
@@ -92,6 +93,8 @@ spawn() {
       </dev/null >>"$LOGS/$component.log" 2>&1
   ) &
   record_pid "$component" $!
+  # Or this shell would report its end when `down` ends it.
+  disown $!
 }
 
 in_network() {

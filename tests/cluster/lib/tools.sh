@@ -19,9 +19,10 @@ cache_root() {
 
 # tool_dir FAMILY: the directory of its binaries, built or not.
 tool_dir() {
-  local source=$TOOL_SOURCES/$1 sum
+  local source=$TOOL_SOURCES/$1 root sum
+  root=$(cache_root)
   sum=$(cat "$source/go.mod" "$source/go.sum" | sha256sum)
-  printf '%s/cluster-tools/%s-%s' "$(cache_root)" "$1" "${sum:0:16}"
+  printf '%s/cluster-tools/%s-%s' "$root" "$1" "${sum:0:16}"
 }
 
 # module_version FAMILY MODULE: the version that go.mod requires.
