@@ -62,23 +62,22 @@ pub(super) fn retry_sum(cx: &Context<'_>, deadline: Seconds) -> String {
         return format!("the retries never end; deadline {deadline}");
     };
     let policy = cx.job.pod.restart_policy.as_str();
-    let mut text = format!(
-        "{policy}, backoffLimit {}: {} = {lower} with attempts that fail at once",
-        cx.job.backoff_limit.value,
-        if terms.is_empty() {
-            "0".to_owned()
-        } else {
-            terms.join(" + ")
-        },
-    );
-    if let (Limit::At(upper), Limit::At(hang)) = (cx.clocks.retries_upper, cx.clocks.run.worst) {
-        if hang > Seconds::ZERO {
-            text.push_str(&format!(", at most {upper} when each hangs for {hang}"));
-        } else {
-            text.push_str(&format!(", at most {upper} with overshooting delays"));
+    let sum = if terms.is_empty() {
+        "0".to_owned()
+    } else {
+        terms.join(" + ")
+    };
+    let most = match (cx.clocks.retries_upper, cx.clocks.run.worst) {
+        (Limit::At(upper), Limit::At(hang)) if hang > Seconds::ZERO => {
+            format!(", at most {upper} when each hangs for {hang}")
         }
-    }
-    text + &format!("; deadline {deadline}")
+        (Limit::At(upper), _) => format!(", at most {upper} with overshooting delays"),
+        (Limit::Never, _) => String::new(),
+    };
+    format!(
+        "{policy}, backoffLimit {}: {sum} = {lower} with attempts that fail at once{most}; deadline {deadline}",
+        cx.job.backoff_limit.value
+    )
 }
 
 /// How sure a finding is that rests on this reading.

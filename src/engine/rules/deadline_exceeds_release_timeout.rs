@@ -59,9 +59,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let known = clocks.release.is_known();
-    let (severity, confidence) = match known {
-        true => (Severity::Error, Confidence::Certain),
-        false => (Severity::Warning, Confidence::Likely),
+    let (severity, confidence) = if known {
+        (Severity::Error, Confidence::Certain)
+    } else {
+        (Severity::Warning, Confidence::Likely)
     };
     let pointer = cx.field("activeDeadlineSeconds");
     let margin = Seconds::new(1) + RELEASE_POLL + clocks.grace;

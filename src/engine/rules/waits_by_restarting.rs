@@ -53,9 +53,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .as_ref()
         .map_or_else(|| call.tool.clone(), ToString::to_string);
     let proven = matches!((clocks.deadline, clocks.retries_lower), (Some(d), Limit::At(end)) if end < d);
-    let (severity, confidence) = match proven {
-        true => (Severity::Error, Confidence::Certain),
-        false => (Severity::Warning, Confidence::Likely),
+    let (severity, confidence) = if proven {
+        (Severity::Error, Confidence::Certain)
+    } else {
+        (Severity::Warning, Confidence::Likely)
     };
     let cold_start = cx.policy.cold_start;
     let lasts = match clocks.retries_lower {
