@@ -1,5 +1,6 @@
 //! The serving layer over real sockets on loopback: a client that trusts one authority and nothing else.
 #![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     io,
@@ -25,7 +26,9 @@ use hookbudget::{
         Acceptor, BodyError, Drained, HandshakeFailure, HandshakeObserver, Limits, Shutdown, Trigger, client,
         read_body, serve_plain, serve_tls,
     },
-    tls::{Authority, Bundle, LiveCertificate, ServingCertificate, install_provider, server_config},
+    tls::{
+        Authority, Bundle, CA_LIFETIME, LiveCertificate, ServingCertificate, install_provider, server_config,
+    },
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, client::conn::http1, header::CONNECTION};
@@ -214,18 +217,22 @@ async fn a_client_that_trusts_the_authority_is_served() {
 #[tokio::test]
 async fn another_authority_is_refused_and_counted() {
     let server = Server::start(Limits::default()).await;
-    let other = Authority::generate("test", Timestamp::now()).unwrap();
-    let error = client::post(&server.url("/echo"), other.cert_pem(), "x")
-        .await
-        .unwrap_err();
-    assert!(matches!(error, client::ClientError::Connect { .. }), "{error}");
+    // Of another name, and of the same name with another key.
+    let made = server.authority.not_after() - CA_LIFETIME;
+    for name in ["other", "test"] {
+        let other = Authority::generate(name, made).unwrap();
+        let error = client::post(&server.url("/echo"), other.cert_pem(), "x")
+            .await
+            .unwrap_err();
+        assert!(matches!(error, client::ClientError::Connect { .. }), "{error}");
+    }
     // Served again, so the failure before it has been observed.
     client::post(&server.url("/echo"), server.authority.cert_pem(), "x")
         .await
         .unwrap();
     assert_eq!(
         *server.handshakes.failed.lock().unwrap(),
-        [HandshakeFailure::Untrusted]
+        [HandshakeFailure::Untrusted; 2]
     );
 }
 

@@ -188,7 +188,7 @@ impl Reloader {
         shutdown: Shutdown,
         observe: impl Fn(&Result<Reload, FileError>) + Send,
     ) {
-        let mut last_error = None;
+        let mut last_error: Option<String> = None;
         loop {
             tokio::select! {
                 () = shutdown.requested() => return,
@@ -203,7 +203,7 @@ impl Reloader {
                 return;
             };
             self = reloader;
-            last_error = log(&outcome, last_error, &self.live);
+            last_error = log(&outcome, last_error.as_deref(), &self.live);
             observe(&outcome);
         }
     }
@@ -216,7 +216,7 @@ impl Reloader {
 /// Says each thing once: a file that stays broken is not reported at every look.
 fn log(
     outcome: &Result<Reload, FileError>,
-    last_error: Option<String>,
+    last_error: Option<&str>,
     live: &LiveCertificate,
 ) -> Option<String> {
     match outcome {
@@ -227,7 +227,7 @@ fn log(
         }
         Err(error) => {
             let text = error.to_string();
-            if last_error.as_ref() != Some(&text) {
+            if last_error != Some(text.as_str()) {
                 tracing::warn!(error = %text, not_after = %live.not_after(), "serving certificate not reloaded");
             }
             Some(text)
