@@ -4,7 +4,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -23,8 +23,8 @@ use axum::{
 use bytes::Bytes;
 use hookbudget::{
     http::{
-        Acceptor, BodyError, Drained, HandshakeFailure, HandshakeObserver, Limits, Shutdown, Trigger, client,
-        read_body, serve_plain, serve_tls,
+        Acceptor, BodyError, Drained, HandshakeFailure, HandshakeObserver, Limits, Shutdown, Trigger, bind,
+        client, read_body, serve_plain, serve_tls,
     },
     tls::{
         Authority, Bundle, CA_LIFETIME, LiveCertificate, ServingCertificate, install_provider, server_config,
@@ -37,12 +37,13 @@ use jiff::Timestamp;
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{Notify, mpsc},
     task::JoinHandle,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const MAX_BODY: usize = 64 * 1024;
 
 #[derive(Default)]
@@ -117,7 +118,7 @@ impl Server {
             .route("/slow", post(slow))
             .route("/panic", get(panics))
             .with_state(Arc::clone(&gate));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = bind(LOOPBACK).unwrap();
         let address = listener.local_addr().unwrap();
         let (trigger, shutdown) = Shutdown::manual();
         let task = tokio::spawn(serve_tls(listener, acceptor, router, shutdown, limits));
@@ -322,7 +323,7 @@ async fn a_request_in_flight_is_finished_at_shutdown() {
 async fn what_does_not_finish_is_cut() {
     for (drain, second_signal) in [
         (Duration::from_millis(50), false),
-        (Duration::from_secs(600), true),
+        (Duration::from_mins(10), true),
     ] {
         let mut server = Server::start(Limits {
             drain,
@@ -344,7 +345,7 @@ async fn what_does_not_finish_is_cut() {
 #[tokio::test]
 async fn while_the_endpoint_is_withdrawn_requests_are_served_and_sent_away() {
     let limits = Limits {
-        withdrawal: Duration::from_secs(600),
+        withdrawal: Duration::from_mins(10),
         ..Limits::default()
     };
     let server = Server::start(limits).await;
@@ -487,8 +488,39 @@ async fn a_burst_of_new_connections_is_served_without_an_error() {
 }
 
 #[tokio::test]
+async fn a_burst_finds_room_while_nobody_accepts() {
+    let listener = bind(LOOPBACK).unwrap();
+    let address = listener.local_addr().unwrap();
+    let burst = async {
+        let mut queued = Vec::new();
+        for _ in 0..200 {
+            queued.push(TcpStream::connect(address).await.unwrap());
+        }
+        queued
+    };
+    // With too short a queue this waits for ever: what is queued is never accepted.
+    assert_eq!(
+        tokio::time::timeout(Duration::from_secs(30), burst)
+            .await
+            .unwrap()
+            .len(),
+        200
+    );
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let taken = bind(LOOPBACK).unwrap().local_addr().unwrap();
+    let holder = bind(taken).unwrap();
+    let error = bind(taken).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(&taken.to_string()), "{error}");
+    drop(holder);
+}
+
+#[tokio::test]
 async fn plain_http_is_served_by_the_same_layer() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = bind(LOOPBACK).unwrap();
     let url = format!("http://{}/metrics", listener.local_addr().unwrap());
     let (trigger, shutdown) = Shutdown::manual();
     let router = Router::new().route("/metrics", get(async || "up 1\n"));
