@@ -44,7 +44,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-const MAX_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 1024 * 1024;
 
 #[derive(Default)]
 struct Handshakes {
@@ -384,8 +384,8 @@ async fn an_oversized_body_gets_the_handlers_answer() {
     let server = Server::start(Limits::default()).await;
     for (size, expected) in [
         (MAX_BODY, Bytes::from(vec![b'x'; MAX_BODY])),
-        (MAX_BODY + 1, Bytes::from("allowed: more than 65536 bytes")),
-        (3 * MAX_BODY, Bytes::from("allowed: more than 65536 bytes")),
+        (MAX_BODY + 1, Bytes::from("allowed: more than 1048576 bytes")),
+        (3 * MAX_BODY, Bytes::from("allowed: more than 1048576 bytes")),
     ] {
         let body = vec![b'x'; size];
         let answer = client::post(&server.url("/echo"), server.authority.cert_pem(), body)
