@@ -1,9 +1,10 @@
 //! The serving layer over real sockets on loopback: a client that trusts one authority and nothing else.
 #![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,10 +23,12 @@ use axum::{
 use bytes::Bytes;
 use hookbudget::{
     http::{
-        Acceptor, BodyError, Drained, HandshakeFailure, HandshakeObserver, Limits, Shutdown, Trigger, client,
-        read_body, serve_plain, serve_tls,
+        Acceptor, BodyError, Drained, HandshakeFailure, HandshakeObserver, Limits, Shutdown, Trigger, bind,
+        client, read_body, serve_plain, serve_tls,
     },
-    tls::{Authority, Bundle, LiveCertificate, ServingCertificate, install_provider, server_config},
+    tls::{
+        Authority, Bundle, CA_LIFETIME, LiveCertificate, ServingCertificate, install_provider, server_config,
+    },
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, client::conn::http1, header::CONNECTION};
@@ -34,13 +37,14 @@ use jiff::Timestamp;
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{Notify, mpsc},
     task::JoinHandle,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-const MAX_BODY: usize = 64 * 1024;
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const MAX_BODY: usize = 1024 * 1024;
 
 #[derive(Default)]
 struct Handshakes {
@@ -114,7 +118,7 @@ impl Server {
             .route("/slow", post(slow))
             .route("/panic", get(panics))
             .with_state(Arc::clone(&gate));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = bind(LOOPBACK).unwrap();
         let address = listener.local_addr().unwrap();
         let (trigger, shutdown) = Shutdown::manual();
         let task = tokio::spawn(serve_tls(listener, acceptor, router, shutdown, limits));
@@ -214,18 +218,22 @@ async fn a_client_that_trusts_the_authority_is_served() {
 #[tokio::test]
 async fn another_authority_is_refused_and_counted() {
     let server = Server::start(Limits::default()).await;
-    let other = Authority::generate("test", Timestamp::now()).unwrap();
-    let error = client::post(&server.url("/echo"), other.cert_pem(), "x")
-        .await
-        .unwrap_err();
-    assert!(matches!(error, client::ClientError::Connect { .. }), "{error}");
+    // Of another name, and of the same name with another key.
+    let made = server.authority.not_after() - CA_LIFETIME;
+    for name in ["other", "test"] {
+        let other = Authority::generate(name, made).unwrap();
+        let error = client::post(&server.url("/echo"), other.cert_pem(), "x")
+            .await
+            .unwrap_err();
+        assert!(matches!(error, client::ClientError::Connect { .. }), "{error}");
+    }
     // Served again, so the failure before it has been observed.
     client::post(&server.url("/echo"), server.authority.cert_pem(), "x")
         .await
         .unwrap();
     assert_eq!(
         *server.handshakes.failed.lock().unwrap(),
-        [HandshakeFailure::Untrusted]
+        [HandshakeFailure::Untrusted; 2]
     );
 }
 
@@ -315,7 +323,7 @@ async fn a_request_in_flight_is_finished_at_shutdown() {
 async fn what_does_not_finish_is_cut() {
     for (drain, second_signal) in [
         (Duration::from_millis(50), false),
-        (Duration::from_secs(600), true),
+        (Duration::from_mins(10), true),
     ] {
         let mut server = Server::start(Limits {
             drain,
@@ -337,7 +345,7 @@ async fn what_does_not_finish_is_cut() {
 #[tokio::test]
 async fn while_the_endpoint_is_withdrawn_requests_are_served_and_sent_away() {
     let limits = Limits {
-        withdrawal: Duration::from_secs(600),
+        withdrawal: Duration::from_mins(10),
         ..Limits::default()
     };
     let server = Server::start(limits).await;
@@ -376,8 +384,8 @@ async fn an_oversized_body_gets_the_handlers_answer() {
     let server = Server::start(Limits::default()).await;
     for (size, expected) in [
         (MAX_BODY, Bytes::from(vec![b'x'; MAX_BODY])),
-        (MAX_BODY + 1, Bytes::from("allowed: more than 65536 bytes")),
-        (3 * MAX_BODY, Bytes::from("allowed: more than 65536 bytes")),
+        (MAX_BODY + 1, Bytes::from("allowed: more than 1048576 bytes")),
+        (3 * MAX_BODY, Bytes::from("allowed: more than 1048576 bytes")),
     ] {
         let body = vec![b'x'; size];
         let answer = client::post(&server.url("/echo"), server.authority.cert_pem(), body)
@@ -480,8 +488,39 @@ async fn a_burst_of_new_connections_is_served_without_an_error() {
 }
 
 #[tokio::test]
+async fn a_burst_finds_room_while_nobody_accepts() {
+    let listener = bind(LOOPBACK).unwrap();
+    let address = listener.local_addr().unwrap();
+    let burst = async {
+        let mut queued = Vec::new();
+        for _ in 0..200 {
+            queued.push(TcpStream::connect(address).await.unwrap());
+        }
+        queued
+    };
+    // With too short a queue this waits for ever: what is queued is never accepted.
+    assert_eq!(
+        tokio::time::timeout(Duration::from_secs(30), burst)
+            .await
+            .unwrap()
+            .len(),
+        200
+    );
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let taken = bind(LOOPBACK).unwrap().local_addr().unwrap();
+    let holder = bind(taken).unwrap();
+    let error = bind(taken).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(&taken.to_string()), "{error}");
+    drop(holder);
+}
+
+#[tokio::test]
 async fn plain_http_is_served_by_the_same_layer() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = bind(LOOPBACK).unwrap();
     let url = format!("http://{}/metrics", listener.local_addr().unwrap());
     let (trigger, shutdown) = Shutdown::manual();
     let router = Router::new().route("/metrics", get(async || "up 1\n"));
