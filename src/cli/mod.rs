@@ -1,3 +1,4 @@
 //! The command line: arguments, one file per command, rendering.
 
 pub mod manifest;
+pub mod render;

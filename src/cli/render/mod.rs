@@ -1,0 +1,2 @@
+//! What commands print.
+pub mod finding;
