@@ -1,5 +1,6 @@
 //! What holds for every manifest: places lead back to values, and no text breaks the reader.
 #![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use hookbudget::cli::manifest::{Document, Loaded, PathOrStdin, load_with};
 use proptest::prelude::*;
@@ -150,12 +151,10 @@ fn leads_back(document: &Document, again: fn(&str, usize, &Value)) {
 }
 
 fn indented(text: &str) -> String {
-    text.split_inclusive('\n')
-        .map(|line| format!("  {line}"))
-        .collect()
+    format!("  {}", text.replace('\n', "\n  "))
 }
 
-fn manifest(value: Value) -> Value {
+fn manifest(value: &Value) -> Value {
     json!({"apiVersion": "batch/v1", "kind": "Job", "spec": value})
 }
 
@@ -164,7 +163,7 @@ proptest! {
 
     #[test]
     fn places_lead_back_to_values_in_yaml(value in value()) {
-        let object = manifest(value);
+        let object = manifest(&value);
         let text = serde_saphyr::to_string(&object).unwrap();
         let loaded = load(&text);
         prop_assert_eq!(&loaded.errors, &[], "{}", text);
@@ -174,7 +173,7 @@ proptest! {
 
     #[test]
     fn places_lead_back_to_values_in_json(value in value(), pretty in any::<bool>()) {
-        let object = manifest(value);
+        let object = manifest(&value);
         let text = if pretty { serde_json::to_string_pretty(&object) } else { serde_json::to_string(&object) }.unwrap();
         let loaded = load(&format!("{text}\n{text}"));
         prop_assert_eq!(&loaded.errors, &[]);
