@@ -138,7 +138,14 @@ mod tests {
         let shutdown = Shutdown::on_signals().unwrap();
         let send = |signal: &str| {
             let command = format!("kill -{signal} {}", std::process::id());
-            assert!(std::process::Command::new("sh").arg("-c").arg(command).status().unwrap().success());
+            assert!(
+                std::process::Command::new("sh")
+                    .arg("-c")
+                    .arg(command)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
         };
         send("TERM");
         shutdown.requested().await;
