@@ -3,5 +3,6 @@
 //! What cannot be read is said ([`Reading::unread`]), never guessed.
 
 pub mod reading;
+mod syntax;
 
 pub use reading::{EnvValue, Place, Probe, Reading, Target, Unread, Wait};
