@@ -10,8 +10,7 @@ mod params;
 mod words;
 
 pub(super) use ast::{
-    Assign, CaseArm, Command, Item, Join, Kind, List, Param, ParamOp, Part, Pipeline, Redirect, RedirectKind,
-    Word,
+    Assign, CaseArm, Command, Item, Join, Kind, List, Param, ParamOp, Part, Pipeline, RedirectKind, Word,
 };
 pub(super) use cursor::{Parser, SyntaxError};
 
