@@ -100,8 +100,26 @@ fn text<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> Rendered<'a> {
 pub fn locate(judged: &Judged<'_>, at: &At) -> Location {
     match at.script {
         Some(script) => place(judged, &at.pointer, script),
-        None => first_line(judged, judged.document.locate_key(&at.pointer)),
+        None => field(judged, &at.pointer),
     }
+}
+
+/// A field with its value, as far as it stands on one line; the nearest parent where there is none.
+fn field(judged: &Judged<'_>, pointer: &str) -> Location {
+    let key = judged.document.locate_key(pointer);
+    let value = judged.document.locate(pointer);
+    let end = if key.exact && value.line == key.line {
+        value.span.end
+    } else {
+        key.span.end
+    };
+    first_line(
+        judged,
+        Location {
+            span: key.span.start..end,
+            ..key
+        },
+    )
 }
 
 /// Where a line of a container's script stands in the file.
@@ -120,7 +138,7 @@ pub fn place(judged: &Judged<'_>, container: &str, place: Place) -> Location {
     };
     let location = judged
         .document
-        .locate_in_scalar(&pointer, place.line, place.column);
+        .locate_in_scalar(&pointer, place.line + 1, place.column + 1);
     first_line(judged, location)
 }
 
