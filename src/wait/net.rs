@@ -50,18 +50,16 @@ impl Network {
     }
 
     fn request(&self, target: &Target, path: &str) -> String {
-        let headers: String = self
-            .http
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
-        format!(
+        let mut request = format!(
             "{} {path} HTTP/1.1\r\nHost: {target}\r\nUser-Agent: hookbudget-wait/{}\r\nAccept: */*\r\n\
-             Connection: close\r\n{headers}\r\n",
+             Connection: close\r\n",
             self.http.method,
             env!("CARGO_PKG_VERSION"),
-        )
+        );
+        for (name, value) in &self.http.headers {
+            request.extend([name.as_str(), ": ", value, "\r\n"]);
+        }
+        request + "\r\n"
     }
 
     fn judge(&self, line: &str) -> Result<Answer, String> {

@@ -178,10 +178,10 @@ impl Reader {
             "--attempts" => self.attempts = Some(count(flag, &value()?)?),
             "--termination-log" => self.termination_log = Some(value()?.into()),
             "--ready" => {
-                self.http.ready = Statuses::parse(&value()?).map_err(|why| format!("{flag}: {why}"))?
+                self.http.ready = Statuses::parse(&value()?).map_err(|why| format!("{flag}: {why}"))?;
             }
             "--fatal" => {
-                self.http.fatal = Statuses::parse(&value()?).map_err(|why| format!("{flag}: {why}"))?
+                self.http.fatal = Statuses::parse(&value()?).map_err(|why| format!("{flag}: {why}"))?;
             }
             "--method" => self.http.method = method(&value()?)?,
             "--header" => self.http.headers.push(header(&value()?, sources)?),

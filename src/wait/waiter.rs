@@ -311,7 +311,7 @@ mod tests {
             answer,
         };
         let outcome = wait(&target(), budget, &&hand, &script, &mut |line| {
-            lines.push(line.to_owned())
+            lines.push(line.to_owned());
         });
         let end = (&hand).elapsed();
         (outcome, lines, end)
