@@ -1,0 +1,1 @@
+//! Admission: HTTP in, `AdmissionResponse` out.

@@ -1,0 +1,1 @@
+//! The cluster's state in memory: the only place that opens watches.
