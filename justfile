@@ -25,9 +25,9 @@ check:
     cargo check --no-default-features
     cargo check --no-default-features --features wait
 
-# Check licences, advisories and banned crates (needs cargo-deny)
-deny:
-    cargo deny check
+# Check licences, sources and banned crates with cargo-deny; add `advisories` where the advisory database can be reached
+deny *checks="bans licenses sources":
+    cargo deny --all-features check {{ checks }}
 
 # Write generated files and golden outputs anew; look at the diff before you commit it
 bless:
@@ -122,3 +122,62 @@ new-rule code name:
     done
     echo "made $file, $fixtures/{passes,fails}.yaml and the entry in src/engine/rules/mod.rs (move it into the order of the codes)"
     echo "next: write the page and the check, make fails.yaml fail, then: just test && just bless"
+
+# Start a root cause: just new-cause name_of_the_cause (a value of the closed set in src/engine/root_cause.rs)
+new-cause name:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    [[ {{ name }} =~ ^[a-z]+(_[a-z]+)*$ ]] || { echo "a cause is words_in_lower_case, not {{ name }}" >&2; exit 1; }
+    kind=$(sed -E 's/(^|_)([a-z])/\U\2/g' <<< {{ name }})
+    file=src/engine/causes/{{ name }}.rs
+    [ ! -e "$file" ] || { echo "$file exists" >&2; exit 1; }
+    grep -q "\b$kind\b" src/engine/root_cause.rs \
+        || { echo "add $kind to the closed set in src/engine/root_cause.rs first: it is a label value" >&2; exit 1; }
+    cat > "$file" <<CAUSE
+    //! \`{{ name }}\`.
+
+    use super::{Match, cause};
+    use crate::engine::case::Case;
+
+    cause! {
+        /// # What it is
+        ///
+        /// # Evidence
+        ///
+        /// # Not to be confused with
+        ///
+        /// # Repair
+        ///
+        /// # Do not
+        ///
+        $kind, find
+    }
+
+    fn find(_case: &Case<'_>) -> Option<Match> {
+        None
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use serde_json::json;
+
+        use super::*;
+        use crate::engine::testkit::{exited, failed, find};
+
+        #[test]
+        fn its_evidence_is_found() {
+            let evidence = failed("BackoffLimitExceeded", 330, json!({"pods": exited(1, "Error")}));
+            assert!(find(&$kind, &evidence).is_some());
+        }
+
+        #[test]
+        fn its_neighbour_is_not() {
+            let evidence = failed("BackoffLimitExceeded", 330, json!({"pods": exited(2, "Error")}));
+            assert!(find(&$kind, &evidence).is_none());
+        }
+    }
+    CAUSE
+    sed -i "s/^    app_error::AppError,/    {{ name }}::$kind,\n&/" src/engine/causes/mod.rs
+    cargo fmt
+    echo "made $file and its entry in src/engine/causes/mod.rs"
+    echo "next: write the page, find the evidence, and a test with the nearest neighbour that must not match"
