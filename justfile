@@ -27,7 +27,7 @@ check:
 
 # Check licences, sources and banned crates with cargo-deny; add `advisories` where the advisory database can be reached
 deny *checks="bans licenses sources":
-    cargo deny --all-features check {{ checks }}
+    cargo deny check {{ checks }}
 
 # Write generated files and golden outputs anew; look at the diff before you commit it
 bless:
