@@ -14,6 +14,7 @@ pub mod policy;
 pub mod progress;
 pub mod release;
 pub mod root_cause;
+pub mod rewrite;
 pub mod rule;
 pub mod rules;
 pub mod seconds;
