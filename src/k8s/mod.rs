@@ -5,6 +5,7 @@
 
 pub mod helm_release;
 pub mod job;
+pub mod namespace;
 pub mod patch;
 pub mod text;
 

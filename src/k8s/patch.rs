@@ -112,7 +112,11 @@ fn unescape(key: &str) -> Cow<'_, str> {
 }
 
 /// Makes one edit on the tree of states and notes the operation.
-fn write<'e>(root: &mut Node<'e>, edit: &'e Edit, operations: &mut Vec<Operation>) -> Result<(), &'static str> {
+fn write<'e>(
+    root: &mut Node<'e>,
+    edit: &'e Edit,
+    operations: &mut Vec<Operation>,
+) -> Result<(), &'static str> {
     let pointer = edit.pointer();
     let (parent, last) = pointer.rsplit_once('/').ok_or("the pointer names no field")?;
     let mut node = root;
@@ -135,7 +139,11 @@ fn write<'e>(root: &mut Node<'e>, edit: &'e Edit, operations: &mut Vec<Operation
     path.push_str(last);
     let (op, value) = match edit {
         Edit::Set { value, .. } => {
-            let op = if node.state == State::Absent { "add" } else { "replace" };
+            let op = if node.state == State::Absent {
+                "add"
+            } else {
+                "replace"
+            };
             node.state = state_of(value);
             node.children.clear();
             (op, value.clone())

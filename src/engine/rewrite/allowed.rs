@@ -50,6 +50,30 @@ pub fn is_allowed(job: &Job<'_>, edit: &Edit) -> bool {
     }
 }
 
+/// The field of an allowed edit, for a counter's label: one of a small closed set.
+#[must_use]
+pub fn field_label(pointer: &str) -> &'static str {
+    const LABELS: [&str; 9] = [
+        "restartPolicy",
+        "backoffLimit",
+        "activeDeadlineSeconds",
+        "ttlSecondsAfterFinished",
+        "podFailurePolicy",
+        "failedJobsHistoryLimit",
+        "initContainers",
+        "terminationMessagePolicy",
+        "annotations",
+    ];
+    if pointer.split('/').any(|part| part == "env") {
+        return "env";
+    }
+    if pointer.starts_with("/metadata/annotations/") {
+        return "annotations";
+    }
+    let last = pointer.rsplit('/').next().unwrap_or_default();
+    LABELS.into_iter().find(|label| *label == last).unwrap_or("other")
+}
+
 fn is_index(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }

@@ -106,7 +106,10 @@ impl Budget {
             let left = deadline - policy.headroom - startup;
             (
                 left,
-                format!("deadline {deadline} - headroom {} - start-up {startup}", policy.headroom),
+                format!(
+                    "deadline {deadline} - headroom {} - start-up {startup}",
+                    policy.headroom
+                ),
             )
         });
         let release = clocks.release.timeout;

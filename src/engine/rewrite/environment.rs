@@ -22,7 +22,9 @@ pub(super) fn mapped_names<'j>(job: &'j Job<'_>, plan: &mut Plan<'_>) -> Vec<Map
         let (name, word) = (name.trim(), word.trim());
         match Quantity::parse(word) {
             Some(_) if name.is_empty() => {
-                plan.warn(format!("hookbudget.dev/env has no name before ={word}: write NAME={word}"));
+                plan.warn(format!(
+                    "hookbudget.dev/env has no name before ={word}: write NAME={word}"
+                ));
             }
             Some(quantity) => {
                 mappings.retain(|(earlier, _)| *earlier != name);

@@ -13,7 +13,7 @@ mod wait_container;
 
 use serde_json::Value;
 
-pub use allowed::is_allowed;
+pub use allowed::{field_label, is_allowed};
 pub use budget::{Budget, Quantity};
 pub use record::{Change, REWRITTEN};
 pub use wait_container::WAIT_CONTAINER;
@@ -87,17 +87,16 @@ pub fn plan(job: &Job<'_>, assessment: &Assessment, policy: &Policy, level: Rewr
     }
     let targets = wait_container::targets(job, &mut plan);
     let mapped = environment::mapped_names(job, &mut plan);
+    let waits = retries::InnerWait {
+        helper: !targets.is_empty(),
+        mapped: !mapped.is_empty(),
+    };
+    // The deadline is settled first: the retries and the waits have to fit into it.
+    settle_deadline(&mut plan, assessment, policy, level, waits);
     if level == RewriteLevel::All {
-        derive_deadline(&mut plan, assessment, policy);
-        // A deadline is settled first: the retries and the waits have to fit into it.
-        apply_fixes(&mut plan, assessment, level, |edit| edit.pointer().ends_with("/activeDeadlineSeconds"));
-        let waits = retries::InnerWait {
-            helper: !targets.is_empty(),
-            mapped: !mapped.is_empty(),
-        };
         retries::fit(&mut plan, assessment, policy, waits);
     }
-    apply_fixes(&mut plan, assessment, level, |_| true);
+    apply_fixes(&mut plan, assessment, level, |edit| !sets_deadline(edit));
     let budget = Budget::of(job, &assessment.clocks, policy, plan.deadline());
     environment::inject(&mut plan, &budget, &mapped);
     wait_container::add(&mut plan, &budget, policy, &targets);
@@ -138,7 +137,9 @@ impl<'j> Plan<'j> {
 
     fn push(&mut self, edit: Edit, from: Value, rule: &'static str) {
         let to = match &edit {
-            Edit::Set { value, .. } | Edit::Append { value, .. } | Edit::Prepend { value, .. } => value.clone(),
+            Edit::Set { value, .. } | Edit::Append { value, .. } | Edit::Prepend { value, .. } => {
+                value.clone()
+            }
         };
         self.rewrite.changes.push(Change {
             field: At::field(edit.pointer()).dotted(),
@@ -182,7 +183,10 @@ impl<'j> Plan<'j> {
 
     /// `restartPolicy` as the plan leaves it.
     fn restart_policy(&self) -> RestartPolicy {
-        match self.planned("template/spec/restartPolicy").and_then(Value::as_str) {
+        match self
+            .planned("template/spec/restartPolicy")
+            .and_then(Value::as_str)
+        {
             Some("Never") => RestartPolicy::Never,
             Some("OnFailure") => RestartPolicy::OnFailure,
             _ => self.job.pod.restart_policy,
@@ -190,17 +194,34 @@ impl<'j> Plan<'j> {
     }
 }
 
-/// A deadline for a Job that has none and whose release states its timeout. It leaves the release the slack to
-/// see the failure and the Pod its grace period.
-fn derive_deadline(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy) {
+fn sets_deadline(edit: &Edit) -> bool {
+    edit.pointer().ends_with("/activeDeadlineSeconds")
+}
+
+/// The deadline that a rule proposes; and for a Job without one that waits by the numbers it is given, the one
+/// that leaves its release the slack to see the failure and the Pod its grace period.
+fn settle_deadline(
+    plan: &mut Plan<'_>,
+    assessment: &Assessment,
+    policy: &Policy,
+    level: RewriteLevel,
+    waits: retries::InnerWait,
+) {
     let clocks = &assessment.clocks;
-    let Some(timeout) = clocks.release.timeout.filter(|_| clocks.release.is_known()) else {
-        return;
-    };
-    let deadline = timeout - policy.slack - clocks.grace;
-    if plan.job.active_deadline.is_none() && deadline.whole() > 0 {
-        plan.set("activeDeadlineSeconds", deadline.whole().into(), "HB106");
+    let stated = clocks.release.timeout.filter(|_| clocks.release.is_known());
+    let derived = stated.map(|timeout| timeout - policy.slack - clocks.grace);
+    let missing = plan.job.active_deadline.is_none();
+    if let Some(deadline) = derived.filter(|deadline| missing && deadline.whole() > 0) {
+        let useless = level != RewriteLevel::All && retries::end_first(plan.job, clocks, deadline);
+        if useless {
+            // Such a deadline can never fire: it would mend one finding and make a worse one.
+            return;
+        }
+        if level == RewriteLevel::All && waits.mapped {
+            plan.set("activeDeadlineSeconds", deadline.whole().into(), "HB106");
+        }
     }
+    apply_fixes(plan, assessment, level, sets_deadline);
 }
 
 /// The fixes that rules propose, as far as the level allows them and no earlier edit has decided the field.

@@ -1,6 +1,7 @@
 //! The annotation that tells what was rewritten, from what, by which rule.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +24,17 @@ pub struct Change {
     pub to: Value,
     /// The rule or the annotation that asked for it.
     pub rule: Cow<'static, str>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        write!(f, "{}", self.field)?;
+        if !self.from.is_null() {
+            write!(f, " {}", text(&self.from))?;
+        }
+        write!(f, " -> {} ({})", text(&self.to), self.rule)
+    }
 }
 
 /// How a variable is named in a [`Change`].

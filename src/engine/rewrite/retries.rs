@@ -6,9 +6,9 @@ use super::wait_container::WAIT_CONTAINER;
 use super::{Budget, Plan};
 use crate::engine::assess::Assessment;
 use crate::engine::backoff::Retries;
-use crate::engine::budget::retries_of;
-use crate::engine::job::RestartPolicy;
-use crate::engine::policy::Policy;
+use crate::engine::budget::{Clocks, retries_of};
+use crate::engine::job::{Job, RestartPolicy};
+use crate::engine::policy::{Policy, RuleLevel};
 use crate::engine::{Limit, Seconds};
 
 /// Statuses with which `hookbudget-wait` says that another try is of no use: out of time (as `timeout` of GNU
@@ -44,6 +44,7 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
     if job.pod.restart_policy == RestartPolicy::Always
         || job.backoff_limit_per_index.is_some()
         || exempted("HB101")
+        || policy.rules.get("HB101") == Some(&RuleLevel::Off)
     {
         return;
     }
@@ -65,19 +66,26 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
         Some(_) if !on_failure && !waits.helper => return,
         Some(wait) => {
             let attempt = clocks.startup + wait;
-            let second_fits = attempt + crate::engine::backoff::JobBackoff::default().base + attempt <= deadline;
+            let second_fits =
+                attempt + crate::engine::backoff::JobBackoff::default().base + attempt <= deadline;
             let useful = u32::from(waits.helper || second_fits);
             clocks.attempts.saturating_sub(1).min(useful)
         }
-        None if clocks.wait.is_some() || (clocks.is_visible() && !clocks.calls_a_service()) => return,
-        None if clocks.retries_lower > Limit::At(deadline) => return,
+        None if !end_first(job, clocks, deadline) => return,
         None => {
             let never = Retries {
                 policy: RestartPolicy::Never,
                 run: clocks.run.nominal,
                 ..retries_of(job, policy)
             };
-            let outlasts = |limit: &u32| Retries { limit: *limit, ..never }.end().0 > Limit::At(deadline);
+            let outlasts = |limit: &u32| {
+                Retries {
+                    limit: *limit,
+                    ..never
+                }
+                .end()
+                .0 > Limit::At(deadline)
+            };
             let Some(limit) = (0..MAX_LIMIT).find(outlasts) else {
                 return;
             };
@@ -92,6 +100,16 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
     if never && limit <= 1 && job.pod_failure_policy.is_empty() {
         ignore_disruptions(plan, waits);
     }
+}
+
+/// True for a hook that waits by failing and whose retries are over before the deadline. A hook that cannot be
+/// looked into is taken for one when it is retried often.
+pub(super) fn end_first(job: &Job<'_>, clocks: &Clocks, deadline: Seconds) -> bool {
+    let presumed = !clocks.is_visible() && clocks.attempts > 3;
+    job.origin().is_hook()
+        && clocks.wait.is_none()
+        && (clocks.calls_a_service() || presumed)
+        && clocks.retries_lower <= Limit::At(deadline)
 }
 
 /// With few attempts none may be lost to an eviction, and a wait that gave up is not repeated.
