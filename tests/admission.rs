@@ -580,6 +580,7 @@ async fn a_review_of_another_version_is_answered_in_its_own() {
         (old, "admission.k8s.io/v1beta1"),
         (other, "admission.k8s.io/v1"),
         (wrong, "admission.k8s.io/v1"),
+        (broken, "admission.k8s.io/v1"),
     ] {
         let (status, body) = cluster.post("/validate", review.to_string()).await;
         let answer: Value = serde_json::from_str(&body).unwrap();
@@ -590,12 +591,6 @@ async fn a_review_of_another_version_is_answered_in_its_own() {
         assert_eq!(warnings(&answer["response"]).len(), 1, "{body}");
         assert_eq!(cluster.last_skipped(), Some(Skipped::OtherReview));
     }
-    let (status, _) = cluster.post("/validate", broken.to_string()).await;
-    assert_eq!(
-        status,
-        StatusCode::BAD_REQUEST,
-        "there is no telling which version to answer in"
-    );
 }
 
 #[tokio::test]
@@ -650,4 +645,36 @@ async fn other_methods_and_paths_get_a_sentence() {
     assert_eq!(cluster.send(get("/healthz")).await.0, StatusCode::OK);
     assert_eq!(cluster.send(get("/readyz")).await.0, StatusCode::OK);
     assert_eq!(cluster.send(get("/nothing")).await.0, StatusCode::NOT_FOUND);
+}
+
+/// Fails where a faulty rule would.
+struct Faulty(Counted);
+
+impl Observer for Faulty {
+    fn judged(&self, _: &Outcome<'_>) {
+        panic!("a fault inside the judgement");
+    }
+    fn skipped(&self, webhook: Webhook, kind: &'static str, reason: Skipped) {
+        self.0.skipped(webhook, kind, reason);
+    }
+    fn answered(&self, _: Webhook, _: Duration) {}
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_review_its_judgement_and_no_more() {
+    let faulty = Arc::new(Faulty(Counted::default()));
+    let admission = Admission::new(Arc::<Faulty>::clone(&faulty));
+    let cluster = Cluster {
+        router: router(Arc::new(admission), Arc::new(|| true), &Limits::default()),
+        counted: Arc::default(),
+    };
+    for _ in 0..2 {
+        let response = cluster.validate(&review("job-create-waits-by-failing")).await;
+        assert_eq!(response["allowed"], true);
+        assert!(warnings(&response)[0].contains("did not judge"), "{response}");
+    }
+    assert_eq!(
+        *faulty.0.skipped.lock().unwrap(),
+        [Skipped::Panic, Skipped::Panic]
+    );
 }

@@ -59,8 +59,8 @@ pub(super) struct Kind<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
-    #[serde(borrow, default)]
-    api_version: Option<Str<'a>>,
+    #[serde(borrow)]
+    api_version: Option<&'a RawValue>,
     #[serde(borrow)]
     request: Identity<'a>,
 }
@@ -117,7 +117,7 @@ pub(super) fn read(body: &[u8]) -> Result<Incoming<'_>, String> {
         Err(error) => match serde_json::from_slice::<Envelope<'_>>(body) {
             Ok(Envelope { request, api_version }) if !request.uid.0.is_empty() => Ok(Incoming::Other {
                 uid: request.uid,
-                api_version: answer_version(api_version.as_ref().map_or("", |Str(version)| version)),
+                api_version: answer_version(api_version.map_or("", |text| text.get().trim_matches('"'))),
                 why: format!("the review cannot be read: {error}"),
             }),
             _ => Err(format!("the body is no AdmissionReview: {error}; {REMEDY}")),

@@ -68,7 +68,9 @@ pub fn is_rewritable(job: &Job<'_>) -> bool {
         || job
             .annotation("hookbudget.dev/rewrite")
             .is_some_and(|level| level != "none");
-    !job.is_foreign() && (!is_stated_elsewhere(job.origin()) || asks)
+    // The API server refuses Always in a Job: whatever is written there would hide the mistake.
+    let valid = job.pod.restart_policy != RestartPolicy::Always;
+    valid && !job.is_foreign() && (!is_stated_elsewhere(job.origin()) || asks)
 }
 
 /// Plans what to write into a Job. `assessment` is the Job's own, made with the same policy.
@@ -236,7 +238,13 @@ fn apply_fixes(
         RewriteLevel::Safe => FixSafety::Safe,
         RewriteLevel::All => FixSafety::Unsafe,
     };
-    for finding in assessment.findings.iter().filter(|f| f.exempted.is_none()) {
+    // `retries::fit` has decided about these already, with the waits in view that the rewrite brings.
+    let decided = |code| matches!(code, "HB101" | "HB206");
+    let open = assessment
+        .findings
+        .iter()
+        .filter(|finding| finding.exempted.is_none() && !decided(finding.code));
+    for finding in open {
         let Some(fix) = finding.fix.as_ref().filter(|fix| fix.safety <= allowed) else {
             continue;
         };

@@ -41,8 +41,7 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
             .iter()
             .any(|f| f.code == code && f.exempted.is_some())
     };
-    if job.pod.restart_policy == RestartPolicy::Always
-        || job.backoff_limit_per_index.is_some()
+    if job.backoff_limit_per_index.is_some()
         || exempted("HB101")
         || policy.rules.get("HB101") == Some(&RuleLevel::Off)
     {
