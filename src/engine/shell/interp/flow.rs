@@ -2,7 +2,7 @@
 
 use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, Word};
 use super::super::value::{Status, Value};
-use super::{DEEPEST, Flow, Machine, look, test};
+use super::{DEEPEST, Flow, Machine, look, pattern, test};
 
 impl Machine<'_> {
     pub(super) fn list(&mut self, list: &List) -> Flow {
@@ -65,15 +65,22 @@ impl Machine<'_> {
     fn goes_on(&mut self, join: Join, right: &Pipeline) -> bool {
         match (join, &self.status) {
             (Join::And, Status::Success) | (Join::Or, Status::Failure(_)) => {
-                self.classify_codes(|| look::pipeline(right).fails);
+                self.classify_codes_of(right);
                 true
             }
             (Join::And, Status::Failure(_)) => {
-                self.classify_codes(|| look::pipeline(right).fails);
+                self.classify_codes_of(right);
                 false
             }
             (Join::Or, Status::Success) => false,
-            (Join::And, Status::Open) => !self.in_loop(),
+            (Join::And, Status::Open) => {
+                let runs = !self.in_loop();
+                if runs {
+                    // What follows runs only if the wait has ended well.
+                    self.decide_failure();
+                }
+                runs
+            }
             (Join::Or, Status::Open) => true,
             (_, Status::Hidden(why)) => {
                 let why = why.clone();
@@ -81,6 +88,17 @@ impl Machine<'_> {
                     self.hide_bound(&why);
                 }
                 !self.in_loop()
+            }
+        }
+    }
+
+    /// `[ $code = 200 ] && break`: what leaves says what the status means.
+    fn classify_codes_of(&mut self, right: &Pipeline) {
+        if !self.codes.is_empty() {
+            let looks = look::pipeline(right);
+            self.charge(looks.size);
+            if looks.leaves {
+                self.classify_codes(|| looks.fails);
             }
         }
     }
@@ -321,9 +339,9 @@ impl Machine<'_> {
         };
         for arm in arms {
             for pattern in &arm.patterns {
-                let (pattern, _) = self.pattern(pattern);
-                self.charge(pattern.len().min(512) * text.len().min(4096) / 1024);
-                if test::matches(&pattern, &text) {
+                let (wanted, _) = self.pattern(pattern);
+                self.charge(wanted.len().min(512) * text.len().min(4096) / 1024);
+                if pattern::matches(&wanted, &text) {
                     self.status = Status::Success;
                     let flow = self.list(&arm.body);
                     return self.absorb(flow, &Status::Success);

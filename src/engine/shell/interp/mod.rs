@@ -15,7 +15,10 @@ mod frame;
 mod look;
 mod loops;
 mod output;
+mod parameters;
+mod pattern;
 mod test;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -28,7 +31,7 @@ pub(super) use external::is_shell;
 use frame::Frame;
 
 /// The most commands that are run for one container.
-const MOST_STEPS: u32 = 60_000;
+const MOST_STEPS: u32 = 200_000;
 
 /// The most rounds of one loop. A loop that goes on for longer is taken for endless.
 pub(super) const MOST_ROUNDS: u64 = 4_000;
