@@ -82,6 +82,18 @@ fn whether_a_wait_falls_through_depends_on_what_comes_after() {
             "w() { for i in 1 2; do nc -zw1 a 1 && return 0; sleep 1; done; return 1; }; w || true; migrate",
             true,
         ),
+        (
+            "kubectl wait --for=condition=complete job/x --timeout=9s || { kubectl logs job/x; exit 1; }; migrate",
+            false,
+        ),
+        (
+            "if ! dockerize -wait tcp://a:1; then kubectl get pods; exit 1; fi; migrate",
+            false,
+        ),
+        (
+            "if [ -n \"$X\" ]; then dockerize -wait tcp://a:1; migrate; fi",
+            true,
+        ),
         ("dockerize -wait tcp://a:1; migrate", true),
         ("dockerize -wait tcp://a:1 && migrate", false),
         ("set -e\ndockerize -wait tcp://a:1\nmigrate", false),

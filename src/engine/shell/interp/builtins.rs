@@ -34,8 +34,12 @@ impl Machine<'_> {
     /// Runs a built-in; `None` when `name` is none.
     pub(super) fn builtin(&mut self, at: usize, name: &str, arguments: &[Value]) -> Option<Flow> {
         let flow = match name {
-            ":" | "true" | "trap" | "wait" | "cd" | "umask" | "ulimit" | "shopt" | "alias" | "hash"
-            | "disown" | "pushd" | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
+            ":" | "true" | "trap" | "cd" | "umask" | "ulimit" | "shopt" | "alias" | "hash" | "disown"
+            | "pushd" | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
+            "wait" => match self.background.take() {
+                Some(sleep) => self.command(&sleep),
+                None => self.succeed(),
+            },
             "false" => {
                 self.status = Status::Failure(1);
                 Flow::Next

@@ -20,6 +20,7 @@ impl Machine<'_> {
             return Flow::Spent;
         }
         if item.background {
+            self.background = sleeping(item).cloned();
             self.status = Status::Success;
             return Flow::Next;
         }
@@ -44,11 +45,13 @@ impl Machine<'_> {
                 continue;
             }
             let before = self.status.clone();
-            flow = if index == last {
-                self.pipeline(pipeline)
-            } else {
-                self.as_condition(|machine| machine.pipeline(pipeline))
-            };
+            flow = self.branch(|machine| {
+                if index == last {
+                    machine.pipeline(pipeline)
+                } else {
+                    machine.as_condition(|machine| machine.pipeline(pipeline))
+                }
+            });
             flow = self.absorb(flow, &before);
             if before == Status::Open && !self.in_loop() && flow == Flow::Next {
                 self.status = Status::Open;
@@ -110,10 +113,12 @@ impl Machine<'_> {
             && self.errexit
             && self.in_condition == 0
             && !self.in_loop()
-            && matches!(self.status, Status::Failure(_))
+            && matches!(self.status, Status::Failure(_) | Status::Open)
         {
             self.decide_failure();
-            self.status = Status::Success;
+            if self.status != Status::Open {
+                self.status = Status::Success;
+            }
         }
         flow
     }
@@ -123,6 +128,14 @@ impl Machine<'_> {
         let result = run(self);
         self.in_condition -= 1;
         result
+    }
+
+    /// Runs what only a condition reaches.
+    fn branch(&mut self, run: impl FnOnce(&mut Self) -> Flow) -> Flow {
+        self.branches += 1;
+        let flow = run(self);
+        self.branches -= 1;
+        flow
     }
 
     /// An exit in a branch outside of loops ends the shell only when nothing waited before it: else the wait
@@ -275,7 +288,7 @@ impl Machine<'_> {
             let status = std::mem::take(&mut self.status);
             match &status {
                 Status::Success => {
-                    let flow = self.list(body);
+                    let flow = self.branch(|machine| machine.list(body));
                     return self.absorb(flow, &status);
                 }
                 Status::Failure(_) => {}
@@ -294,7 +307,7 @@ impl Machine<'_> {
         self.status = Status::Success;
         match otherwise {
             Some(list) => {
-                let flow = self.list(list);
+                let flow = self.branch(|machine| machine.list(list));
                 self.absorb(flow, &Status::Success)
             }
             None => Flow::Next,
@@ -322,7 +335,7 @@ impl Machine<'_> {
         let mut flow = Flow::Next;
         self.status = Status::Success;
         if let Some(list) = taken {
-            flow = self.list(list);
+            flow = self.branch(|machine| machine.list(list));
             flow = self.absorb(flow, status);
         }
         for list in std::iter::once(body).chain(others) {
@@ -375,5 +388,18 @@ impl Machine<'_> {
             let why = format!("`${name}` is set under a condition that the manifest does not decide");
             self.vars.insert(name.clone(), Value::unknown(value.text, why));
         }
+    }
+}
+
+/// The `sleep` that an item runs in the background, so that a signal can interrupt the `wait` for it.
+fn sleeping(item: &Item) -> Option<&Command> {
+    match (item.rest.as_slice(), item.first.stages.as_slice()) {
+        ([], [command]) => match &command.kind {
+            Kind::Simple { words, .. } if words.first().and_then(Word::bare) == Some("sleep") => {
+                Some(command)
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }

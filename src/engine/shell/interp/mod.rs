@@ -142,8 +142,12 @@ pub(super) struct Machine<'e> {
     interrupted: Option<Flow>,
     /// HTTP statuses that the condition at hand compares with.
     codes: Vec<u16>,
-    /// The last wait, while it is open whether the script ends with it.
-    undecided: Option<usize>,
+    /// The last wait, while it is open whether the script ends with it, and the branches around it.
+    undecided: Option<(usize, u32)>,
+    /// How many conditional branches are around the command at hand.
+    branches: u32,
+    /// A `sleep` that runs in the background until `wait`.
+    background: Option<Command>,
     waits: Vec<Wait>,
     calls: Vec<Probe>,
     unread: Vec<Unread>,
@@ -177,6 +181,8 @@ impl<'e> Machine<'e> {
             interrupted: None,
             codes: Vec::new(),
             undecided: None,
+            branches: 0,
+            background: None,
             waits: Vec::new(),
             calls: Vec::new(),
             unread: Vec::new(),
@@ -248,7 +254,11 @@ impl<'e> Machine<'e> {
 
     /// The last wait ends the script with a failure: nothing falls through.
     fn decide_failure(&mut self) {
-        if let Some(wait) = self.undecided.take().and_then(|index| self.waits.get_mut(index)) {
+        if let Some(wait) = self
+            .undecided
+            .take()
+            .and_then(|(index, _)| self.waits.get_mut(index))
+        {
             wait.falls_through = false;
         }
     }

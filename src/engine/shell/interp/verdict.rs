@@ -161,14 +161,20 @@ impl Machine<'_> {
 
     pub(super) fn keep(&mut self, wait: Wait) {
         if self.waits.len() < MOST_FINDS {
-            self.undecided = Some(self.waits.len());
+            self.undecided = Some((self.waits.len(), self.branches));
             self.waits.push(wait);
         }
     }
 
-    /// A call of a function or a command that has nothing to do with the verdict of the last wait.
+    /// A command that has nothing to do with the last wait: the script went on. In a branch that only a
+    /// failure reaches, it may still end the script.
     pub(super) fn settle(&mut self) {
-        self.undecided = None;
+        if self
+            .undecided
+            .is_some_and(|(_, branches)| self.branches <= branches)
+        {
+            self.undecided = None;
+        }
     }
 
     /// The HTTP statuses that a condition has compared with are ready ones, or fatal ones when what follows
