@@ -1,2 +1,20 @@
 //! Keeps Kubernetes hook Jobs alive through slow cold starts, and says why when they die.
+
+#[cfg(feature = "server")]
+pub mod admission;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod engine;
+#[cfg(feature = "server")]
+pub mod http;
+#[cfg(feature = "server")]
+pub mod index;
+pub mod k8s;
+#[cfg(feature = "server")]
+pub mod metrics;
+#[cfg(feature = "server")]
+pub mod status;
+#[cfg(feature = "server")]
+pub mod tls;
+#[cfg(feature = "wait")]
+pub mod wait;

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Seconds;
 
@@ -117,7 +117,7 @@ pub struct Owner<'a> {
 }
 
 /// Who brings the Job into the cluster, and so what a failure means to whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Origin {
     /// Annotated `helm.sh/hook`.
     #[serde(rename = "helm-hook")]
@@ -132,6 +132,7 @@ pub enum Origin {
     #[serde(rename = "cronjob")]
     CronJob,
     /// Anything else.
+    #[default]
     #[serde(rename = "plain")]
     Plain,
 }
@@ -250,7 +251,7 @@ impl PodTemplate<'_> {
 }
 
 /// `restartPolicy` of a Job's Pod.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RestartPolicy {
     /// A failed Pod is replaced by the Job controller.
     Never,

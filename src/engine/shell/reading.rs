@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::{Limit, Seconds, Span};
 
@@ -100,8 +100,21 @@ pub struct Probe {
     pub limit: Limit,
 }
 
+impl Probe {
+    /// True for a call of an ordinary service; false for the API server, which is up when a Job runs.
+    #[must_use]
+    pub fn is_service_call(&self) -> bool {
+        let api_server = |target: &Target| {
+            matches!(target.service(), Some(("kubernetes", None | Some("default"))))
+                || target.text.contains("KUBERNETES_SERVICE_HOST")
+        };
+        !matches!(self.tool.as_str(), "kubectl" | "helm" | "cmctl")
+            && !self.target.as_ref().is_some_and(api_server)
+    }
+}
+
 /// Whom a wait or a probe calls.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Target {
     /// As the script writes it, variables replaced where they are known.
     pub text: String,

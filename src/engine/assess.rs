@@ -1,0 +1,72 @@
+//! One Job, judged: what `lint`, the webhook and the exporter all call.
+
+use serde::Serialize;
+
+use super::budget::{Clocks, ContainerReading};
+use super::finding::{Decision, Finding, decide};
+use super::job::{Job, Origin};
+use super::policy::{Mode, Policy};
+use super::release::{Surroundings, release_of};
+use super::rule::{Context, judge};
+use super::shell;
+
+/// The clocks of a Job and the findings about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assessment {
+    /// Its clocks, side by side.
+    pub clocks: Clocks,
+    /// What the rules have to say, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// What the webhook answers under each mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Decisions {
+    /// Under `audit`.
+    pub audit: Decision,
+    /// Under `warn`.
+    pub warn: Decision,
+    /// Under `enforce`.
+    pub enforce: Decision,
+}
+
+impl Assessment {
+    /// The answer under a mode.
+    #[must_use]
+    pub fn decision(&self, job: &Job<'_>, mode: Mode) -> Decision {
+        let owned_by_cron = job.cron.is_none() && job.origin() == Origin::CronJob;
+        decide(&self.findings, mode, owned_by_cron)
+    }
+
+    /// The answers under every mode that judges.
+    #[must_use]
+    pub fn decisions(&self, job: &Job<'_>) -> Decisions {
+        Decisions {
+            audit: self.decision(job, Mode::Audit),
+            warn: self.decision(job, Mode::Warn),
+            enforce: self.decision(job, Mode::Enforce),
+        }
+    }
+}
+
+/// Reads the waits of a Job, sets its clocks side by side and judges them.
+#[must_use]
+pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Assessment {
+    let readings = job
+        .containers()
+        .map(|(init, index, container)| ContainerReading {
+            name: container.name.to_string(),
+            pointer: job.container_pointer(init, index),
+            init,
+            sidecar: init && container.is_sidecar(),
+            reading: shell::read_container(container),
+        })
+        .collect();
+    let clocks = Clocks::of(job, readings, release_of(job, around, policy), policy);
+    let findings = judge(&Context {
+        job,
+        clocks: &clocks,
+        policy,
+    });
+    Assessment { clocks, findings }
+}

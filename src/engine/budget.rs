@@ -1,0 +1,272 @@
+//! The clocks of a Job, side by side: its own wait, the retries, the deadline, the release's timeout.
+
+use serde::Serialize;
+
+use super::backoff::{JobBackoff, Retries, full_attempts};
+use super::job::{Job, RestartPolicy};
+use super::policy::Policy;
+use super::release::Release;
+use super::shell::{Reading, Wait};
+use super::{Limit, Seconds, Span};
+
+/// How long an unanswered connection attempt takes where nothing limits it: six retransmitted SYNs
+/// (`net.ipv4.tcp_syn_retries` 6, Linux `Documentation/networking/ip-sysctl.rst`) give 127 s.
+pub const UNANSWERED_SYN: Seconds = Seconds::new(127);
+
+/// What was read out of one container.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContainerReading {
+    /// The container's name.
+    pub name: String,
+    /// JSON pointer of the container.
+    pub pointer: String,
+    /// True for an init container.
+    pub init: bool,
+    /// True for a native sidecar, whose script never bounds the Job.
+    pub sidecar: bool,
+    /// Its waits, calls and what stays unknown.
+    pub reading: Reading,
+}
+
+/// The clocks of a Job and which of them ends it when its dependency never comes up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clocks {
+    /// Every container's reading, in the order in which they run.
+    pub containers: Vec<ContainerReading>,
+    /// The wait of one attempt: init containers one after the other, then the longest of the rest.
+    pub wait: Option<Span>,
+    /// Who states the wait.
+    pub wait_source: WaitSource,
+    /// How long one attempt runs before it fails: at once and what the script surely spends; and with every
+    /// probe hanging to its limit.
+    pub run: Span,
+    /// When `backoffLimit` ends the Job, at the earliest and at the latest.
+    pub retries_lower: Limit,
+    /// See `retries_lower`.
+    pub retries_upper: Limit,
+    /// How many attempts run in full before the limit is reached.
+    pub attempts: u32,
+    /// `activeDeadlineSeconds` of the Job.
+    pub deadline: Option<Seconds>,
+    /// The clock outside the Job.
+    pub release: Release,
+    /// Start-up of a Pod that is counted before every wait.
+    pub startup: Seconds,
+    /// Grace period of the Pod.
+    pub grace: Seconds,
+    /// The clock that ends the Job, or its patience, first.
+    pub ends_by: Clock,
+    /// When it does.
+    pub ends_at: Limit,
+}
+
+/// Who states how long the Job waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitSource {
+    /// No wait is seen.
+    None,
+    /// Read out of the container's script or flags.
+    Script,
+    /// The annotation `hookbudget.dev/wait`.
+    Annotation,
+    /// A container cannot be looked into, so there may be a wait that is not seen.
+    Hidden,
+}
+
+impl WaitSource {
+    /// The value in the JSON output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none: the script does not wait",
+            Self::Script => "script",
+            Self::Annotation => "annotation hookbudget.dev/wait",
+            Self::Hidden => "unknown: the image's own entrypoint or a script that is not among the inputs",
+        }
+    }
+}
+
+/// One of the clocks that a Job dies of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clock {
+    /// The Job's own wait runs out.
+    Wait,
+    /// `backoffLimit` is reached.
+    Retries,
+    /// `activeDeadlineSeconds` is over.
+    Deadline,
+    /// The release gives up.
+    Release,
+    /// No clock at all.
+    Nothing,
+}
+
+impl Clock {
+    /// The value in the JSON output and in labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Retries => "retries",
+            Self::Deadline => "deadline",
+            Self::Release => "release",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+impl Clocks {
+    /// All waits with the container that they stand in.
+    pub fn waits(&self) -> impl Iterator<Item = (&ContainerReading, &Wait)> {
+        self.containers
+            .iter()
+            .flat_map(|container| container.reading.waits.iter().map(move |wait| (container, wait)))
+    }
+
+    /// True when every container that bounds the Job could be looked into.
+    #[must_use]
+    pub fn is_visible(&self) -> bool {
+        self.containers
+            .iter()
+            .filter(|c| !c.sidecar)
+            .all(|c| c.reading.visible)
+    }
+
+    /// True when a network service outside the API server is called, inside a wait or not.
+    #[must_use]
+    pub fn calls_a_service(&self) -> bool {
+        self.containers
+            .iter()
+            .any(|c| c.reading.calls.iter().any(super::shell::Probe::is_service_call))
+            || self.waits().next().is_some()
+    }
+
+    /// Sets the clocks of a Job side by side.
+    #[must_use]
+    pub fn of(job: &Job<'_>, readings: Vec<ContainerReading>, release: Release, policy: &Policy) -> Self {
+        let (wait, wait_source) = wait_of(job, &readings);
+        let run = run_of(&readings, wait);
+        let retries = retries_of(job, policy);
+        let lower = Retries {
+            run: run.nominal,
+            ..retries
+        }
+        .end()
+        .0;
+        let upper = Retries {
+            run: run.worst,
+            ..retries
+        }
+        .end()
+        .1
+        .max(lower);
+        let attempts = full_attempts(job.pod.restart_policy, job.backoff_limit.value);
+        let mut clocks = Self {
+            containers: readings,
+            wait,
+            wait_source,
+            run,
+            retries_lower: lower,
+            retries_upper: upper,
+            attempts,
+            deadline: job.active_deadline,
+            release,
+            startup: policy.startup,
+            grace: job.pod.grace(),
+            ends_by: Clock::Nothing,
+            ends_at: Limit::Never,
+        };
+        (clocks.ends_by, clocks.ends_at) = clocks.first_to_end();
+        clocks
+    }
+
+    /// F6 with the release beside it: which clock ends the waiting first when the dependency never comes up.
+    /// A wait that falls through ends by itself; one that fails ends the Job only with the last retry.
+    fn first_to_end(&self) -> (Clock, Limit) {
+        let falls_through = self
+            .waits()
+            .any(|(_, wait)| wait.falls_through && wait.is_bounded());
+        let wait = self
+            .wait
+            .filter(|_| falls_through || self.attempts == 1)
+            .map(|wait| wait.nominal + self.startup);
+        [
+            (Clock::Wait, wait.unwrap_or(Limit::Never)),
+            (Clock::Retries, self.retries_lower),
+            (Clock::Deadline, self.deadline.into()),
+            (Clock::Release, self.release.timeout.into()),
+        ]
+        .into_iter()
+        .filter(|(_, limit)| limit.is_bounded())
+        .min_by_key(|(_, limit)| *limit)
+        .unwrap_or((Clock::Nothing, Limit::Never))
+    }
+}
+
+/// The back-off parameters of a Job; the run time of an attempt is left at zero.
+#[must_use]
+pub fn retries_of(job: &Job<'_>, policy: &Policy) -> Retries {
+    let parallelism = match (job.parallelism, job.completions) {
+        (parallel, Some(completions)) => parallel.min(completions),
+        (parallel, None) => parallel,
+    };
+    Retries {
+        policy: match job.pod.restart_policy {
+            RestartPolicy::Never => RestartPolicy::Never,
+            // The API server refuses Always; the arithmetic of OnFailure is what was most likely meant.
+            RestartPolicy::OnFailure | RestartPolicy::Always => RestartPolicy::OnFailure,
+        },
+        limit: job.backoff_limit.value,
+        run: Limit::ZERO,
+        startup: policy.startup,
+        parallelism: parallelism.max(1),
+        ignored: 0,
+        containers: 1,
+        kubelet: policy.kubelet(),
+        job: JobBackoff::default(),
+    }
+}
+
+fn wait_of(job: &Job<'_>, readings: &[ContainerReading]) -> (Option<Span>, WaitSource) {
+    let totals = |init: bool| {
+        readings
+            .iter()
+            .filter(move |c| c.init == init && !c.sidecar)
+            .filter_map(|c| c.reading.total())
+    };
+    let init = totals(true).reduce(|a, b| a + b);
+    let main = totals(false).reduce(|a, b| Span {
+        nominal: a.nominal.max(b.nominal),
+        worst: a.worst.max(b.worst),
+    });
+    let seen = match (init, main) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    };
+    let declared = job
+        .annotation("hookbudget.dev/wait")
+        .and_then(|text| Seconds::parse_go(text).ok());
+    let hidden = readings.iter().any(|c| !c.sidecar && !c.reading.visible);
+    match (seen, declared) {
+        (Some(span), _) => (Some(span), WaitSource::Script),
+        (None, Some(span)) => (Some(Span::exactly(span)), WaitSource::Annotation),
+        (None, None) if hidden => (None, WaitSource::Hidden),
+        (None, None) => (None, WaitSource::None),
+    }
+}
+
+/// An attempt without a wait runs for what its calls may hang: nothing when refused at once, their limits (or
+/// an unanswered SYN) at worst.
+fn run_of(readings: &[ContainerReading], wait: Option<Span>) -> Span {
+    if let Some(wait) = wait {
+        return wait;
+    }
+    let worst: Seconds = readings
+        .iter()
+        .filter(|c| !c.sidecar)
+        .filter_map(|c| c.reading.calls.first())
+        .map(|call| call.limit.seconds().unwrap_or(UNANSWERED_SYN))
+        .sum();
+    Span::between(Seconds::ZERO, worst)
+}

@@ -1,0 +1,265 @@
+//! The policy document: the margins that clocks need, and what is enforced where. Every value has a default;
+//! the empty policy is the default policy.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Seconds;
+use super::backoff::Kubelet;
+
+/// The group and version of the policy document.
+pub const API_VERSION: &str = "hookbudget.dev/v1alpha1";
+
+/// What an installation demands of its Jobs.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Policy {
+    /// `hookbudget.dev/v1alpha1`.
+    pub api_version: String,
+    /// `Policy`.
+    pub kind: String,
+    /// What is done about findings where no namespace says otherwise.
+    pub default_mode: Mode,
+    /// Modes by namespace; the namespace's own label `hookbudget.dev/mode` wins.
+    pub namespace_modes: BTreeMap<String, Mode>,
+    /// Levels by rule code: `off`, `info`, `warning` or `error`. A rule is never raised above its own severity.
+    pub rules: BTreeMap<String, RuleLevel>,
+    /// Time that has to remain between the end of the wait and the deadline (default 4m).
+    #[serde(with = "go")]
+    pub headroom: Seconds,
+    /// Time that has to remain between the end of the wait and the release's timeout (default 1m).
+    #[serde(with = "go")]
+    pub slack: Seconds,
+    /// Time to schedule, pull and start a Pod, counted before every wait (default 0s: the headroom covers it).
+    #[serde(with = "go")]
+    pub startup: Seconds,
+    /// How long a dependency may take to come up where no annotation says it (default 10m).
+    #[serde(with = "go")]
+    pub cold_start: Seconds,
+    /// The release's timeout where no object states it (default 5m, the default of Helm and Flux).
+    #[serde(with = "go")]
+    pub release_timeout: Seconds,
+    /// Pause between two probes of an injected wait (default 5s).
+    #[serde(with = "go")]
+    pub wait_interval: Seconds,
+    /// Limit of one probe of an injected wait (default 3s).
+    #[serde(with = "go")]
+    pub probe_timeout: Seconds,
+    /// The restart back-off of the nodes.
+    pub kubelet: KubeletPolicy,
+    /// What the webhook may rewrite where no annotation says it.
+    pub rewrite: RewriteLevel,
+    /// Image of the init container that `hookbudget.dev/wait-for` adds.
+    pub wait_image: String,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            api_version: API_VERSION.to_owned(),
+            kind: "Policy".to_owned(),
+            default_mode: Mode::Warn,
+            namespace_modes: BTreeMap::new(),
+            rules: BTreeMap::new(),
+            headroom: Seconds::new(240),
+            slack: Seconds::new(60),
+            startup: Seconds::ZERO,
+            cold_start: Seconds::new(600),
+            release_timeout: super::release::HELM_DEFAULT_TIMEOUT,
+            wait_interval: Seconds::new(5),
+            probe_timeout: Seconds::new(3),
+            kubelet: KubeletPolicy::default(),
+            rewrite: RewriteLevel::default(),
+            wait_image: "hookbudget-wait:latest".to_owned(),
+        }
+    }
+}
+
+impl Policy {
+    /// The back-off that the policy says the nodes have.
+    #[must_use]
+    pub fn kubelet(&self) -> Kubelet {
+        let profile = if self.kubelet.reduced {
+            Kubelet::reduced()
+        } else {
+            Kubelet::default()
+        };
+        self.kubelet
+            .max_container_restart_period
+            .map_or(profile, |GoDuration(max)| profile.with_max(max))
+    }
+
+    /// The mode of a namespace: its label, else the policy's entry, else the default. A label that is no mode
+    /// counts as absent.
+    #[must_use]
+    pub fn mode(&self, namespace: &str, label: Option<&str>) -> Mode {
+        label
+            .and_then(Mode::parse)
+            .or_else(|| self.namespace_modes.get(namespace).copied())
+            .unwrap_or(self.default_mode)
+    }
+}
+
+/// What is done about findings in a namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Nothing is judged and nothing is rewritten.
+    Off,
+    /// Findings go to the audit log and the metrics.
+    Audit,
+    /// Findings are also warnings that `kubectl`, Helm and Flux show.
+    #[default]
+    Warn,
+    /// An error that is certain is denied; the rest warns.
+    Enforce,
+}
+
+impl Mode {
+    /// All modes, from the mildest on.
+    pub const ALL: [Self; 4] = [Self::Off, Self::Audit, Self::Warn, Self::Enforce];
+
+    /// Reads the value of the label `hookbudget.dev/mode`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text)
+    }
+
+    /// The value of the label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Audit => "audit",
+            Self::Warn => "warn",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+/// The level that a policy gives a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleLevel {
+    /// The rule does not run.
+    Off,
+    /// Its findings are information.
+    Info,
+    /// Its findings are warnings at the most.
+    Warning,
+    /// Its findings keep their own severity.
+    Error,
+}
+
+/// What the webhook may rewrite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RewriteLevel {
+    /// Nothing but the injected environment.
+    None,
+    /// What changes neither what runs nor how often.
+    #[default]
+    Safe,
+    /// Everything that a rule knows to mend.
+    All,
+}
+
+impl RewriteLevel {
+    /// Reads the value of the annotation `hookbudget.dev/rewrite`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "none" => Some(Self::None),
+            "safe" => Some(Self::Safe),
+            "all" => Some(Self::All),
+            _ => None,
+        }
+    }
+}
+
+/// The restart back-off of the nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct KubeletPolicy {
+    /// True where the nodes run with `ReduceDefaultCrashLoopBackOffDecay`.
+    pub reduced: bool,
+    /// `crashLoopBackOff.maxContainerRestartPeriod` of the nodes.
+    pub max_container_restart_period: Option<GoDuration>,
+}
+
+/// A span written as a Go duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoDuration(pub Seconds);
+
+impl<'de> Deserialize<'de> for GoDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        go::deserialize(deserializer).map(Self)
+    }
+}
+
+impl Serialize for GoDuration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        go::serialize(&self.0, serializer)
+    }
+}
+
+mod go {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::engine::Seconds;
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's `with` hands a reference
+    pub(super) fn serialize<S: Serializer>(span: &Seconds, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&span.to_go())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Seconds, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let span = Seconds::parse_go(&text).map_err(Error::custom)?;
+        if span < Seconds::ZERO {
+            return Err(Error::custom(format!(
+                "{text:?} is negative: write a span of zero or more"
+            )));
+        }
+        Ok(span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_policy_is_the_default_policy() {
+        assert_eq!(
+            serde_json::from_str::<Policy>("{}").expect("empty policy"),
+            Policy::default()
+        );
+    }
+
+    #[test]
+    fn a_policy_reads_back_as_it_was_written() {
+        let text = serde_json::to_string(&Policy::default()).expect("serializes");
+        assert_eq!(
+            serde_json::from_str::<Policy>(&text).expect("reads back"),
+            Policy::default()
+        );
+    }
+
+    #[test]
+    fn a_negative_margin_and_an_unknown_key_are_refused() {
+        let refused = |text| serde_json::from_str::<Policy>(text).expect_err(text).to_string();
+        assert!(refused(r#"{"headroom": "-1s"}"#).contains("negative"));
+        assert!(refused(r#"{"headrom": "4m"}"#).contains("unknown field"));
+    }
+
+    #[test]
+    fn the_namespace_label_wins_over_the_policy() {
+        let mut policy = Policy::default();
+        policy.namespace_modes.insert("powerdns".to_owned(), Mode::Audit);
+        assert_eq!(policy.mode("powerdns", Some("enforce")), Mode::Enforce);
+        assert_eq!(policy.mode("powerdns", Some("nonsense")), Mode::Audit);
+        assert_eq!(policy.mode("gitea", None), Mode::Warn);
+    }
+}

@@ -1,0 +1,319 @@
+//! The release that a hook Job belongs to, and the timeout that its wait has to fit into.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::Seconds;
+use super::job::{Job, Origin};
+use super::policy::Policy;
+
+/// `DefaultTimeout` of Helm's command line (helm/helm `pkg/cmd/install.go`) and of a `HelmRelease`
+/// (fluxcd/helm-controller `api/v2`, `GetTimeout`).
+pub const HELM_DEFAULT_TIMEOUT: Seconds = Seconds::new(300);
+
+/// How long Flux's poller and the API take to see a finished Job (fluxcd/pkg `ssa` polls every 5 s).
+pub const RELEASE_POLL: Seconds = Seconds::new(5);
+
+/// A Flux `HelmRelease` as facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HelmRelease {
+    /// Its own namespace.
+    pub namespace: String,
+    /// Its own name.
+    pub name: String,
+    /// `spec.releaseName`, if set.
+    pub release_name: Option<String>,
+    /// `spec.targetNamespace`, if set.
+    pub target_namespace: Option<String>,
+    /// `spec.suspend`.
+    pub suspend: bool,
+    /// `spec.timeout`, if set.
+    pub timeout: Option<Seconds>,
+    /// `spec.install.timeout`, if set.
+    pub install_timeout: Option<Seconds>,
+    /// `spec.upgrade.timeout`, if set.
+    pub upgrade_timeout: Option<Seconds>,
+    /// `spec.rollback.timeout`, if set.
+    pub rollback_timeout: Option<Seconds>,
+    /// `spec.uninstall.timeout`, if set.
+    pub uninstall_timeout: Option<Seconds>,
+}
+
+impl HelmRelease {
+    /// The namespace that the release's objects go to.
+    #[must_use]
+    pub fn release_namespace(&self) -> &str {
+        self.target_namespace.as_deref().unwrap_or(&self.namespace)
+    }
+
+    /// The name of the Helm release, which charts put into `app.kubernetes.io/instance`.
+    #[must_use]
+    pub fn release_name(&self) -> Cow<'_, str> {
+        match (&self.release_name, &self.target_namespace) {
+            (Some(name), _) => Cow::Borrowed(name),
+            (None, Some(target)) => Cow::Owned(format!("{target}-{}", self.name)),
+            (None, None) => Cow::Borrowed(&self.name),
+        }
+    }
+
+    /// The timeout of the action that runs this hook, and the field that states it.
+    fn timeout_of(&self, hook: &str) -> (Seconds, &'static str) {
+        let action = hook.split_once('-').map_or(hook, |(_, action)| action);
+        let (own, field) = match action {
+            "upgrade" => (self.upgrade_timeout, "spec.upgrade.timeout"),
+            "rollback" => (self.rollback_timeout, "spec.rollback.timeout"),
+            "delete" => (self.uninstall_timeout, "spec.uninstall.timeout"),
+            _ => (self.install_timeout, "spec.install.timeout"),
+        };
+        match (own, self.timeout) {
+            (Some(timeout), _) => (timeout, field),
+            (None, Some(timeout)) => (timeout, "spec.timeout"),
+            (None, None) => (HELM_DEFAULT_TIMEOUT, "the default of spec.timeout"),
+        }
+    }
+}
+
+/// What is known of the clock outside the Job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Release {
+    /// The timeout, where one applies.
+    pub timeout: Option<Seconds>,
+    /// Who states it.
+    pub source: TimeoutSource,
+    /// The release object that owns the Job, where it could be told.
+    pub object: Option<ReleaseObject>,
+}
+
+impl Release {
+    /// True when somebody stated the timeout; false for an assumed default and for none.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        !matches!(self.source, TimeoutSource::AssumedDefault | TimeoutSource::None)
+    }
+}
+
+/// A release object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct ReleaseObject {
+    /// `HelmRelease`.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Who states the release's timeout.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TimeoutSource {
+    /// No release waits for the Job.
+    #[default]
+    None,
+    /// A `HelmRelease` states it in this field.
+    HelmRelease {
+        /// The object.
+        object: ReleaseObject,
+        /// The field, or that it is the field's default.
+        field: &'static str,
+    },
+    /// The annotation `hookbudget.dev/release-timeout` of the Job.
+    JobAnnotation,
+    /// The annotation `hookbudget.dev/release-timeout` of the namespace.
+    NamespaceAnnotation,
+    /// The flag `--release-timeout`.
+    Flag,
+    /// The policy's default stands in.
+    AssumedDefault,
+}
+
+impl std::fmt::Display for TimeoutSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::HelmRelease { object, field } => {
+                write!(f, "{} {}/{} {field}", object.kind, object.namespace, object.name)
+            }
+            Self::JobAnnotation => f.write_str("annotation hookbudget.dev/release-timeout of the Job"),
+            Self::NamespaceAnnotation => {
+                f.write_str("annotation hookbudget.dev/release-timeout of the namespace")
+            }
+            Self::Flag => f.write_str("flag"),
+            Self::AssumedDefault => f.write_str("assumed default"),
+        }
+    }
+}
+
+/// What is known around a Job when its release is looked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// The `HelmRelease` objects that are known.
+    pub helm_releases: &'a [HelmRelease],
+    /// `--release-timeout`.
+    pub flag: Option<Seconds>,
+    /// The namespace's annotation `hookbudget.dev/release-timeout`.
+    pub namespace_timeout: Option<Seconds>,
+}
+
+/// Finds the release of a Job and its timeout: the Job's annotation, Flux's origin labels, the `HelmRelease`
+/// that reconciles into this namespace, the flag, the namespace's annotation, the policy's default. Argo CD
+/// has no timeout per hook, and nothing waits for a `CronJob` or a plain Job.
+#[must_use]
+pub fn release_of(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Release {
+    let stated = job
+        .annotation("hookbudget.dev/release-timeout")
+        .and_then(|text| Seconds::parse_go(text).ok());
+    if let Some(timeout) = stated {
+        return Release {
+            timeout: Some(timeout),
+            source: TimeoutSource::JobAnnotation,
+            object: None,
+        };
+    }
+    let origin = job.origin();
+    if !matches!(origin, Origin::HelmHook | Origin::Flux) {
+        return Release::default();
+    }
+    if let Some(release) = owning_helm_release(job, around.helm_releases) {
+        let hooks = job.hooks();
+        let shortest = hooks
+            .iter()
+            .map(|hook| release.timeout_of(hook))
+            .min_by_key(|(timeout, _)| *timeout);
+        let (timeout, field) = shortest.unwrap_or_else(|| release.timeout_of("install"));
+        let object = ReleaseObject {
+            kind: "HelmRelease".to_owned(),
+            namespace: release.namespace.clone(),
+            name: release.name.clone(),
+        };
+        let source = TimeoutSource::HelmRelease {
+            object: object.clone(),
+            field,
+        };
+        return Release {
+            timeout: Some(timeout),
+            source,
+            object: Some(object),
+        };
+    }
+    let (timeout, source) = match (around.flag, around.namespace_timeout) {
+        (Some(timeout), _) => (timeout, TimeoutSource::Flag),
+        (None, Some(timeout)) => (timeout, TimeoutSource::NamespaceAnnotation),
+        (None, None) => (policy.release_timeout, TimeoutSource::AssumedDefault),
+    };
+    Release {
+        timeout: Some(timeout),
+        source,
+        object: None,
+    }
+}
+
+fn owning_helm_release<'r>(job: &Job<'_>, releases: &'r [HelmRelease]) -> Option<&'r HelmRelease> {
+    let label = |key| job.label(key);
+    if let (Some(name), Some(namespace)) = (
+        label("helm.toolkit.fluxcd.io/name"),
+        label("helm.toolkit.fluxcd.io/namespace"),
+    ) {
+        return releases
+            .iter()
+            .find(|r| r.name == name && r.namespace == namespace);
+    }
+    let here = |r: &&HelmRelease| {
+        job.namespace
+            .as_deref()
+            .is_none_or(|ns| ns == r.release_namespace())
+    };
+    let mut candidates = releases.iter().filter(here);
+    if let Some(instance) = label("app.kubernetes.io/instance")
+        && let Some(release) = candidates.clone().find(|r| r.release_name() == instance)
+    {
+        return Some(release);
+    }
+    match (candidates.next(), candidates.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hook(hooks: &'static str) -> Job<'static> {
+        Job {
+            namespace: Some("powerdns".into()),
+            annotations: vec![("helm.sh/hook".into(), hooks.into())],
+            ..Job::default()
+        }
+    }
+
+    fn helm_release() -> HelmRelease {
+        HelmRelease {
+            namespace: "powerdns".into(),
+            name: "bp-powerdns".into(),
+            install_timeout: Some(Seconds::new(900)),
+            upgrade_timeout: Some(Seconds::new(600)),
+            ..HelmRelease::default()
+        }
+    }
+
+    fn found(job: &Job<'_>, releases: &[HelmRelease]) -> (Option<i64>, String) {
+        let around = Surroundings {
+            helm_releases: releases,
+            ..Surroundings::default()
+        };
+        let release = release_of(job, around, &Policy::default());
+        (release.timeout.map(Seconds::whole), release.source.to_string())
+    }
+
+    #[test]
+    fn the_hook_chooses_the_action_and_the_shortest_clock_counts() {
+        let releases = [helm_release()];
+        let install = (
+            Some(900),
+            "HelmRelease powerdns/bp-powerdns spec.install.timeout".to_owned(),
+        );
+        assert_eq!(found(&hook("post-install"), &releases), install);
+        let both = found(&hook("pre-install, pre-upgrade"), &releases);
+        assert_eq!(
+            both,
+            (
+                Some(600),
+                "HelmRelease powerdns/bp-powerdns spec.upgrade.timeout".to_owned()
+            )
+        );
+        let rollback = found(&hook("pre-rollback"), &releases);
+        assert_eq!(
+            rollback,
+            (
+                Some(300),
+                "HelmRelease powerdns/bp-powerdns the default of spec.timeout".to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn two_releases_in_a_namespace_are_told_apart_by_the_instance_or_not_at_all() {
+        let other = HelmRelease {
+            name: "bp-gitea".into(),
+            timeout: Some(Seconds::new(60)),
+            ..helm_release()
+        };
+        let releases = [helm_release(), other];
+        assert_eq!(
+            found(&hook("post-install"), &releases),
+            (Some(300), "assumed default".to_owned())
+        );
+        let mut named = hook("post-install");
+        named.labels = vec![("app.kubernetes.io/instance".into(), "bp-powerdns".into())];
+        assert_eq!(found(&named, &releases).0, Some(900));
+    }
+
+    #[test]
+    fn argo_and_plain_jobs_have_no_release_timeout() {
+        let mut argo = hook("x");
+        argo.annotations = vec![("argocd.argoproj.io/hook".into(), "PreSync".into())];
+        assert_eq!(found(&argo, &[helm_release()]), (None, "none".to_owned()));
+        assert_eq!(found(&Job::default(), &[helm_release()]).0, None);
+    }
+}

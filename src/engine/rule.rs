@@ -1,0 +1,126 @@
+//! What a rule is: a pure function from the facts about one Job to findings, with its documentation.
+
+use super::budget::Clocks;
+use super::finding::{Confidence, Finding, Severity};
+use super::job::{Job, Origin};
+use super::policy::{Policy, RuleLevel};
+
+/// All that a rule may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The Job or `CronJob`.
+    pub job: &'a Job<'a>,
+    /// Its clocks.
+    pub clocks: &'a Clocks,
+    /// What the installation demands.
+    pub policy: &'a Policy,
+}
+
+impl Context<'_> {
+    /// Who brings the Job into the cluster.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.job.origin()
+    }
+
+    /// JSON pointer of a field of the Job's spec: `field("backoffLimit")`.
+    #[must_use]
+    pub fn field(&self, path: &str) -> String {
+        format!("{}/{path}", self.job.spec_pointer())
+    }
+}
+
+/// A rule: its name, its page, its judgement.
+#[derive(Debug)]
+pub struct Rule {
+    /// `HB101`; never reused.
+    pub code: &'static str,
+    /// `retries-end-before-deadline`.
+    pub name: &'static str,
+    /// The worst severity that the rule gives.
+    pub severity: Severity,
+    /// The documentation page in Markdown: the doc comment of the rule's file.
+    pub docs: &'static str,
+    /// Judges one Job.
+    pub check: fn(&Context<'_>) -> Vec<Finding>,
+}
+
+impl Rule {
+    /// The first sentence of the page.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        self.docs
+            .lines()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// A finding of this rule. The caller fills what is its own.
+    #[must_use]
+    pub fn finding(&self, severity: Severity, confidence: Confidence) -> Finding {
+        Finding {
+            code: self.code,
+            name: self.name,
+            severity,
+            confidence,
+            at: super::finding::At::default(),
+            message: String::new(),
+            arithmetic: None,
+            help: String::new(),
+            fix: None,
+            exempted: None,
+        }
+    }
+}
+
+/// Declares a rule: its doc comment becomes the documentation page.
+macro_rules! rule {
+    ($(#[doc = $doc:literal])+ $code:literal $name:literal $severity:ident $check:ident) => {
+        #[doc = concat!("The rule `", $code, "`, ", $name, ".")]
+        pub static RULE: $crate::engine::rule::Rule = $crate::engine::rule::Rule {
+            code: $code,
+            name: $name,
+            severity: $crate::engine::finding::Severity::$severity,
+            docs: concat!($($doc, "\n"),+),
+            check: $check,
+        };
+    };
+}
+pub(crate) use rule;
+
+/// Judges a Job by every rule. Findings come with the worst first; an exempted one keeps its place and names
+/// the reason.
+#[must_use]
+pub fn judge(context: &Context<'_>) -> Vec<Finding> {
+    if context.job.is_foreign() {
+        return Vec::new();
+    }
+    let mut findings: Vec<Finding> = super::rules::ALL
+        .iter()
+        .filter(|rule| context.policy.rules.get(rule.code) != Some(&RuleLevel::Off))
+        .flat_map(|rule| (rule.check)(context))
+        .collect();
+    for finding in &mut findings {
+        finding.severity = match context.policy.rules.get(finding.code) {
+            Some(RuleLevel::Info) => Severity::Info,
+            Some(RuleLevel::Warning) => finding.severity.min(Severity::Warning),
+            _ => finding.severity,
+        };
+        finding.exempted = exemption(context.job, finding.code);
+    }
+    findings.sort_by(|a, b| (b.severity, b.confidence, a.code).cmp(&(a.severity, a.confidence, b.code)));
+    findings
+}
+
+/// The reason that exempts a Job from a rule; an empty one does not count.
+fn exemption(job: &Job<'_>, code: &str) -> Option<String> {
+    let of = |key: &str| {
+        job.annotation(key)
+            .map(str::trim)
+            .filter(|reason| !reason.is_empty())
+    };
+    of(&format!("hookbudget.dev/exempt.{code}"))
+        .or_else(|| of("hookbudget.dev/exempt"))
+        .map(str::to_owned)
+}

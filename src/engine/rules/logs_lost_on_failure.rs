@@ -1,0 +1,97 @@
+//! HB301.
+
+use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
+use crate::engine::job::{Origin, RestartPolicy};
+use crate::engine::rule::{Context, rule};
+
+rule! {
+    /// A Job with `restartPolicy: OnFailure` loses the logs of every attempt at the moment it fails.
+    ///
+    /// ## What it does
+    ///
+    /// Reports every Job whose Pod has `restartPolicy: OnFailure`.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Under `OnFailure` all attempts run in one Pod. When the sum of restarts reaches `backoffLimit`, the Job
+    /// controller deletes that Pod, because its next restart has just begun and it counts as active
+    /// (kubernetes/kubernetes `pkg/controller/job/job_controller.go`, `deleteActivePods`). With the Pod go the
+    /// logs of every attempt, the exit codes and the reason `OOMKilled`. What stays is a condition that says
+    /// `BackoffLimitExceeded` and an event that expires. Nobody can tell afterwards an out-of-memory kill from
+    /// a download that failed.
+    ///
+    /// Under `Never` each attempt is a Pod of its own, and failed Pods stay until the Job is deleted.
+    ///
+    /// ## Severity
+    ///
+    /// A warning for hooks and CronJobs, which run unattended; information for other Jobs. Never an error:
+    /// many charts that people like ship their hooks this way.
+    ///
+    /// ## How to fix
+    ///
+    /// ```yaml
+    /// spec:
+    ///   backoffLimit: 2        # attempts = backoffLimit + 1 under Never
+    ///   template:
+    ///     spec:
+    ///       restartPolicy: Never
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Unsafe: `OnFailure` makes `max(1, backoffLimit)` attempts, `Never` makes one more, each in a new Pod
+    /// with new volumes, and the delays between them differ. The fix keeps the number of attempts.
+    ///
+    /// ## When to ignore
+    ///
+    /// When the container ships its logs elsewhere and its exit codes do not matter. Other linters ask for
+    /// the opposite: the check `restart-policy` of kube-linter (off by default) and the Kyverno sample
+    /// `restrict-jobs` want `OnFailure`.
+    "HB301" "logs-lost-on-failure" Warning check
+}
+
+fn check(cx: &Context<'_>) -> Vec<Finding> {
+    let job = cx.job;
+    if job.pod.restart_policy != RestartPolicy::OnFailure {
+        return Vec::new();
+    }
+    let unattended = cx.origin().is_hook() || cx.origin() == Origin::CronJob;
+    let severity = if unattended {
+        Severity::Warning
+    } else {
+        Severity::Info
+    };
+    let attempts = cx.clocks.attempts;
+    let limit = attempts - 1;
+    let pointer = cx.field("template/spec/restartPolicy");
+    vec![Finding {
+        at: At::field(pointer.clone()),
+        message: format!(
+            "restartPolicy OnFailure with backoffLimit {}: when the Job fails, its Pod is deleted, and the logs and \
+             exit codes of {} go with it",
+            job.backoff_limit.value,
+            if attempts == 1 {
+                "its only attempt".to_owned()
+            } else {
+                format!("all {attempts} attempts")
+            },
+        ),
+        help: format!(
+            "restartPolicy: Never with backoffLimit: {limit} makes as many attempts and keeps every Pod"
+        ),
+        fix: Some(Fix {
+            safety: FixSafety::Unsafe,
+            edits: vec![
+                Edit::Set {
+                    pointer,
+                    value: "Never".into(),
+                },
+                Edit::Set {
+                    pointer: cx.field("backoffLimit"),
+                    value: limit.into(),
+                },
+            ],
+        }),
+        ..RULE.finding(severity, Confidence::Certain)
+    }]
+}

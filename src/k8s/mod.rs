@@ -1,0 +1,12 @@
+//! Shapes of the cluster's objects and their way into the engine's facts; no client.
+//!
+//! The same shapes serve a review's body, a list page of a watch and a manifest file: text is borrowed where
+//! the input allows it, unknown fields are skipped, `null` means unset as it does for the API server.
+
+pub mod helm_release;
+pub mod job;
+pub mod namespace;
+pub mod patch;
+pub mod text;
+
+pub use job::{JobObject, Problem};
