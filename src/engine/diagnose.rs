@@ -67,12 +67,12 @@ fn nothing_known(_case: &Case<'_>) -> Match {
 fn assemble(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Diagnosis {
     let job = case.job();
     let verdict = verdict(case, root);
-    let cause = root.map(|found| found.cause);
+    let chosen = root.map(|found| found.cause);
     let mut not: Vec<RuledOut> = Vec::new();
     if case.is_failure() {
         for other in registry() {
             let name = other.meta().cause;
-            if cause == Some(name) || contributing.iter().any(|found| found.cause == name) {
+            if chosen == Some(name) || contributing.iter().any(|found| found.cause == name) {
                 continue;
             }
             not.extend(other.rules_out(case).map(|why| RuledOut { cause: name, why }));
@@ -86,10 +86,10 @@ fn assemble(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Di
         owner: job.owner.clone(),
         state: case.phase,
         trigger: case.trigger,
-        root_cause: cause,
+        root_cause: chosen,
         verdict,
-        severity: severity(cause, verdict),
-        route: cause.map(RootCause::route),
+        severity: severity(chosen, verdict),
+        route: chosen.map(RootCause::route),
         confidence: root.map_or(Confidence::Certain, |found| found.confidence),
         summary: summary(case, root),
         chain: chain(case, root),

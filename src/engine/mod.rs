@@ -26,6 +26,7 @@ pub mod signatures;
 pub mod span;
 #[cfg(test)]
 pub(crate) mod testkit;
+pub mod told;
 
 pub use assess::{Assessment, assess};
 pub use seconds::Seconds;

@@ -5,10 +5,11 @@
 
 use jiff::Timestamp;
 
-use super::case::{Case, End, Hit};
+use super::case::{Case, End};
 use super::diagnosis::{ChainLink, Confidence, Proof, Verdict};
 use super::evidence::{ContainerRecord, EventRecord, Lost, ObjectRef, PodRecord, Waiting};
 use super::root_cause::{Rank, RootCause, Route, Severity};
+use super::told::Hit;
 
 /// What is fixed about a cause.
 #[derive(Clone, Copy, Debug)]
