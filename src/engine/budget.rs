@@ -221,6 +221,7 @@ pub fn retries_of(job: &Job<'_>, policy: &Policy) -> Retries {
         run: Limit::ZERO,
         startup: policy.startup,
         parallelism: parallelism.max(1),
+        ignored: 0,
         containers: 1,
         kubelet: policy.kubelet(),
         job: JobBackoff::default(),

@@ -381,15 +381,15 @@ mod tests {
     use super::*;
     use crate::engine::testkit::{at, evidence};
 
-    fn judged(value: serde_json::Value, check: impl FnOnce(&Case<'_>)) {
-        let evidence = evidence(&value);
+    fn judged(value: &serde_json::Value, check: impl FnOnce(&Case<'_>)) {
+        let evidence = evidence(value);
         check(&Case::new(&evidence, &DiagnosisKnobs::default(), at(1000)));
     }
 
     #[test]
     fn the_failure_target_counts_before_failed() {
         let job = json!({"conditions": [{"type": "FailureTarget", "status": "True", "reason": "BackoffLimitExceeded", "at": at(330)}]});
-        judged(json!({ "job": job }), |case| {
+        judged(&json!({ "job": job }), |case| {
             assert_eq!(
                 (case.phase, case.trigger),
                 (JobPhase::Failed, Trigger::BackoffLimitExceeded)
@@ -402,16 +402,16 @@ mod tests {
     fn a_release_that_gave_up_is_a_trigger_and_an_assumed_timeout_is_none() {
         for (assumed, trigger) in [(false, Trigger::ReleaseTimeout), (true, Trigger::NotFailed)] {
             let job = json!({"created": at(0), "active": 1, "release": {"timeout": 300, "assumed": assumed}});
-            judged(json!({ "job": job }), |case| assert_eq!(case.trigger, trigger));
+            judged(&json!({ "job": job }), |case| assert_eq!(case.trigger, trigger));
         }
     }
 
     #[test]
     fn without_a_pod_a_job_has_never_started() {
-        judged(json!({"job": {"created": at(0)}}), |case| {
+        judged(&json!({"job": {"created": at(0)}}), |case| {
             assert_eq!(case.trigger, Trigger::NeverStarted);
         });
-        judged(json!({"job": {"created": at(970)}}), |case| {
+        judged(&json!({"job": {"created": at(970)}}), |case| {
             assert_eq!(case.trigger, Trigger::NotFailed);
         });
     }
@@ -443,7 +443,7 @@ mod tests {
         ] {
             let job = json!({"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "at": at(20)}]});
             let pods = json!([{"name": "p", "containers": [{"name": "c", "ends": [end]}]}]);
-            judged(json!({"job": job, "pods": pods}), |case| {
+            judged(&json!({"job": job, "pods": pods}), |case| {
                 assert_eq!(case.ends.len(), counts, "{end}");
             });
         }

@@ -12,6 +12,7 @@ pub mod diagnosis;
 pub mod evidence;
 pub mod family;
 pub mod finding;
+pub mod formulas;
 pub mod job;
 pub mod policy;
 pub mod progress;
@@ -26,6 +27,7 @@ pub mod signatures;
 pub mod span;
 #[cfg(test)]
 pub(crate) mod testkit;
+pub mod timeline;
 pub mod told;
 
 pub use assess::{Assessment, assess};
