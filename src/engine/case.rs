@@ -159,7 +159,9 @@ impl<'e> Case<'e> {
                 .object
                 .name
                 .strip_prefix(job.name.as_str())
-                .is_some_and(|rest| rest.starts_with('-'));
+                .and_then(|rest| rest.strip_prefix('-'))
+                // More segments may be the Pod of a Job with a longer name.
+                .is_some_and(|suffix| !suffix.contains('-'));
             event.object.namespace == job.namespace
                 && (own_name || pods.iter().any(|pod| pod.name == event.object.name))
         })

@@ -239,7 +239,7 @@ pub fn dependency(case: &Case<'_>, name: RootCause, repair: &str) -> Option<Matc
         format!("{} {} {}", last.kind, last.name, last.finding)
     } else {
         format!(
-            "{} {} is not there because, {} links down, {} {} {}",
+            "{} {} is not ready, and {} links down {} {} {}",
             first.kind,
             first.name,
             walk.links.len() - 1,

@@ -17,11 +17,7 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 /// Reads evidence, and fails on a key that the types do not know.
 pub(crate) fn evidence(value: &Value) -> Evidence {
     let evidence: Evidence = serde_json::from_value(value.clone()).expect("evidence");
-    assert_known(
-        &value,
-        &serde_json::to_value(&evidence).expect("JSON"),
-        "evidence",
-    );
+    assert_known(value, &serde_json::to_value(&evidence).expect("JSON"), "evidence");
     evidence
 }
 
