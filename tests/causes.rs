@@ -256,6 +256,8 @@ fn evidence_and_diagnosis_survive_being_stored() {
         let again: Evidence =
             serde_json::from_str(&serde_json::to_string(&evidence).expect("JSON")).expect("evidence");
         assert_eq!(evidence, again);
+        let given: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_known(&given, &serde_json::to_value(&evidence).expect("JSON"));
         let judged = diagnose(
             &evidence,
             &DiagnosisKnobs::default(),
@@ -264,6 +266,25 @@ fn evidence_and_diagnosis_survive_being_stored() {
         let again: Diagnosis =
             serde_json::from_str(&serde_json::to_string(&judged).expect("JSON")).expect("diagnosis");
         assert_eq!(judged, again);
+    }
+}
+
+/// A key of a fixture that the types do not know is a typing error.
+fn assert_known(given: &serde_json::Value, read: &serde_json::Value) {
+    if let (Some(given), Some(read)) = (given.as_object(), read.as_object()) {
+        for (key, value) in given {
+            assert_known(
+                value,
+                read.get(key)
+                    .unwrap_or_else(|| panic!("{key} is not a key of Evidence")),
+            );
+        }
+    }
+    if let (Some(given), Some(read)) = (given.as_array(), read.as_array()) {
+        given
+            .iter()
+            .zip(read)
+            .for_each(|(given, read)| assert_known(given, read));
     }
 }
 

@@ -182,9 +182,18 @@ impl<'e> Case<'e> {
                     .map(move |waiting| (pod, container, waiting))
             })
         });
-        entries.filter(|(pod, container, waiting)| {
-            let seen = waiting.seen.or(pod.created);
-            !self.ran_after(Some(&container.name), seen)
+        entries.filter(|(pod, container, waiting)| match &container.state {
+            // It waits now, whatever ran before: only a later Pod can have overtaken it.
+            ContainerState::Waiting(now) if std::ptr::eq(now, *waiting) => {
+                !self.evidence.pods.iter().any(|later| {
+                    let same = later
+                        .containers
+                        .iter()
+                        .filter(|other| other.name == container.name);
+                    later.created > pod.created && same.flat_map(starts).next().is_some()
+                })
+            }
+            _ => !self.ran_after(Some(&container.name), waiting.seen.or(pod.created)),
         })
     }
 
@@ -449,5 +458,19 @@ mod tests {
                 assert_eq!(case.ends.len(), counts, "{end}");
             });
         }
+    }
+
+    #[test]
+    fn what_waits_now_counts_though_it_ran_before_and_a_later_pod_overtakes_it() {
+        let waiting = json!({"waiting": {"reason": "ErrImagePull"}});
+        let ran = json!([{"exit_code": 1, "started": at(1), "finished": at(2)}]);
+        let first = json!({"name": "p", "created": at(0), "containers": [{"name": "c", "state": waiting, "ends": ran}]});
+        let later = json!({"name": "q", "created": at(9), "containers": [{"name": "c", "state": {"running": {"started": at(10)}}}]});
+        judged(&json!({"pods": [first]}), |case| {
+            assert_eq!(case.waiting().count(), 1)
+        });
+        judged(&json!({"pods": [first, later]}), |case| {
+            assert_eq!(case.waiting().count(), 0)
+        });
     }
 }
