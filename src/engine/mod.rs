@@ -18,6 +18,7 @@ pub mod policy;
 pub mod progress;
 pub mod redact;
 pub mod release;
+pub mod rewrite;
 pub mod root_cause;
 pub mod rule;
 pub mod rules;

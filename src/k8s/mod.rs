@@ -5,6 +5,8 @@
 
 pub mod helm_release;
 pub mod job;
+pub mod namespace;
+pub mod patch;
 pub mod text;
 
 pub use job::{JobObject, Problem};
