@@ -152,7 +152,9 @@ impl Namespace {
             target: target.to_owned(),
             ..Dependency::default()
         };
-        let Some(services) = &self.services else { return dependency };
+        let Some(services) = &self.services else {
+            return dependency;
+        };
         let Some(object) = services.iter().find(|s| s.metadata.name == service) else {
             dependency.exists = Some(false);
             return dependency;
@@ -184,9 +186,9 @@ impl Namespace {
     pub fn events_of<'a>(&'a self, dependency: &'a Dependency) -> impl Iterator<Item = &'a EventRecord> {
         let mut pods = std::collections::BTreeSet::new();
         collect_pods(&dependency.workloads, &mut pods);
-        self.events.iter().filter(move |event| {
-            event.object.kind == "Pod" && pods.contains(event.object.name.as_str())
-        })
+        self.events
+            .iter()
+            .filter(move |event| event.object.kind == "Pod" && pods.contains(event.object.name.as_str()))
     }
 
     fn named(&self, kind: &str, name: &str) -> ObjectRef {
@@ -237,7 +239,9 @@ impl Namespace {
                 let owner = pod
                     .metadata
                     .controller()
-                    .map_or(("Pod", pod.metadata.name.as_str()), |owner| (&owner.kind, &owner.name));
+                    .map_or(("Pod", pod.metadata.name.as_str()), |owner| {
+                        (&owner.kind, &owner.name)
+                    });
                 others
                     .entry((owner.0.to_owned(), owner.1.to_owned()))
                     .or_default()
@@ -278,7 +282,10 @@ impl Namespace {
         Workload {
             object: self.named(kind, name),
             ready: u32::try_from(records.iter().filter(|pod| is_ready(pod)).count()).unwrap_or(u32::MAX),
-            created: pods.iter().filter_map(|pod| pod.metadata.creation_timestamp).min(),
+            created: pods
+                .iter()
+                .filter_map(|pod| pod.metadata.creation_timestamp)
+                .min(),
             needs: self.needs(pods),
             pods: records,
             ..Workload::default()
@@ -323,7 +330,12 @@ impl Namespace {
         let pods: Vec<_> = self
             .pods
             .iter()
-            .filter(|pod| pod.metadata.labels.get("cnpg.io/cluster").is_some_and(|name| name == cluster))
+            .filter(|pod| {
+                pod.metadata
+                    .labels
+                    .get("cnpg.io/cluster")
+                    .is_some_and(|name| name == cluster)
+            })
             .collect();
         if pods.is_empty() {
             return Vec::new();
@@ -352,7 +364,9 @@ fn records(pods: &[&PodObject]) -> Vec<PodRecord> {
 }
 
 fn is_ready(pod: &PodRecord) -> bool {
-    pod.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True")
+    pod.conditions
+        .iter()
+        .any(|c| c.kind == "Ready" && c.status == "True")
 }
 
 fn contains(labels: &BTreeMap<String, String>, selector: &BTreeMap<String, String>) -> bool {
@@ -407,10 +421,14 @@ mod tests {
                 .of_kind("Deployment"),
             ],
             pods: vec![
-                read(json!({"metadata": {"name": "powerdns-1", "labels": {"app": "pdns"}},
-                    "spec": {"containers": [{"name": "pdns"}]}, "status": waiting})),
-                read(json!({"metadata": {"name": "pdns-pg-1-initdb", "labels": {"cnpg.io/cluster": "pdns-pg"}},
-                    "status": {"phase": "Pending"}})),
+                read(
+                    json!({"metadata": {"name": "powerdns-1", "labels": {"app": "pdns"}},
+                    "spec": {"containers": [{"name": "pdns"}]}, "status": waiting}),
+                ),
+                read(
+                    json!({"metadata": {"name": "pdns-pg-1-initdb", "labels": {"cnpg.io/cluster": "pdns-pg"}},
+                    "status": {"phase": "Pending"}}),
+                ),
             ],
             events: Vec::new(),
         }
@@ -421,9 +439,15 @@ mod tests {
         let dependency = powerdns().dependency("powerdns", "http://powerdns:8081");
         assert_eq!((dependency.ready, dependency.not_ready), (Some(0), Some(1)));
         let workload = &dependency.workloads[0];
-        assert_eq!((workload.object.kind.as_str(), workload.wanted), ("Deployment", Some(3)));
+        assert_eq!(
+            (workload.object.kind.as_str(), workload.wanted),
+            ("Deployment", Some(3))
+        );
         let need = &workload.needs[0];
-        assert_eq!((need.object.name.as_str(), need.exists), ("pdns-pg-app", Some(false)));
+        assert_eq!(
+            (need.object.name.as_str(), need.exists),
+            ("pdns-pg-app", Some(false))
+        );
         let maker = &need.workloads[0];
         assert_eq!((maker.object.kind.as_str(), maker.pods.len()), ("Cluster", 1));
     }

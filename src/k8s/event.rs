@@ -83,7 +83,11 @@ mod tests {
 
     #[test]
     fn both_recorders_give_times_and_a_count() {
-        let read = |text: &str| serde_json::from_str::<EventObject>(text).expect("an Event").into_record();
+        let read = |text: &str| {
+            serde_json::from_str::<EventObject>(text)
+                .expect("an Event")
+                .into_record()
+        };
         let old = read(
             r#"{"involvedObject":{"kind":"Job","namespace":"n","name":"a"},"reason":"FailedCreate","type":"Warning",
                "count":3,"firstTimestamp":"2026-11-21T10:00:00Z","lastTimestamp":"2026-11-21T10:05:00Z","eventTime":null}"#,

@@ -38,10 +38,7 @@ impl JobSpec {
         let assessment = assess(job, around, policy);
         let clocks = &assessment.clocks;
         let origin = job.origin();
-        let duration = |key| {
-            job.annotation(key)
-                .and_then(|text| Seconds::parse_go(text).ok())
-        };
+        let duration = |key| job.annotation(key).and_then(|text| Seconds::parse_go(text).ok());
         let release = release_record(clocks, origin);
         let record = JobRecord {
             namespace: job.namespace.as_deref().unwrap_or_default().to_owned(),
@@ -65,11 +62,11 @@ impl JobSpec {
             ..JobRecord::default()
         };
         let ours = |pairs: &[(_, _)]| {
-            pairs
-                .iter()
-                .any(|(key, _): &(std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+            pairs.iter().any(
+                |(key, _): &(std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
                     key.starts_with("hookbudget.dev/")
-                })
+                },
+            )
         };
         Self {
             matters: origin.is_hook()

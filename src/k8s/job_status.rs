@@ -86,7 +86,8 @@ impl JobStatus {
     /// Pods have ended (kubernetes/kubernetes `pkg/controller/job/job_controller.go`).
     #[must_use]
     pub fn failure(&self) -> Option<&Condition> {
-        self.condition("Failed").or_else(|| self.condition("FailureTarget"))
+        self.condition("Failed")
+            .or_else(|| self.condition("FailureTarget"))
     }
 
     /// True once the Job has succeeded.

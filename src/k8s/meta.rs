@@ -130,7 +130,9 @@ impl ConditionedObject {
 }
 
 /// Reads a time; one that is no time counts as absent, so that it does not cost the whole object.
-pub(crate) fn lenient_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+pub(crate) fn lenient_time<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
     let text: Option<std::borrow::Cow<'_, str>> = Option::deserialize(deserializer)?;
     Ok(text.and_then(|text| text.parse().ok()))
 }

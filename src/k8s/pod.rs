@@ -7,9 +7,7 @@ use serde::Deserialize;
 
 use super::meta::{ConditionObject, Meta, lenient_time};
 use super::text::null_default;
-use crate::engine::evidence::{
-    Condition, ContainerRecord, ContainerState, PodRecord, Termination, Waiting,
-};
+use crate::engine::evidence::{Condition, ContainerRecord, ContainerState, PodRecord, Termination, Waiting};
 use crate::engine::progress::redact;
 
 /// A Pod as it stands in a list or a file.
@@ -143,7 +141,11 @@ impl PodObject {
     /// adds to it.
     #[must_use]
     pub fn into_record(self, seen: Option<Timestamp>) -> PodRecord {
-        let Self { metadata, spec, status } = self;
+        let Self {
+            metadata,
+            spec,
+            status,
+        } = self;
         let mut containers = Vec::with_capacity(spec.init_containers.len() + spec.containers.len());
         for (init, list, statuses) in [
             (true, spec.init_containers, status.init_container_statuses),
