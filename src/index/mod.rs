@@ -26,3 +26,4 @@ pub use kind::{JobKey, Kind};
 pub use owners::{OwnerKey, OwnerView, WAIT_BUCKETS};
 pub use store::{Index, Settings};
 pub use view::{Budget, JobView, KindView, Snapshot};
+pub(crate) use view::label_pairs;

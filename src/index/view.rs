@@ -172,11 +172,11 @@ impl JobView {
             });
         let mut view = Self {
             key: key.clone(),
-            labels: labels(&[("namespace", &key.namespace), ("job_name", &key.name)]),
+            labels: label_pairs(&[("namespace", &key.namespace), ("job_name", &key.name)]),
             info_labels: info_labels(&spec),
             cause_labels: None,
             culprit_labels: None,
-            target_labels: target.map(|target| labels(&[("target", target)])),
+            target_labels: target.map(|target| label_pairs(&[("target", target)])),
             phase,
             started: job.status.started,
             ended,
@@ -208,7 +208,7 @@ fn info_labels(spec: &JobSpec) -> Box<str> {
         .as_ref()
         .and_then(|release| release.object.as_ref())
         .map_or("", |object| object.name.as_str());
-    labels(&[
+    label_pairs(&[
         ("owner_kind", kind),
         ("owner_name", name),
         ("release", release),
@@ -224,7 +224,7 @@ fn failure_labels(view: &JobView, cause: RootCause) -> (Box<str>, Box<str>) {
         .owner
         .as_ref()
         .map_or(("", ""), |owner| (owner.kind.as_str(), owner.name.as_str()));
-    let cause_labels = labels(&[
+    let cause_labels = label_pairs(&[
         ("trigger", diagnosis.map_or("NotFailed", |d| d.trigger.as_str())),
         ("root_cause", cause.as_str()),
         (
@@ -245,7 +245,7 @@ fn failure_labels(view: &JobView, cause: RootCause) -> (Box<str>, Box<str>) {
         .map_or(("Job", &*view.key.namespace, &*view.key.name), |link| {
             (&link.kind, &link.namespace, &link.name)
         });
-    let culprit_labels = labels(&[
+    let culprit_labels = label_pairs(&[
         ("culprit_kind", kind),
         ("culprit_namespace", namespace),
         ("culprit_name", name),
@@ -296,7 +296,7 @@ fn last_lines(entry: &Entry) -> Vec<String> {
 
 /// Labels in the exposition's own form: backslash, quote and line feed are escaped (Prometheus text format
 /// 0.0.4; OpenMetrics 1.0 `escaped-string`).
-pub(crate) fn labels(pairs: &[(&str, &str)]) -> Box<str> {
+pub(crate) fn label_pairs(pairs: &[(&str, &str)]) -> Box<str> {
     let mut text = String::with_capacity(pairs.iter().map(|(k, v)| k.len() + v.len() + 4).sum());
     for (name, value) in pairs {
         if !text.is_empty() {
