@@ -295,6 +295,21 @@ impl Retries {
     }
 }
 
+/// The smallest `backoffLimit` under `Never` whose Pod back-offs alone outlast a span, so that a deadline of
+/// that span is the clock that ends the Job.
+#[must_use]
+pub fn fitting_limit(span: Seconds) -> u32 {
+    let outlasts = |limit: &u32| {
+        let (lower, _) = Retries {
+            limit: *limit,
+            ..Retries::default()
+        }
+        .end();
+        lower >= Limit::At(span)
+    };
+    (0..200).find(outlasts).unwrap_or(200)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,6 +344,13 @@ mod tests {
         assert_eq!(lower, Limit::At(Seconds::new(310)));
         // 5 delays of 10, 20, 40, 80, 160 s overshoot by 6 + 11 + 21 + 31 + 31 s at the most.
         assert_eq!(upper, Limit::At(Seconds::new(410)));
+    }
+
+    #[test]
+    fn the_fitting_limit_is_the_first_that_outlasts_the_deadline() {
+        assert_eq!(fitting_limit(Seconds::new(630)), 6);
+        assert_eq!(fitting_limit(Seconds::new(631)), 7);
+        assert_eq!(fitting_limit(Seconds::ZERO), 0);
     }
 
     #[test]

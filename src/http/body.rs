@@ -113,11 +113,11 @@ mod tests {
     use super::*;
 
     fn chunks(
-        sizes: &[usize],
+        sizes: Vec<usize>,
         seen: &Arc<AtomicUsize>,
     ) -> impl Body<Data = Bytes, Error = Infallible> + Unpin + use<> {
         let seen = Arc::clone(seen);
-        StreamBody::new(stream::iter(sizes.to_vec().into_iter().map(move |size| {
+        StreamBody::new(stream::iter(sizes.into_iter().map(move |size| {
             seen.fetch_add(1, Ordering::Relaxed);
             Ok(Frame::data(Bytes::from(vec![b'x'; size])))
         })))
@@ -135,8 +135,8 @@ mod tests {
         ] {
             let known = Full::new(Bytes::from(vec![b'x'; size]));
             assert_eq!(read_body(known, 10).await.is_ok(), fits, "{size} announced");
-            let halves = [size / 2, size - size / 2];
-            let unknown = chunks(&halves, &Arc::default());
+            let halves = vec![size / 2, size - size / 2];
+            let unknown = chunks(halves, &Arc::default());
             assert_eq!(
                 read_body(unknown, 10).await.map(|body| body.len()).ok(),
                 fits.then_some(size)
@@ -147,12 +147,12 @@ mod tests {
     #[tokio::test]
     async fn what_is_too_large_is_read_to_its_end_but_not_for_ever() {
         let seen = Arc::new(AtomicUsize::new(0));
-        let error = read_body(chunks(&[10; 3], &seen), 10).await.unwrap_err();
+        let error = read_body(chunks(vec![10; 3], &seen), 10).await.unwrap_err();
         assert!(matches!(error, BodyError::TooLarge { limit: 10 }), "{error}");
         assert_eq!(seen.load(Ordering::Relaxed), 3, "the whole body is drained");
 
         seen.store(0, Ordering::Relaxed);
-        read_body(chunks(&[10; 1000], &seen), 10).await.unwrap_err();
+        read_body(chunks(vec![10; 1000], &seen), 10).await.unwrap_err();
         assert_eq!(
             seen.load(Ordering::Relaxed),
             5,

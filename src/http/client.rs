@@ -175,7 +175,7 @@ impl Target {
         }
     }
 
-    fn no_answer(&self, reason: impl ToString) -> ClientError {
+    fn no_answer(&self, reason: &impl ToString) -> ClientError {
         ClientError::Answer {
             url: self.url.clone(),
             reason: reason.to_string(),
@@ -213,17 +213,17 @@ impl Target {
     {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
-            .map_err(|error| self.no_answer(error))?;
+            .map_err(|error| self.no_answer(&error))?;
         let answered = async {
             let response = sender
                 .send_request(request)
                 .await
-                .map_err(|error| self.no_answer(error))?;
+                .map_err(|error| self.no_answer(&error))?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, MAX_ANSWER)
                 .collect()
                 .await
-                .map_err(|error| self.no_answer(error))?;
+                .map_err(|error| self.no_answer(&error))?;
             Ok((head.status, body.to_bytes()))
         };
         // Driven here and not in a task of its own, so that giving up closes the connection.
@@ -233,7 +233,7 @@ impl Target {
         };
         tokio::select! {
             answer = answered => answer,
-            () = driven => Err(self.no_answer("the connection ended")),
+            () = driven => Err(self.no_answer(&"the connection ended")),
         }
     }
 }

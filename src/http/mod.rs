@@ -15,6 +15,6 @@ mod transport;
 
 pub use body::{BodyError, read_body};
 pub use limits::Limits;
-pub use serve::{Drained, serve_plain, serve_tls};
+pub use serve::{Drained, bind, serve_plain, serve_tls};
 pub use shutdown::{Shutdown, Trigger};
 pub use transport::{Acceptor, HandshakeFailure, HandshakeObserver};

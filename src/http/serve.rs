@@ -1,10 +1,10 @@
 //! The accept loop and its end.
 
-use std::io;
+use std::{io, net::SocketAddr};
 
 use axum::Router;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::{JoinError, JoinSet},
     time::{Instant, sleep, sleep_until},
@@ -16,6 +16,29 @@ use super::{
     connection,
     transport::{Acceptor, Plain, Transport},
 };
+
+/// Connections that the kernel completes while the accept loop is busy. `TcpListener::bind` allows 128: of a
+/// burst of 200, the rest lose their SYN and try again a whole second later.
+const BACKLOG: u32 = 1024;
+
+/// Listens on `address`, with room in the kernel's queue for a burst of connections.
+///
+/// # Errors
+/// The system's error with the address in front. To be called inside a tokio runtime.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listen = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        // A restart must not wait for the old process' connections to leave TIME_WAIT.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+}
 
 /// How a listener ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,16 +41,13 @@ impl HandshakeFailure {
     }
 
     fn of(error: &io::Error) -> Self {
-        let tls = error
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        match error
             .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match (tls, error.kind()) {
-            (Some(rustls::Error::AlertReceived(alert)), _) if is_distrust(*alert) => Self::Untrusted,
-            (Some(_), _) => Self::Protocol,
-            (
-                None,
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe,
-            ) => Self::Closed,
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        {
+            Some(rustls::Error::AlertReceived(alert)) if is_distrust(*alert) => Self::Untrusted,
+            None if matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) => Self::Closed,
             _ => Self::Protocol,
         }
     }
@@ -65,6 +62,8 @@ fn is_distrust(alert: AlertDescription) -> bool {
             | AlertDescription::CertificateUnknown
             | AlertDescription::CertificateRevoked
             | AlertDescription::UnsupportedCertificate
+            // An authority of the same name with another key: the signature does not verify.
+            | AlertDescription::DecryptError
     )
 }
 

@@ -8,12 +8,12 @@ use std::{
     hash::{BuildHasher, RandomState},
     io,
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
 use super::{LiveCertificate, ServingCertificate, TlsError};
-use crate::http::Shutdown;
 
 /// How often a pair of files is read again when it changes while it is being read.
 const ATTEMPTS: usize = 3;
@@ -180,18 +180,19 @@ impl Reloader {
         Ok(Reload::Replaced)
     }
 
-    /// Looks every `interval` until shutdown is requested, off the threads that serve. Every outcome is given to
+    /// Looks every `interval` until `stop` resolves, off the threads that serve. Every outcome is given to
     /// `observe`, for counters; changes and new errors are logged.
     pub async fn run(
         mut self,
         interval: Duration,
-        shutdown: Shutdown,
+        stop: impl Future<Output = ()> + Send,
         observe: impl Fn(&Result<Reload, FileError>) + Send,
     ) {
-        let mut last_error = None;
+        let mut stop = pin!(stop);
+        let mut last_error: Option<String> = None;
         loop {
             tokio::select! {
-                () = shutdown.requested() => return,
+                () = &mut stop => return,
                 () = tokio::time::sleep(interval) => {}
             }
             let looked = tokio::task::spawn_blocking(move || {
@@ -203,7 +204,7 @@ impl Reloader {
                 return;
             };
             self = reloader;
-            last_error = log(&outcome, last_error, &self.live);
+            last_error = log(&outcome, last_error.as_deref(), &self.live);
             observe(&outcome);
         }
     }
@@ -216,7 +217,7 @@ impl Reloader {
 /// Says each thing once: a file that stays broken is not reported at every look.
 fn log(
     outcome: &Result<Reload, FileError>,
-    last_error: Option<String>,
+    last_error: Option<&str>,
     live: &LiveCertificate,
 ) -> Option<String> {
     match outcome {
@@ -227,7 +228,7 @@ fn log(
         }
         Err(error) => {
             let text = error.to_string();
-            if last_error.as_ref() != Some(&text) {
+            if last_error != Some(text.as_str()) {
                 tracing::warn!(error = %text, not_after = %live.not_after(), "serving certificate not reloaded");
             }
             Some(text)
@@ -374,14 +375,15 @@ mod tests {
         publish_bundle(volume.path(), "1", &issue());
         let (_, reloader) = Reloader::start(files(volume.path())).unwrap();
         publish_bundle(volume.path(), "2", &issue());
-        let (trigger, shutdown) = Shutdown::manual();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (seen, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
-        let task = tokio::spawn(reloader.run(Duration::from_millis(1), shutdown, move |outcome| {
+        let stopped = async { stopped.await.unwrap_or_default() };
+        let task = tokio::spawn(reloader.run(Duration::from_millis(1), stopped, move |outcome| {
             let _ = seen.send(outcome.as_ref().ok().copied());
         }));
         assert_eq!(outcomes.recv().await, Some(Some(Reload::Replaced)));
         assert_eq!(outcomes.recv().await, Some(Some(Reload::Unchanged)));
-        trigger.request();
+        stop.send(()).unwrap();
         task.await.unwrap();
     }
 }

@@ -2,10 +2,29 @@
 
 use super::rule::Rule;
 
+mod common;
+pub mod deadline_exceeds_release_timeout;
+pub mod deadline_missing;
 pub mod logs_lost_on_failure;
+pub mod retries_end_before_deadline;
+pub mod unbounded_wait;
+pub mod wait_exceeds_deadline;
+pub mod wait_exceeds_release_timeout;
+pub mod wait_falls_through;
+pub mod waits_by_restarting;
 
 /// Every rule, in the order of the codes.
-pub static ALL: &[&Rule] = &[&logs_lost_on_failure::RULE];
+pub static ALL: &[&Rule] = &[
+    &retries_end_before_deadline::RULE,
+    &wait_exceeds_deadline::RULE,
+    &deadline_exceeds_release_timeout::RULE,
+    &wait_exceeds_release_timeout::RULE,
+    &deadline_missing::RULE,
+    &unbounded_wait::RULE,
+    &wait_falls_through::RULE,
+    &waits_by_restarting::RULE,
+    &logs_lost_on_failure::RULE,
+];
 
 /// Finds a rule by its code or its name, in any case.
 #[must_use]

@@ -1,0 +1,104 @@
+//! One input's text, and the way from a byte to the line and column that an editor shows.
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The text of one file (or of standard input), without a byte order mark.
+#[derive(Debug)]
+pub struct Source {
+    name: Arc<str>,
+    text: String,
+    /// Byte offset of the first character of each line.
+    lines: Vec<usize>,
+}
+
+/// A place in a file. Lines and columns count from 1, columns count characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The file as the user named it, or `<stdin>`.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// Byte range in [`Source::text`].
+    pub span: Range<usize>,
+    /// False where the place asked for does not exist and this is the nearest that does.
+    pub exact: bool,
+}
+
+impl Source {
+    /// Takes the text under the name that messages show.
+    #[must_use]
+    pub fn new(name: &str, text: String) -> Self {
+        let lines = std::iter::once(0)
+            .chain(
+                text.bytes()
+                    .enumerate()
+                    .filter(|(_, byte)| *byte == b'\n')
+                    .map(|(at, _)| at + 1),
+            )
+            .collect();
+        Self {
+            name: Arc::from(name),
+            text,
+            lines,
+        }
+    }
+
+    /// The file as the user named it, or `<stdin>`.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The whole text; spans are byte ranges in it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column, both from 1, of a byte; a byte past the end is the end.
+    #[must_use]
+    pub fn line_column(&self, byte: usize) -> (usize, usize) {
+        let byte = byte.min(self.text.len());
+        let line = self.lines.partition_point(|start| *start <= byte);
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let before = self.text.get(start..byte).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
+
+    /// The place of a byte range.
+    #[must_use]
+    pub fn location(&self, span: Range<usize>) -> Location {
+        let (line, column) = self.line_column(span.start);
+        Location {
+            file: Arc::clone(&self.name),
+            line,
+            column,
+            span,
+            exact: true,
+        }
+    }
+
+    /// The text of a byte range, empty where the range is none of this text.
+    #[must_use]
+    pub fn slice(&self, span: &Range<usize>) -> &str {
+        self.text.get(span.clone()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_and_lines_end_at_line_feeds() {
+        let source = Source::new("a.yaml", "é: ü\r\nb: 日本\n".to_owned());
+        assert_eq!(source.line_column(0), (1, 1));
+        assert_eq!(source.line_column("é: ".len()), (1, 4));
+        let after = source.text().find("日").unwrap_or_default();
+        assert_eq!(source.line_column(after), (2, 4));
+        assert_eq!(source.line_column(after + "日".len()), (2, 5));
+        assert_eq!(source.line_column(9999), (3, 1));
+    }
+}

@@ -1,0 +1,105 @@
+//! HB103.
+
+use crate::engine::Seconds;
+use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
+use crate::engine::formulas::needed_release;
+use crate::engine::release::RELEASE_POLL;
+use crate::engine::rule::{Context, rule};
+
+rule! {
+    /// The Job's deadline does not fit into the timeout of the release that waits for it.
+    ///
+    /// ## What it does
+    ///
+    /// Compares `activeDeadlineSeconds` + grace period + 5 s for a poll with the timeout of the owning release
+    /// action: the HelmRelease's `install.timeout` or `upgrade.timeout`, the flag `--release-timeout`, an
+    /// annotation `hookbudget.dev/release-timeout`, else 300 s, the default of Helm and Flux.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Helm and Flux give up at their own timeout and say only "timed out waiting for the condition"; the Job
+    /// goes on in the cluster, unseen, and the next attempt deletes it. `Failed=True` appears only when the
+    /// Pod is gone (Kubernetes 1.31 and later), up to `terminationGracePeriodSeconds` after the deadline, and
+    /// Flux looks every 5 s: 840 s + 30 s + 5 s = 875 s fits into 900 s, with a grace of 60 s it does not.
+    ///
+    /// ## Severity
+    ///
+    /// An error when the timeout is stated, a warning when the default is assumed.
+    ///
+    /// ## How to fix
+    ///
+    /// Lower the deadline, as long as the wait still fits, or raise the release's timeout:
+    ///
+    /// ```yaml
+    /// kind: HelmRelease
+    /// spec:
+    ///   install:
+    ///     timeout: 15m
+    ///   upgrade:
+    ///     timeout: 15m
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Unsafe: the Job is ended earlier than before.
+    ///
+    /// ## When to ignore
+    ///
+    /// When nobody waits for the release's own verdict.
+    "HB103" "deadline-exceeds-release-timeout" Error check
+}
+
+fn check(cx: &Context<'_>) -> Vec<Finding> {
+    let clocks = cx.clocks;
+    let (Some(deadline), Some(timeout)) = (clocks.deadline, clocks.release.timeout) else {
+        return Vec::new();
+    };
+    let needed = needed_release(deadline, clocks.grace);
+    if needed < timeout {
+        return Vec::new();
+    }
+    let known = clocks.release.is_known();
+    let (severity, confidence) = if known {
+        (Severity::Error, Confidence::Certain)
+    } else {
+        (Severity::Warning, Confidence::Likely)
+    };
+    let pointer = cx.field("activeDeadlineSeconds");
+    let margin = Seconds::new(1) + RELEASE_POLL + clocks.grace;
+    let fitting = timeout.minus_or_zero(margin);
+    let wait_fits = clocks.wait.is_none_or(|wait| {
+        wait.nominal + cx.policy.headroom + clocks.startup <= crate::engine::Limit::At(fitting)
+    });
+    let fix = (known && wait_fits && fitting > Seconds::ZERO).then(|| Fix {
+        safety: FixSafety::Unsafe,
+        edits: vec![Edit::Set {
+            pointer: pointer.clone(),
+            value: fitting.whole().into(),
+        }],
+    });
+    let raise = (needed + cx.policy.slack).to_go();
+    vec![Finding {
+        at: At::field(pointer),
+        message: format!(
+            "the deadline of {deadline} ends after the release has given up at {timeout} ({}): the Job goes on \
+             and nobody is told how it ends",
+            clocks.release.source
+        ),
+        arithmetic: Some(format!(
+            "{deadline} + {} grace + {RELEASE_POLL} poll = {needed}, release timeout {timeout}",
+            clocks.grace
+        )),
+        help: if fix.is_some() {
+            format!(
+                "activeDeadlineSeconds: {}, or a release timeout of {raise}",
+                fitting.whole()
+            )
+        } else {
+            format!(
+                "a release timeout of {raise} (spec.install.timeout and spec.upgrade.timeout, or helm --timeout)"
+            )
+        },
+        fix,
+        ..RULE.finding(severity, confidence)
+    }]
+}

@@ -1,0 +1,121 @@
+//! HB101.
+
+use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
+use crate::engine::rule::{Context, rule};
+use crate::engine::rules::common::{internal_call, retry_sum, waits_by_failing};
+use crate::engine::{Limit, backoff::fitting_limit};
+
+rule! {
+    /// The retries of a Job that waits by failing are spent before its deadline can ever fire.
+    ///
+    /// ## What it does
+    ///
+    /// Plays the retry timeline of a hook Job (attempts, kubelet back-off or Job back-off) and reports a Job
+    /// whose `backoffLimit` ends it before `activeDeadlineSeconds`, when the Job has no wait of its own and
+    /// calls a service of the cluster: its restarts are its wait loop.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The deadline reads like the time that the Job grants its dependency, but it is another clock than the
+    /// retries. With `restartPolicy: OnFailure` and `backoffLimit: 6` a refused connection ends the Job after
+    /// 0 + 10 + 20 + 40 + 80 + 160 = 310 s, whatever the deadline says. A hook that had its deadline raised
+    /// from 300 s to 840 s after an outage failed again five minutes later for this reason. The first restart
+    /// is immediate, the next wait 10 s, doubled up to 300 s (kubernetes/kubernetes `pkg/kubelet/kubelet.go`);
+    /// the Job fails as soon as the sum of restarts reaches the limit (`pkg/controller/job`,
+    /// `pastBackoffLimitOnFailure`). Under `OnFailure` the span is a setting of the node and not of the Job.
+    ///
+    /// ## Severity
+    ///
+    /// An error, certain, when the script is visible, calls a service of the cluster, does not wait, and the
+    /// retries of attempts that fail at once end before the deadline. A warning when the waiting is only
+    /// presumed because the image hides its script.
+    ///
+    /// ## How to fix
+    ///
+    /// Own the whole wait in one container run, and keep `wait + headroom <= deadline`:
+    ///
+    /// ```yaml
+    /// metadata:
+    ///   annotations:
+    ///     hookbudget.dev/wait-for: http://powerdns:8081/api/v1/servers
+    ///     hookbudget.dev/rewrite: all
+    /// spec:
+    ///   backoffLimit: 0
+    ///   activeDeadlineSeconds: 840
+    ///   template:
+    ///     spec:
+    ///       restartPolicy: Never
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Unsafe: attempts become Pods of their own, and their number changes.
+    ///
+    /// ## When to ignore
+    ///
+    /// When the deadline is only a safety net and the dependency is up whenever the Job runs. The check
+    /// `restart-policy` of kube-linter (off by default) asks for the opposite of this fix.
+    "HB101" "retries-end-before-deadline" Error check
+}
+
+fn check(cx: &Context<'_>) -> Vec<Finding> {
+    let (job, clocks) = (cx.job, cx.clocks);
+    let (Some(deadline), Limit::At(lower)) = (job.active_deadline, clocks.retries_lower) else {
+        return Vec::new();
+    };
+    if lower >= deadline || clocks.wait.is_some() {
+        return Vec::new();
+    }
+    let call = internal_call(cx);
+    let (severity, confidence, waits_for) = match call {
+        Some((_, call)) if waits_by_failing(cx) => {
+            let target = call
+                .target
+                .as_ref()
+                .map_or_else(|| call.tool.clone(), ToString::to_string);
+            (
+                Severity::Error,
+                Confidence::Certain,
+                format!("waits for {target} by failing"),
+            )
+        }
+        None if cx.origin().is_hook() && !clocks.is_visible() && clocks.attempts > 3 => {
+            let presumed = format!("retries {} times, which looks like a wait", clocks.attempts);
+            (Severity::Warning, Confidence::Possible, presumed)
+        }
+        _ => return Vec::new(),
+    };
+    let limit = fitting_limit(deadline);
+    let pointer = cx.field("backoffLimit");
+    let wait = deadline.minus_or_zero(cx.policy.headroom + cx.policy.startup);
+    let at = call.map_or_else(
+        || At::field(pointer.clone()),
+        |(c, call)| At::script(c.pointer.clone(), call.place),
+    );
+    vec![Finding {
+        at,
+        message: format!(
+            "the Job {waits_for}, and its retries end after {lower}: the deadline of {deadline} can never fire"
+        ),
+        arithmetic: Some(retry_sum(cx, deadline)),
+        help: format!(
+            "restartPolicy: Never, backoffLimit: 0 and one wait of at most {wait} inside the container \
+             ({deadline} - {} headroom), or the annotation hookbudget.dev/wait-for",
+            cx.policy.headroom
+        ),
+        fix: Some(Fix {
+            safety: FixSafety::Unsafe,
+            edits: vec![
+                Edit::Set {
+                    pointer: cx.field("template/spec/restartPolicy"),
+                    value: "Never".into(),
+                },
+                Edit::Set {
+                    pointer,
+                    value: limit.into(),
+                },
+            ],
+        }),
+        ..RULE.finding(severity, confidence)
+    }]
+}

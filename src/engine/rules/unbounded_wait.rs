@@ -1,0 +1,81 @@
+//! HB201.
+
+use crate::engine::finding::{At, Finding, Severity};
+use crate::engine::rule::{Context, rule};
+use crate::engine::rules::common::read_confidence;
+
+rule! {
+    /// A loop or a tool waits without a bound of its own.
+    ///
+    /// ## What it does
+    ///
+    /// Reports `while true`, `until COMMAND` without a counter or a clock, `kubectl wait --timeout` below
+    /// zero, `wait-for-it -t 0` and the like.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// A wait that never gives up never says why. Without a deadline the Job hangs until somebody deletes it;
+    /// its release fails at its timeout with a message that names no cause, and the Job goes on behind it.
+    /// With a deadline the Pod is deleted in the middle of the wait, and its logs with it.
+    ///
+    /// ## Severity
+    ///
+    /// An error for a hook without `activeDeadlineSeconds`: nothing inside the Job ends it. A warning where a
+    /// deadline does, and for Jobs that are no hooks.
+    ///
+    /// ## How to fix
+    ///
+    /// Count, and fail with a sentence when the count is over:
+    ///
+    /// ```sh
+    /// n=0
+    /// until pg_isready -h db -t 3; do
+    ///   n=$((n + 1))
+    ///   if [ "$n" -ge 75 ]; then echo "db is not up after 600 s" >&2; exit 1; fi
+    ///   sleep 5
+    /// done
+    /// ```
+    ///
+    /// ## When to ignore
+    ///
+    /// When the wait is meant to outlast everything and a person watches it.
+    "HB201" "unbounded-wait" Error check
+}
+
+fn check(cx: &Context<'_>) -> Vec<Finding> {
+    let bounded_outside = cx.clocks.deadline;
+    let severity = match (cx.origin().is_hook(), bounded_outside) {
+        (true, None) => Severity::Error,
+        _ => Severity::Warning,
+    };
+    let unbounded = cx
+        .clocks
+        .waits()
+        .filter(|(container, wait)| !container.sidecar && !wait.is_bounded());
+    unbounded
+        .map(|(container, wait)| {
+            let what = wait
+                .target
+                .as_ref()
+                .map_or_else(String::new, |target| format!(" for {target}"));
+            let consequence = bounded_outside.map_or_else(
+                || "and there is no activeDeadlineSeconds: nothing in the Job ends it".to_owned(),
+                |deadline| format!("only the deadline of {deadline} ends it, and deletes its logs"),
+            );
+            let bound = bounded_outside.unwrap_or(cx.policy.cold_start + cx.policy.headroom);
+            Finding {
+                at: At::script(container.pointer.clone(), wait.place),
+                message: format!(
+                    "container {} waits{what} without a bound, {consequence}",
+                    container.name
+                ),
+                arithmetic: Some(wait.arithmetic.clone()).filter(|text| !text.is_empty()),
+                help: format!(
+                    "leave the loop with an error after {}",
+                    bound.minus_or_zero(cx.policy.headroom + cx.policy.startup)
+                ),
+                ..RULE.finding(severity, read_confidence(wait.confidence))
+            }
+        })
+        .collect()
+}

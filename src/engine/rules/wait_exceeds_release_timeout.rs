@@ -1,0 +1,97 @@
+//! HB104.
+
+use crate::engine::Limit;
+use crate::engine::finding::{Confidence, Finding, Severity};
+use crate::engine::rule::{Context, rule};
+use crate::engine::rules::common::{WaitInMessage, confidence_of_waits};
+
+rule! {
+    /// The Job's own wait does not fit into the timeout of the release that waits for it.
+    ///
+    /// ## What it does
+    ///
+    /// Compares the nominal wait plus the slack (policy, 60 s) with the timeout of the owning release action,
+    /// and the worst case, every probe hanging to its limit, with the timeout itself.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Counting only the sleeps is the usual mistake. A loop of 168 tries with 5 s of sleep waits 840 s and
+    /// leaves 60 s of a timeout of 900 s; but 60 s / 168 = 0.357 s, so a probe that takes longer than that on
+    /// average breaks the timeout, and with `curl --max-time 3` the loop takes 168 x (5 s + 3 s) = 1344 s when
+    /// the dependency accepts and never answers. The release then fails with a timeout that names no cause,
+    /// while the Job goes on.
+    ///
+    /// ## Severity
+    ///
+    /// An error when the nominal wait with the slack passes a timeout that is stated; a warning when the
+    /// default is assumed, or when only the worst case passes it.
+    ///
+    /// ## How to fix
+    ///
+    /// Fewer tries, so that `tries x (sleep + probe limit) + slack <= timeout`, or a longer timeout:
+    ///
+    /// ```sh
+    /// for i in $(seq 1 105); do            # 105 x (5 s + 3 s) = 840 s in the worst case
+    ///   curl -sSf --max-time 3 "$URL" && break
+    ///   sleep 5
+    /// done
+    /// ```
+    ///
+    /// ## When to ignore
+    ///
+    /// The worst case, when the dependency refuses connections until it is up and never hangs.
+    "HB104" "wait-exceeds-release-timeout" Error check
+}
+
+fn check(cx: &Context<'_>) -> Vec<Finding> {
+    let clocks = cx.clocks;
+    let (Some(timeout), Some(wait)) = (clocks.release.timeout, clocks.wait) else {
+        return Vec::new();
+    };
+    let Limit::At(nominal) = wait.nominal else {
+        return Vec::new();
+    };
+    let (slack, source) = (cx.policy.slack, &clocks.release.source);
+    let needed = nominal + clocks.startup + slack;
+    let known = clocks.release.is_known();
+    let (severity, message) = if needed > timeout {
+        let severity = if known { Severity::Error } else { Severity::Warning };
+        let message = format!(
+            "the wait of {nominal} with {slack} of slack does not fit into the release timeout of {timeout} ({source})"
+        );
+        (severity, message)
+    } else if wait.worst + clocks.startup > Limit::At(timeout) {
+        let message = format!(
+            "the wait of {nominal} takes {} when its probes hang, beyond the release timeout of {timeout} ({source})",
+            wait.worst
+        );
+        (Severity::Warning, message)
+    } else {
+        return Vec::new();
+    };
+    let confidence = confidence_of_waits(cx).min(if known {
+        Confidence::Certain
+    } else {
+        Confidence::Likely
+    });
+    let said = WaitInMessage::of(cx);
+    let raise = match wait.worst {
+        Limit::At(worst) => (worst + clocks.startup + slack).to_go(),
+        Limit::Never => needed.to_go(),
+    };
+    vec![Finding {
+        at: said.at.clone(),
+        message,
+        arithmetic: Some(format!(
+            "{}; {nominal} + {} start-up + {slack} slack = {needed}, release timeout {timeout}",
+            said.arithmetic, clocks.startup
+        )),
+        help: said
+            .tries_that_fit(timeout.minus_or_zero(slack + clocks.startup))
+            .map_or_else(
+                || format!("a release timeout of {raise}, or a shorter wait"),
+                |tries| format!("at most {tries}, or a release timeout of {raise}"),
+            ),
+        ..RULE.finding(severity, confidence)
+    }]
+}

@@ -1,0 +1,64 @@
+//! HB204.
+
+use crate::engine::finding::{At, Finding, Severity};
+use crate::engine::rule::{Context, rule};
+use crate::engine::rules::common::read_confidence;
+
+rule! {
+    /// A wait ends without success, and the script goes on as if it had succeeded.
+    ///
+    /// ## What it does
+    ///
+    /// Follows the script behind a loop that has run out of tries, with `set -e` and `||` taken into account,
+    /// and reports a loop after which the script goes on.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The failure shows up in the next step, with a message about something else: a token that cannot be
+    /// minted instead of an API that was not up. Under `OnFailure` the container then restarts and the whole
+    /// wait begins again, up to `backoffLimit` times.
+    ///
+    /// ## How to fix
+    ///
+    /// Let the loop fail by itself:
+    ///
+    /// ```sh
+    /// ready=
+    /// for i in $(seq 1 105); do
+    ///   if curl -sSf --max-time 3 "$URL"; then ready=1; break; fi
+    ///   echo "waiting for gitea api ($i/105)"
+    ///   sleep 5
+    /// done
+    /// [ -n "$ready" ] || { echo "gitea api is not up after 840 s" >&2; exit 1; }
+    /// ```
+    ///
+    /// ## When to ignore
+    ///
+    /// When the step that follows does not need the dependency.
+    "HB204" "wait-falls-through" Warning check
+}
+
+fn check(cx: &Context<'_>) -> Vec<Finding> {
+    let falling = cx
+        .clocks
+        .waits()
+        .filter(|(container, wait)| !container.sidecar && wait.falls_through);
+    falling
+        .map(|(container, wait)| {
+            let what = wait
+                .target
+                .as_ref()
+                .map_or_else(String::new, |target| format!(" for {target}"));
+            Finding {
+                at: At::script(container.pointer.clone(), wait.place),
+                message: format!(
+                    "the wait{what} in container {} goes on with the next step when it has run out after {}",
+                    container.name, wait.span.nominal
+                ),
+                arithmetic: Some(wait.arithmetic.clone()).filter(|text| !text.is_empty()),
+                help: "exit with an error behind the loop unless a probe has succeeded".to_owned(),
+                ..RULE.finding(Severity::Warning, read_confidence(wait.confidence))
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,81 @@
+//! HB206.
+
+use crate::engine::Limit;
+use crate::engine::finding::{At, Confidence, Finding, Severity};
+use crate::engine::rule::{Context, rule};
+use crate::engine::rules::common::{internal_call, waits_by_failing};
+
+rule! {
+    /// A hook calls a service of its own namespace without waiting for it: its restarts are the wait loop.
+    ///
+    /// ## What it does
+    ///
+    /// Reports a Helm or Argo CD hook whose script calls a network service of the same namespace, has no wait
+    /// of its own, and is retried when the call fails.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// A hook that runs beside the service it needs races with its start. Restarting until it answers works
+    /// as long as the service is up within the first restarts; on a cold cluster it is not, and how long the
+    /// restarts last is decided by back-offs that nobody chose. Each restart is a new container or a new Pod,
+    /// and its log shows a refused connection instead of how long it has been waiting.
+    ///
+    /// ## Severity
+    ///
+    /// A warning; an error, certain, together with HB101: the restarts are spent before the deadline.
+    ///
+    /// ## How to fix
+    ///
+    /// Wait inside one container run, in the script or by an init container:
+    ///
+    /// ```yaml
+    /// metadata:
+    ///   annotations:
+    ///     hookbudget.dev/wait-for: http://powerdns:8081/api/v1/servers
+    /// ```
+    ///
+    /// ## When to ignore
+    ///
+    /// When the service is part of another release that is always up first.
+    "HB206" "waits-by-restarting" Error check
+}
+
+fn check(cx: &Context<'_>) -> Vec<Finding> {
+    let clocks = cx.clocks;
+    if !waits_by_failing(cx) {
+        return Vec::new();
+    }
+    let Some((container, call)) = internal_call(cx) else {
+        return Vec::new();
+    };
+    let target = call
+        .target
+        .as_ref()
+        .map_or_else(|| call.tool.clone(), ToString::to_string);
+    let proven = matches!((clocks.deadline, clocks.retries_lower), (Some(d), Limit::At(end)) if end < d);
+    let (severity, confidence) = if proven {
+        (Severity::Error, Confidence::Certain)
+    } else {
+        (Severity::Warning, Confidence::Likely)
+    };
+    let cold_start = cx.policy.cold_start;
+    let lasts = match clocks.retries_lower {
+        Limit::At(end) => format!("its restarts last {end} when the connection is refused"),
+        Limit::Never => "its restarts never end".to_owned(),
+    };
+    vec![Finding {
+        at: At::script(container.pointer.clone(), call.place),
+        message: format!(
+            "container {} calls {target} without waiting for it: {lasts}",
+            container.name
+        ),
+        arithmetic: clocks.retries_lower.seconds().map(|end| {
+            format!(
+                "{} attempts, over after {end}; cold start to survive {cold_start}",
+                clocks.attempts
+            )
+        }),
+        help: format!("wait for {target} in the container, or annotate hookbudget.dev/wait-for"),
+        ..RULE.finding(severity, confidence)
+    }]
+}
