@@ -42,6 +42,9 @@ pub enum Command {
     Simulate(super::simulate::SimulateArgs),
     /// Show the page of a rule or of a root cause.
     Explain(super::explain::ExplainArgs),
+    /// Watch a cluster: metrics, status page, diagnoses.
+    #[cfg(feature = "server")]
+    Exporter(super::exporter::ExporterArgs),
 }
 
 /// A span as a Go duration, such as `15m` or `1m30s`.

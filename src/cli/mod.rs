@@ -2,6 +2,8 @@
 
 pub mod args;
 pub mod explain;
+#[cfg(feature = "server")]
+pub mod exporter;
 pub mod lint;
 pub mod manifest;
 pub mod objects;
@@ -42,5 +44,7 @@ fn dispatch(command: Command, terminal: &mut Terminal) -> anyhow::Result<ExitCod
         Command::Lint(args) => lint::run(&args, terminal),
         Command::Simulate(args) => simulate::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
+        #[cfg(feature = "server")]
+        Command::Exporter(args) => exporter::run(&args),
     }
 }

@@ -25,5 +25,5 @@ pub use handle::{Handle, drive};
 pub use kind::{JobKey, Kind};
 pub use owners::{OwnerKey, OwnerView, WAIT_BUCKETS};
 pub use store::{Index, Settings};
-pub use view::{Budget, JobView, KindView, Snapshot};
 pub(crate) use view::label_pairs;
+pub use view::{Budget, JobView, KindView, Snapshot};

@@ -16,5 +16,8 @@ pub use text::{Exposition, Format};
 /// Every family's name, as a query spells it, and its labels.
 #[must_use]
 pub fn registry() -> Vec<(&'static str, &'static [&'static str])> {
-    FAMILIES.iter().map(|family| (family.name, family.labels)).collect()
+    FAMILIES
+        .iter()
+        .map(|family| (family.name, family.labels))
+        .collect()
 }

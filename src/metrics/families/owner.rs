@@ -76,14 +76,18 @@ pub(super) const FAMILIES: &[Family] = &[
     },
 ];
 
-fn each(
-    snapshot: &Snapshot,
-    out: &mut Samples<'_>,
-    write: impl Fn(&str, &OwnerView, &mut Samples<'_>),
-) {
+fn each(snapshot: &Snapshot, out: &mut Samples<'_>, write: impl Fn(&str, &OwnerView, &mut Samples<'_>)) {
     for (key, owner) in &snapshot.owners {
-        let OwnerKey { namespace, kind, name } = key;
-        let labels = label_pairs(&[("namespace", namespace), ("owner_kind", kind), ("owner_name", name)]);
+        let OwnerKey {
+            namespace,
+            kind,
+            name,
+        } = key;
+        let labels = label_pairs(&[
+            ("namespace", namespace),
+            ("owner_kind", kind),
+            ("owner_name", name),
+        ]);
         write(&labels, owner, out);
     }
 }
@@ -92,7 +96,11 @@ fn histogram(labels: &str, owner: &OwnerView, out: &mut Samples<'_>) {
     let mut count = 0;
     for (bound, waits) in WAIT_BUCKETS.iter().zip(owner.waits) {
         count += waits;
-        out.write_as("_bucket", &[labels, &format!("le=\"{bound}.0\"")], Value::Count(count));
+        out.write_as(
+            "_bucket",
+            &[labels, &format!("le=\"{bound}.0\"")],
+            Value::Count(count),
+        );
     }
     count += owner.waits[WAIT_BUCKETS.len()];
     out.write_as("_bucket", &[labels, "le=\"+Inf\""], Value::Count(count));
