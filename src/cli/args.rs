@@ -45,6 +45,9 @@ pub enum Command {
     /// Judge and rewrite hook Jobs when they are created: the admission webhook.
     #[cfg(feature = "server")]
     Webhook(super::webhook::WebhookArgs),
+    /// Watch a cluster: metrics, status page, diagnoses.
+    #[cfg(feature = "server")]
+    Exporter(super::exporter::ExporterArgs),
 }
 
 /// A span as a Go duration, such as `15m` or `1m30s`.

@@ -2,6 +2,8 @@
 
 pub mod args;
 pub mod explain;
+#[cfg(feature = "server")]
+pub mod exporter;
 pub mod lint;
 #[cfg(feature = "server")]
 mod logging;
@@ -47,6 +49,7 @@ fn dispatch(command: Command, terminal: &mut Terminal) -> anyhow::Result<ExitCod
         Command::Simulate(args) => simulate::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
         #[cfg(feature = "server")]
+        Command::Exporter(args) => exporter::run(&args),
         Command::Webhook(args) => serve(webhook::run(args)),
     }
 }
