@@ -115,15 +115,20 @@ impl Webhook {
         let style = terminal.style();
         terminal.line(format!("   {}", paint(title, BOLD, style)))?;
         let mutated = self.ask("mutate", &object).await?;
-        let patched = patch(&mutated)?;
-        for (path, value) in &patched {
+        let changes = changes(&mutated)?;
+        for line in told(&changes) {
             terminal.line(format!(
-                "     {} {path} {}",
+                "     {} {}",
                 paint("~", YELLOW, style),
-                shorten(value)
+                wrapped(&line, terminal.width().saturating_sub(9))
             ))?;
         }
-        if patched.iter().any(|(path, _)| path.contains("restartPolicy")) {
+        if changes.iter().any(|change| {
+            change["field"]
+                .as_str()
+                .is_some_and(|f| f.ends_with("restartPolicy"))
+        }) {
+            // What is left to judge is the rewritten Job, which the API server sends with the patch applied.
             terminal.line("")?;
             return Ok(());
         }
@@ -204,32 +209,51 @@ impl Webhook {
     }
 }
 
-/// The paths and values of the answer's patch.
-fn patch(answer: &Value) -> anyhow::Result<Vec<(String, Value)>> {
+/// What the answer's patch says that it changes: the value of the annotation that records it.
+fn changes(answer: &Value) -> anyhow::Result<Vec<Value>> {
     let Some(encoded) = answer["response"]["patch"].as_str() else {
         return Ok(Vec::new());
     };
     let text = base64::engine::general_purpose::STANDARD.decode(encoded)?;
     let operations: Vec<Value> = serde_json::from_slice(&text)?;
-    Ok(operations
-        .into_iter()
-        .map(|mut operation| {
-            let path = operation["path"].as_str().unwrap_or_default();
-            let path = path.replace("/spec/template/spec/", "../").replace("~1", "/");
-            (path, operation["value"].take())
-        })
-        .collect())
+    let record = operations.iter().find_map(|operation| {
+        let value = &operation["value"];
+        let whole = value["hookbudget.dev/rewritten"].as_str();
+        let own = operation["path"]
+            .as_str()
+            .filter(|path| path.ends_with("hookbudget.dev~1rewritten"));
+        whole.or_else(|| own.and_then(|_| value.as_str()))
+    });
+    Ok(record.map(serde_json::from_str).transpose()?.unwrap_or_default())
 }
 
-/// A value in one short line.
-fn shorten(value: &Value) -> String {
-    const LONGEST: usize = 96;
-    let text = value.to_string();
-    if text.chars().count() <= LONGEST {
-        return text;
+/// The changes in a line each; the environment in one.
+fn told(changes: &[Value]) -> Vec<String> {
+    let field = |change: &Value| change["field"].as_str().unwrap_or_default().to_owned();
+    let (environment, fields): (Vec<_>, Vec<_>) = changes.iter().partition(|c| field(c).starts_with("env."));
+    let mut lines: Vec<String> = fields
+        .into_iter()
+        .map(|change| {
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let from = if change["from"].is_null() {
+                String::new()
+            } else {
+                text(&change["from"]) + " -> "
+            };
+            let to = text(&change["to"]);
+            let rule = change["rule"].as_str().unwrap_or_default();
+            format!("{}: {from}{to} ({rule})", field(change))
+        })
+        .collect();
+    let names = environment.iter().map(|change| {
+        let name = field(change).trim_start_matches("env.").to_owned();
+        format!("{name}={}", change["to"].as_str().unwrap_or_default())
+    });
+    let names: Vec<String> = names.collect();
+    if !names.is_empty() {
+        lines.push(format!("every container gets {}", names.join(", ")));
     }
-    let head: String = text.chars().take(LONGEST - 1).collect();
-    head + "\u{2026}"
+    lines
 }
 
 /// Breaks a long line between words; the lines that follow stand under the first.
