@@ -55,7 +55,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let (severity, consequence) = if cx.origin() == Origin::ArgoHook && unbounded {
         (
             Severity::Error,
-            "and Argo CD has no timeout per hook: a wait without a bound blocks the sync for ever",
+            "Argo CD has no timeout per hook, so that a wait without a bound blocks the sync for ever",
         )
     } else if clocks.calls_a_service() || unbounded {
         (Severity::Warning, NEVER_STARTS)
