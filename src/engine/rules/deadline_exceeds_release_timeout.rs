@@ -81,6 +81,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let raise = go(needed + cx.policy.slack);
     vec![Finding {
         at: At::field(pointer),
+        brief: format!(
+            "deadline {deadline} + {} grace, release timeout {timeout}",
+            clocks.grace
+        ),
         message: if deadline >= timeout {
             format!(
                 "the deadline of {deadline} ends after the release has given up at {timeout} ({}): the Job goes \

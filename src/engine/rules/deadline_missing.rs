@@ -72,6 +72,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     });
     vec![Finding {
         at: At::field(pointer.clone()),
+        brief: "nothing ends a Pod that never starts".to_owned(),
         message: format!("no activeDeadlineSeconds: {consequence}"),
         arithmetic,
         help: plan.help(cx),

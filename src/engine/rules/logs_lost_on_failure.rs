@@ -68,15 +68,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let pointer = cx.field("template/spec/restartPolicy");
     vec![Finding {
         at: At::field(pointer.clone()),
+        brief: format!(
+            "failing deletes the Pod and the logs of {}",
+            attempts_word(attempts)
+        ),
         message: format!(
             "restartPolicy OnFailure with backoffLimit {}: when the Job fails, its Pod is deleted, and the logs and \
              exit codes of {} go with it",
             job.backoff_limit.value,
-            match attempts {
-                1 => "its only attempt".to_owned(),
-                2 => "both attempts".to_owned(),
-                more => format!("all {more} attempts"),
-            },
+            attempts_word(attempts)
         ),
         help: if waits_by_failing(cx) {
             "restartPolicy: Never keeps every Pod; with one wait inside the container, backoffLimit: 0 is enough"
@@ -106,4 +106,12 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         }),
         ..RULE.finding(severity, Confidence::Certain)
     }]
+}
+
+fn attempts_word(attempts: u32) -> String {
+    match attempts {
+        1 => "its only attempt".to_owned(),
+        2 => "both attempts".to_owned(),
+        more => format!("all {more} attempts"),
+    }
 }

@@ -75,6 +75,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             let share = Seconds::new(room.whole() / loops);
             Finding {
                 at: At::script(container.pointer.clone(), wait.place),
+                brief: format!("container {} waits without a bound", container.name),
                 message: format!(
                     "container {} waits{what} without a bound, {consequence}",
                     container.name

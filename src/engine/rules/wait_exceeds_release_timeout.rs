@@ -92,6 +92,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let room = timeout.minus_or_zero(slack + clocks.startup);
     vec![Finding {
         at: said.at.clone(),
+        brief: format!(
+            "wait {nominal}, at worst {}, release timeout {timeout}",
+            wait.worst
+        ),
         message,
         arithmetic: Some(format!(
             "{}; {nominal} + {} start-up + {slack} slack = {needed}, release timeout {timeout}",
