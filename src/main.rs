@@ -1,2 +1,7 @@
 //! The `hookbudget` command: dispatch and nothing else.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hookbudget::cli::main()
+}

@@ -1,5 +1,6 @@
 //! The golden vectors of the clocks: what Kubernetes, Helm, Flux and Argo CD do with a Job, number by number.
 //! Times are lower bounds in seconds from the Job's start; BLE stands for `BackoffLimitExceeded`.
+#![allow(clippy::expect_used)] // the table's own numbers
 
 use hookbudget::engine::backoff::{JobBackoff, Kubelet, Retries, full_attempts};
 use hookbudget::engine::formulas::{
@@ -106,7 +107,7 @@ fn timelines() -> Vec<Row> {
         row(
             10,
             with(job(OnFailure, 6, 0), |x| {
-                x.retries.kubelet = Kubelet::default().with_max(s(30))
+                x.retries.kubelet = Kubelet::default().with_max(s(30));
             }),
             Ble,
             120,

@@ -140,3 +140,36 @@ fn every_broken_input_is_named_with_its_place_and_the_rest_goes_on() {
         assert_eq!(errors, [format!("<stdin>:{expected}")]);
     }
 }
+
+#[test]
+fn text_over_several_lines_is_found_where_its_writing_shows_it() {
+    let table = [
+        ("set -eu;\n    sleep 5", 3, 5, true),
+        ("'set -eu;\n    sleep 5'", 3, 5, true),
+        ("\"set -eu;\n    sleep 5\"", 3, 5, true),
+        ("\"set -eu\\nsleep 5\"", 2, 21, true),
+        ("\"\\u00e9\\ud83d\\ude00 sleep 5\"", 2, 31, true),
+        (">-\n    set -eu;\n    sleep 5\n\n      deep\n    end", 4, 5, true),
+        ("|2\n\n      set -eu\n    sleep 5", 5, 5, true),
+        ("'it''s; sleep 5'", 2, 11, false),
+        ("\"set -eu;\n    \\x73leep 5; sleep\"", 2, 11, false),
+    ];
+    for (script, line, column, exact) in table {
+        let loaded = stdin(&format!("kind: Job\na-script: {script}\n"));
+        let document = loaded
+            .documents
+            .first()
+            .unwrap_or_else(|| panic!("{script:?} {loaded:?}"));
+        let value = document.value["a-script"].as_str().unwrap();
+        let start = value.find("sleep").unwrap();
+        let place = document.locate_range_in_scalar("/a-script", start..start + 5);
+        assert_eq!(
+            (place.line, place.column, place.exact),
+            (line, column, exact),
+            "{script:?}"
+        );
+        if exact {
+            assert_eq!(document.source().slice(&place.span), "sleep", "{script:?}");
+        }
+    }
+}

@@ -44,7 +44,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-const MAX_BODY: usize = 1024 * 1024;
+const MAX_BODY: usize = 8 * 1024 * 1024;
 
 #[derive(Default)]
 struct Handshakes {
@@ -101,7 +101,7 @@ async fn panics() -> &'static str {
 }
 
 impl Server {
-    async fn start(limits: Limits) -> Self {
+    fn start(limits: Limits) -> Self {
         install_provider();
         let authority = Authority::generate("test", Timestamp::now()).unwrap();
         let live = LiveCertificate::new(serving(&issue(&authority)));
@@ -186,7 +186,7 @@ fn to_echo(body: &'static str) -> Request<Full<Bytes>> {
 
 #[tokio::test]
 async fn a_client_that_trusts_the_authority_is_served() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let stream = server.connect().await.unwrap();
     let (_, session) = stream.get_ref();
     assert_eq!(
@@ -217,7 +217,7 @@ async fn a_client_that_trusts_the_authority_is_served() {
 
 #[tokio::test]
 async fn another_authority_is_refused_and_counted() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     // Of another name, and of the same name with another key.
     let made = server.authority.not_after() - CA_LIFETIME;
     for name in ["other", "test"] {
@@ -242,8 +242,7 @@ async fn what_is_not_tls_is_dropped_and_counted() {
     let server = Server::start(Limits {
         handshake: Duration::from_millis(50),
         ..Limits::default()
-    })
-    .await;
+    });
     let mut plain = TcpStream::connect(server.address).await.unwrap();
     plain
         .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -272,7 +271,7 @@ async fn what_is_not_tls_is_dropped_and_counted() {
 
 #[tokio::test]
 async fn a_replaced_certificate_is_seen_by_the_next_connection_only() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let leaf = |stream: &TlsStream<TcpStream>| stream.get_ref().1.peer_certificates().unwrap()[0].clone();
     let before = leaf(&server.connect().await.unwrap());
     let mut kept = server.keep_alive().await;
@@ -294,7 +293,7 @@ async fn a_replaced_certificate_is_seen_by_the_next_connection_only() {
 
 #[tokio::test]
 async fn a_request_in_flight_is_finished_at_shutdown() {
-    let mut server = Server::start(Limits::default()).await;
+    let mut server = Server::start(Limits::default());
     let mut kept = server.keep_alive().await;
     let url = server.url("/slow");
     let ca = server.authority.cert_pem().to_owned();
@@ -328,8 +327,7 @@ async fn what_does_not_finish_is_cut() {
         let mut server = Server::start(Limits {
             drain,
             ..Limits::default()
-        })
-        .await;
+        });
         let (url, ca) = (server.url("/slow"), server.authority.cert_pem().to_owned());
         let in_flight = tokio::spawn(async move { client::post(&url, &ca, "").await });
         server.arrivals.recv().await.unwrap();
@@ -348,7 +346,7 @@ async fn while_the_endpoint_is_withdrawn_requests_are_served_and_sent_away() {
         withdrawal: Duration::from_mins(10),
         ..Limits::default()
     };
-    let server = Server::start(limits).await;
+    let server = Server::start(limits);
     let mut kept = server.keep_alive().await;
     let response = kept.send_request(to_echo("before")).await.unwrap();
     assert!(response.headers().get(CONNECTION).is_none());
@@ -368,8 +366,7 @@ async fn an_old_connection_is_closed_with_an_answer() {
     let server = Server::start(Limits {
         max_age: Duration::ZERO,
         ..Limits::default()
-    })
-    .await;
+    });
     let mut kept = server.keep_alive().await;
     let response = kept.send_request(to_echo("x")).await.unwrap();
     assert_eq!(response.headers().get(CONNECTION).unwrap(), "close");
@@ -381,11 +378,11 @@ async fn an_old_connection_is_closed_with_an_answer() {
 
 #[tokio::test]
 async fn an_oversized_body_gets_the_handlers_answer() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     for (size, expected) in [
         (MAX_BODY, Bytes::from(vec![b'x'; MAX_BODY])),
-        (MAX_BODY + 1, Bytes::from("allowed: more than 1048576 bytes")),
-        (3 * MAX_BODY, Bytes::from("allowed: more than 1048576 bytes")),
+        (MAX_BODY + 1, Bytes::from("allowed: more than 8388608 bytes")),
+        (3 * MAX_BODY, Bytes::from("allowed: more than 8388608 bytes")),
     ] {
         let body = vec![b'x'; size];
         let answer = client::post(&server.url("/echo"), server.authority.cert_pem(), body)
@@ -396,19 +393,35 @@ async fn an_oversized_body_gets_the_handlers_answer() {
 }
 
 #[tokio::test]
+async fn an_oversized_body_reaches_its_answer_even_if_all_is_sent_first() {
+    let server = Server::start(Limits::default());
+    let mut stream = server.connect().await.unwrap();
+    let head = format!(
+        "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        3 * MAX_BODY
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b'x'; 3 * MAX_BODY]).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("allowed: more than 8388608 bytes"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_client_that_dawdles_over_its_headers_is_cut() {
     let limit = Duration::from_millis(100);
     let server = Server::start(Limits {
         header_read: limit,
         ..Limits::default()
-    })
-    .await;
+    });
     let mut idle = server.keep_alive().await;
     let mut slow = server.connect().await.unwrap();
     let begun = Instant::now();
     slow.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\n")
         .await
         .unwrap();
+    slow.flush().await.unwrap();
     let mut answer = Vec::new();
     let _ = slow.read_to_end(&mut answer).await;
     assert!(begun.elapsed() >= limit);
@@ -422,8 +435,7 @@ async fn a_silent_connection_ends_at_the_idle_limit() {
     let server = Server::start(Limits {
         idle: Duration::from_millis(50),
         ..Limits::default()
-    })
-    .await;
+    });
     let mut kept = server.keep_alive().await;
     kept.send_request(to_echo("x")).await.unwrap();
     while kept.ready().await.is_ok() {
@@ -433,7 +445,7 @@ async fn a_silent_connection_ends_at_the_idle_limit() {
 
 #[tokio::test]
 async fn a_panic_in_a_handler_costs_one_connection() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let mut kept = server.keep_alive().await;
     let request = Request::get("/panic")
         .header("host", "x")
@@ -450,8 +462,7 @@ async fn the_connection_limit_makes_the_next_one_wait() {
     let server = Server::start(Limits {
         max_connections: 1,
         ..Limits::default()
-    })
-    .await;
+    });
     let mut first = server.keep_alive().await;
     first.send_request(to_echo("x")).await.unwrap();
     let (url, ca) = (server.url("/echo"), server.authority.cert_pem().to_owned());
@@ -468,7 +479,7 @@ async fn the_connection_limit_makes_the_next_one_wait() {
 #[tokio::test]
 async fn a_burst_of_new_connections_is_served_without_an_error() {
     const BURST: usize = 200;
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(Limits::default());
     let begun = Instant::now();
     let requests: Vec<_> = (0..BURST)
         .map(|n| {

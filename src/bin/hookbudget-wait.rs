@@ -1,2 +1,4 @@
-//! The wait helper that runs inside containers.
-fn main() {}
+//! The wait helper that runs inside containers: waits until what a Job needs is there, within its budget.
+fn main() -> std::process::ExitCode {
+    hookbudget::wait::main()
+}

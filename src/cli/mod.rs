@@ -1,7 +1,50 @@
 //! The command line: arguments, one file per command, rendering.
 
+pub mod args;
+pub mod explain;
+pub mod lint;
 #[cfg(feature = "server")]
 pub mod logging;
 pub mod manifest;
+pub mod objects;
+pub mod render;
+pub mod simulate;
+pub mod terminal;
 #[cfg(feature = "server")]
 pub mod webhook;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use terminal::Terminal;
+
+/// Parses the arguments and runs the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut terminal = Terminal::stdout(cli.color);
+    let result = dispatch(cli.command, &mut terminal);
+    let result = result.and_then(|code| Ok(terminal.flush().map(|()| code)?));
+    result.unwrap_or_else(|error| {
+        if error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+        {
+            // The reader has seen enough, as in `hookbudget lint . | head`.
+            return ExitCode::SUCCESS;
+        }
+        anstream::eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn dispatch(command: Command, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Lint(args) => lint::run(&args, terminal),
+        Command::Simulate(args) => simulate::run(&args, terminal),
+        Command::Explain(args) => explain::run(&args, terminal),
+    }
+}

@@ -1,39 +1,327 @@
-//! From evidence to a diagnosis.
+//! From evidence to a diagnosis: every cause is asked, one root is chosen, the rest follows from it.
+
+use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
+use super::case::{Case, condition, failure};
+use super::causes::{Match, registry};
 use super::diagnosis::{
-    Confidence, Diagnosis, DiagnosisKnobs, JobName, JobPhase, RetryAdvice, Trigger, Verdict,
+    ChainLink, Confidence, Diagnosis, DiagnosisKnobs, JobName, JobPhase, Proof, RetryAdvice, RuledOut,
+    Trigger, Verdict,
 };
-use super::evidence::Evidence;
-use super::root_cause::RootCause;
+use super::evidence::{Evidence, Lost};
+use super::progress::progress;
+use super::root_cause::{Rank, RootCause, Severity};
 
-/// Judges a Job as it stood at `now`.
+/// Judges a Job as it stood at `now`. A failed Job gets exactly one root cause; one that has not failed gets
+/// what holds it up, if anything does.
 #[must_use]
-pub fn diagnose(evidence: &Evidence, _knobs: &DiagnosisKnobs, _now: Timestamp) -> Diagnosis {
-    let cause = RootCause::Unknown;
+pub fn diagnose(evidence: &Evidence, knobs: &DiagnosisKnobs, now: Timestamp) -> Diagnosis {
+    let case = Case::new(evidence, knobs, now);
+    let mut matches: Vec<Match> = if case.phase == JobPhase::Succeeded {
+        Vec::new()
+    } else {
+        registry().iter().filter_map(|cause| cause.find(&case)).collect()
+    };
+    matches.sort_by_key(order);
+    let mut matches = matches.into_iter();
+    let root = matches
+        .next()
+        .or_else(|| case.is_failure().then(|| nothing_known(&case)));
+    let contributing: Vec<Match> = matches.filter(|other| !is_last_resort(other.cause)).collect();
+    assemble(&case, root.as_ref(), &contributing)
+}
+
+/// The first in this order is the root. What is known of the newest run comes before what is known of an
+/// older one, unless the newest is only known to have failed; what is proven comes before what the Job's
+/// clocks suggest, and those before what time would have healed; then the lower layer, the deeper link, the
+/// later evidence.
+fn order(found: &Match) -> (u8, Rank, Reverse<usize>, Reverse<Option<Timestamp>>) {
+    let class = match (found.cause, found.older, found.soft) {
+        (RootCause::Unknown | RootCause::EvidenceLost, ..) => 4,
+        (RootCause::AppError, ..) => 3,
+        (_, true, _) => 2,
+        (_, _, true) => 1,
+        _ => 0,
+    };
+    (class, found.cause.rank(), Reverse(found.depth), Reverse(found.at))
+}
+
+const fn is_last_resort(cause: RootCause) -> bool {
+    matches!(
+        cause,
+        RootCause::Unknown | RootCause::EvidenceLost | RootCause::AppError
+    )
+}
+
+/// A failure that no cause claims, not even the last resorts.
+fn nothing_known(_case: &Case<'_>) -> Match {
+    Match::new(
+        RootCause::Unknown,
+        "it failed, and no known cause matches the evidence",
+    )
+    .confident(Confidence::Possible)
+}
+
+fn assemble(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Diagnosis {
+    let job = case.job();
+    let verdict = verdict(case, root);
+    let cause = root.map(|found| found.cause);
+    let mut not: Vec<RuledOut> = Vec::new();
+    if case.is_failure() {
+        for other in registry() {
+            let name = other.meta().cause;
+            if cause == Some(name) || contributing.iter().any(|found| found.cause == name) {
+                continue;
+            }
+            not.extend(other.rules_out(case).map(|why| RuledOut { cause: name, why }));
+        }
+    }
     Diagnosis {
         job: JobName {
-            namespace: evidence.job.namespace.clone(),
-            name: evidence.job.name.clone(),
+            namespace: job.namespace.clone(),
+            name: job.name.clone(),
         },
-        owner: evidence.job.owner.clone(),
-        state: JobPhase::Failed,
-        trigger: Trigger::NotFailed,
-        root_cause: Some(cause),
-        verdict: Verdict::Unknown,
-        severity: cause.severity(),
-        route: Some(cause.route()),
-        confidence: Confidence::Possible,
-        summary: String::new(),
-        chain: Vec::new(),
-        repair_order: Vec::new(),
-        contributing: Vec::new(),
-        candidates: Vec::new(),
-        not: Vec::new(),
-        retry_advice: RetryAdvice::Wait,
-        progress: None,
-        evidence: Vec::new(),
-        evidence_lost: evidence.lost.clone(),
+        owner: job.owner.clone(),
+        state: case.phase,
+        trigger: case.trigger,
+        root_cause: cause,
+        verdict,
+        severity: severity(cause, verdict),
+        route: cause.map(RootCause::route),
+        confidence: root.map_or(Confidence::Certain, |found| found.confidence),
+        summary: summary(case, root),
+        chain: chain(case, root),
+        repair_order: repair_order(case, root, contributing),
+        contributing: contributing.iter().map(|found| found.cause).collect(),
+        candidates: root.map_or_else(Vec::new, |found| candidates(found, &not)),
+        not,
+        retry_advice: root.map_or(RetryAdvice::Wait, |found| advice(found.cause)),
+        progress: progress(case.evidence, case.until()),
+        evidence: proofs(case, root, contributing),
+        evidence_lost: lost(case, root),
     }
+}
+
+fn verdict(case: &Case<'_>, root: Option<&Match>) -> Verdict {
+    if case.job().parked.is_some() || case.phase == JobPhase::Suspended {
+        return Verdict::Parked;
+    }
+    match root {
+        None => Verdict::Cosmetic,
+        Some(found) if is_last_resort(found.cause) && found.cause != RootCause::AppError => Verdict::Unknown,
+        // Before it has failed, a Job that cannot reach something yet does what it is there for.
+        Some(found) if !case.is_failure() && found.soft => Verdict::Transient,
+        Some(found) => found.verdict,
+    }
+}
+
+fn severity(cause: Option<RootCause>, verdict: Verdict) -> Severity {
+    match (cause, verdict) {
+        (Some(cause), Verdict::Real | Verdict::Unknown) => cause.severity(),
+        _ => Severity::Info,
+    }
+}
+
+fn summary(case: &Case<'_>, root: Option<&Match>) -> String {
+    let job = case.job();
+    let name = format!("Job {}/{}", job.namespace, job.name);
+    let after = case
+        .elapsed()
+        .map_or_else(String::new, |span| format!(" after {} s", span.whole()));
+    let state = match (case.phase, case.trigger) {
+        (JobPhase::Succeeded, _) => return format!("{name} has succeeded."),
+        (_, Trigger::NeverStarted) => "has never started".to_owned(),
+        (_, Trigger::ReleaseTimeout) => "was given up by its release and goes on".to_owned(),
+        (JobPhase::Failed, trigger) => format!("failed with {}{after}", trigger.as_str()),
+        (JobPhase::Suspended, _) => "is suspended".to_owned(),
+        (JobPhase::Missing, _) => "is gone without having ended".to_owned(),
+        (JobPhase::Waiting, _) => format!("has been waiting{after}").replace("waiting after", "active for"),
+    };
+    root.map_or_else(
+        || format!("{name} {state}."),
+        |found| format!("{name} {state}: {}.", found.finding),
+    )
+}
+
+/// From the release over the Job down to the root.
+fn chain(case: &Case<'_>, root: Option<&Match>) -> Vec<ChainLink> {
+    let job = case.job();
+    let mut chain = Vec::new();
+    let release = job
+        .release
+        .as_ref()
+        .and_then(|release| release.object.as_ref().map(|object| (object, release)));
+    if let Some((object, release)) = release.filter(|_| case.is_failure()) {
+        chain.push(ChainLink {
+            kind: object.kind.clone(),
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+            relation: String::new(),
+            finding: "is not ready".to_owned(),
+            proof: if release.message.is_empty() {
+                "it waits for the Job".to_owned()
+            } else {
+                release.message.clone()
+            },
+        });
+    }
+    let proof = failure(job).map_or_else(
+        || {
+            format!(
+                "active {}, failed {}, succeeded {}",
+                job.active, job.failed, job.succeeded
+            )
+        },
+        |c| format!("condition {}=True {}: {}", c.kind, c.reason, c.message),
+    );
+    chain.push(ChainLink {
+        kind: "Job".to_owned(),
+        namespace: job.namespace.clone(),
+        name: job.name.clone(),
+        relation: if chain.is_empty() {
+            String::new()
+        } else {
+            "waits for".to_owned()
+        },
+        finding: match case.phase {
+            JobPhase::Failed => format!("failed with {}", case.trigger.as_str()),
+            other => format!("is {}", other.as_str()),
+        },
+        proof,
+    });
+    chain.extend(root.into_iter().flat_map(|found| found.links.iter().cloned()));
+    chain
+}
+
+fn repair_order(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Vec<String> {
+    let Some(root) = root else { return Vec::new() };
+    let mut order = root.repair.clone();
+    // Whatever lies between the root and the Job heals by itself, from the bottom up; only then is it the
+    // Job's turn.
+    let between = root.links.len().saturating_sub(1);
+    for link in root.links[..between].iter().rev() {
+        if link.kind != "Pod" || link.relation == "runs as" {
+            let name = if link.namespace.is_empty() {
+                link.name.clone()
+            } else {
+                format!("{}/{}", link.namespace, link.name)
+            };
+            order.push(format!(
+                "Then wait until {} {name} is there and ready.",
+                link.kind
+            ));
+        }
+    }
+    for other in contributing
+        .iter()
+        .filter(|other| other.cause.rank() == Rank::Budget)
+    {
+        order.extend(other.repair.iter().cloned());
+    }
+    if case.is_failure() {
+        let release = case
+            .job()
+            .release
+            .as_ref()
+            .and_then(|release| release.object.as_ref());
+        order.push(release.map_or_else(
+            || "Then run the Job again.".to_owned(),
+            |object| {
+                format!(
+                    "Then let {} {}/{} try again.",
+                    object.kind, object.namespace, object.name
+                )
+            },
+        ));
+    }
+    order.dedup();
+    order
+}
+
+/// What it may have been, where nothing tells: the usual suspects less those that are ruled out.
+fn candidates(root: &Match, not: &[RuledOut]) -> Vec<RootCause> {
+    if !root.candidates.is_empty() {
+        return root.candidates.clone();
+    }
+    if !is_last_resort(root.cause) || root.cause == RootCause::AppError {
+        return Vec::new();
+    }
+    [
+        RootCause::OomKilled,
+        RootCause::RuntimeDownloadFailed,
+        RootCause::DnsFailure,
+        RootCause::ConnectionRefused,
+        RootCause::ImagePullNotFound,
+        RootCause::AppError,
+    ]
+    .into_iter()
+    .filter(|cause| !not.iter().any(|ruled| ruled.cause == *cause))
+    .collect()
+}
+
+/// Whether another run can do better while nothing was repaired.
+#[must_use]
+pub const fn advice(cause: RootCause) -> RetryAdvice {
+    use RootCause as C;
+    match cause {
+        C::Preempted
+        | C::NodeDrain
+        | C::NodeShutdown
+        | C::NodeLost
+        | C::RuntimeDownloadFailed
+        | C::TerminatedBySignal
+        | C::EvidenceLost
+        | C::JobObjectDeleted
+        | C::CronReplaced => RetryAdvice::Retry,
+        C::ImagePullNetwork
+        | C::ImagePullRateLimited
+        | C::PodCreateWebhookUnavailable
+        | C::SandboxCreateFailed
+        | C::DnsFailure
+        | C::ConnectionRefused
+        | C::DependencyNoEndpoints
+        | C::DependencySlowStart
+        | C::LoadBalancerPending
+        | C::InnerBudgetExhausted
+        | C::DeadlineTooShort
+        | C::BudgetMisconfigured
+        | C::NoProgressHang
+        | C::Suspended
+        | C::SchedulingGated
+        | C::CronConcurrencyBlocked
+        | C::Unknown => RetryAdvice::Wait,
+        _ => RetryAdvice::DoNotRetry,
+    }
+}
+
+fn proofs(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Vec<Proof> {
+    let mut proofs: Vec<Proof> = Vec::new();
+    if let Some(c) = failure(case.job()).or_else(|| condition(&case.job().conditions, "Complete")) {
+        proofs.push(Proof {
+            kind: "condition".to_owned(),
+            source: format!("Job {}/{} {}", case.job().namespace, case.job().name, c.kind),
+            at: c.at,
+            text: format!("{}: {}", c.reason, c.message),
+        });
+    }
+    for found in root.into_iter().chain(contributing) {
+        for proof in &found.proofs {
+            if !proofs.contains(proof) {
+                proofs.push(proof.clone());
+            }
+        }
+    }
+    proofs
+}
+
+fn lost(case: &Case<'_>, root: Option<&Match>) -> Vec<Lost> {
+    let mut lost = case.evidence.lost.clone();
+    for missing in root.into_iter().flat_map(|found| &found.missing) {
+        if !lost.contains(missing) {
+            lost.push(missing.clone());
+        }
+    }
+    lost
 }

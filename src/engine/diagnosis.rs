@@ -107,6 +107,8 @@ pub enum Trigger {
     ReleaseTimeout,
     /// No Pod was ever made.
     NeverStarted,
+    /// The Job's condition gives a reason that this version does not know.
+    Other,
     /// It has not failed.
     NotFailed,
 }
@@ -123,6 +125,7 @@ impl Trigger {
             Self::MaxFailedIndexesExceeded => "MaxFailedIndexesExceeded",
             Self::ReleaseTimeout => "ReleaseTimeout",
             Self::NeverStarted => "NeverStarted",
+            Self::Other => "Other",
             Self::NotFailed => "NotFailed",
         }
     }

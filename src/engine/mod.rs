@@ -4,14 +4,19 @@
 pub mod assess;
 pub mod backoff;
 pub mod budget;
+pub mod case;
+pub mod causes;
+pub mod chain;
 pub mod diagnose;
 pub mod diagnosis;
 pub mod evidence;
+pub mod family;
 pub mod finding;
 pub mod formulas;
 pub mod job;
 pub mod policy;
 pub mod progress;
+pub mod redact;
 pub mod release;
 pub mod rewrite;
 pub mod root_cause;
@@ -19,7 +24,10 @@ pub mod rule;
 pub mod rules;
 pub mod seconds;
 pub mod shell;
+pub mod signatures;
 pub mod span;
+#[cfg(test)]
+pub(crate) mod testkit;
 pub mod timeline;
 
 pub use assess::{Assessment, assess};

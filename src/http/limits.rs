@@ -12,9 +12,10 @@ pub struct Limits {
     pub handshake: Duration,
     /// From the first byte of a request to the end of its headers.
     pub header_read: Duration,
-    /// Silence between two requests. Longer than the 90 s after which Go's clients give up an idle connection
-    /// (`IdleConnTimeout`, Go `net/http`): a server that closes first may cut a POST that is just being sent,
-    /// and Go does not repeat those.
+    /// Silence between two requests. Longer than the 90 s after which the API server's client gives up an idle
+    /// connection (`IdleConnTimeout` of Go's `http.DefaultTransport`, taken over by `SetTransportDefaults`,
+    /// `k8s.io/apimachinery/pkg/util/net/http.go`): a server that closes first may cut a POST that is just
+    /// being sent, and Go does not repeat those.
     pub idle: Duration,
     /// Age at which a connection's next answer says `Connection: close`, so that long-lived clients come back
     /// to a new certificate and to all replicas.

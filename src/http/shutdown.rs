@@ -132,4 +132,25 @@ mod tests {
         drop(trigger);
         shutdown.requested().await;
     }
+
+    #[tokio::test]
+    async fn signals_drain_and_then_abort() {
+        let shutdown = Shutdown::on_signals().unwrap();
+        let send = |signal: &str| {
+            let command = format!("kill -{signal} {}", std::process::id());
+            assert!(
+                std::process::Command::new("sh")
+                    .arg("-c")
+                    .arg(command)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+        };
+        send("TERM");
+        shutdown.requested().await;
+        assert!(shutdown.aborted().now_or_never().is_none());
+        send("INT");
+        shutdown.aborted().await;
+    }
 }

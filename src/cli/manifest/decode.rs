@@ -53,18 +53,26 @@ fn explain(message: &str, found: Option<&Value>) -> String {
         .or_else(|| message.strip_prefix("invalid value: "));
     match (invalid.and_then(|rest| rest.rsplit_once(", expected ")), found) {
         (Some((_, expected)), Some(found)) => {
-            format!("expected {}, found {}", name_type(expected), describe(found))
+            format!(
+                "expected {}, found {}",
+                name_type(expected, found),
+                describe(found)
+            )
         }
         _ => message.to_owned(),
     }
 }
 
-/// Rust's name of a type as JSON's.
-fn name_type(expected: &str) -> String {
+/// Rust's name of a type as JSON's; with its range where a whole number lies outside of it.
+fn name_type(expected: &str, found: &Value) -> String {
+    let whole = found.is_i64() || found.is_u64();
     match expected {
+        "i32" if whole => format!("an integer from {} to {}", i32::MIN, i32::MAX),
+        "u32" if whole => format!("an integer from 0 to {}", u32::MAX),
         "i8" | "i16" | "i32" | "i64" | "isize" => "an integer".to_owned(),
         "u8" | "u16" | "u32" | "u64" | "usize" => "an integer of 0 or more".to_owned(),
         "f32" | "f64" => "a number".to_owned(),
+        "a borrowed string" => "a string".to_owned(),
         "a map" => "an object".to_owned(),
         "a sequence" => "a list".to_owned(),
         other if other.starts_with("struct ") => "an object".to_owned(),
@@ -84,5 +92,110 @@ pub(super) fn describe(value: &Value) -> String {
         Value::String(text) => format!("the string {text:?}"),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::cli::manifest::{PathOrStdin, load_with};
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Job<'a> {
+        #[serde(borrow)]
+        metadata: Metadata<'a>,
+        spec: Spec,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Metadata<'a> {
+        #[serde(borrow)]
+        name: &'a str,
+        #[serde(default)]
+        annotations: BTreeMap<String, String>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Spec {
+        backoff_limit: Option<i32>,
+        #[serde(default)]
+        containers: Vec<Container>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Container {
+        image: String,
+    }
+
+    fn message(text: &str) -> String {
+        let loaded = load_with(&[PathOrStdin::Stdin], &mut text.as_bytes());
+        decode::<Job<'_>>(loaded.documents.first().unwrap())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_wrong_type_names_its_field_and_place() {
+        let table = [
+            (
+                "kind: Job\nmetadata: {name: a}\nspec:\n  backoffLimit: six\n",
+                "<stdin>:4:17: spec.backoffLimit: expected an integer, found the string \"six\"",
+            ),
+            (
+                "kind: Job\nmetadata: {name: a}\nspec: {backoffLimit: 1.5}\n",
+                "<stdin>:3:22: spec.backoffLimit: expected an integer, found the number 1.5",
+            ),
+            (
+                "kind: Job\nmetadata: {name: a}\nspec: {backoffLimit: 99999999999}\n",
+                "<stdin>:3:22: spec.backoffLimit: expected an integer from -2147483648 to 2147483647, found the number 99999999999",
+            ),
+            (
+                "kind: Job\nmetadata: {name: a}\nspec:\n  containers:\n  - image: 5\n",
+                "<stdin>:5:12: spec.containers[0].image: expected a string, found the number 5",
+            ),
+            (
+                "kind: Job\nmetadata: {name: a}\nspec:\n  containers: {}\n",
+                "<stdin>:4:15: spec.containers: expected a list, found an object",
+            ),
+            (
+                "kind: Job\nmetadata:\n  name: a\n  annotations:\n    helm.sh/hook-weight: 5\nspec: {}\n",
+                "<stdin>:5:26: metadata.annotations[\"helm.sh/hook-weight\"]: expected a string, found the number 5",
+            ),
+            (
+                "kind: Job\nmetadata: {name: yes}\nspec: {}\n",
+                "<stdin>:2:18: metadata.name: expected a string, found the boolean true",
+            ),
+            (
+                "kind: Job\nmetadata: {name: a}\nspec:\n",
+                "<stdin>:3:1: spec: expected an object, found null",
+            ),
+            ("kind: Job\nspec: {}\n", "<stdin>:1:1: missing field `metadata`"),
+            (
+                "{\"kind\": \"Job\", \"metadata\": {\"name\": \"a\"},\n\t\"spec\": {\"backoffLimit\": \"six\"}}",
+                "<stdin>:2:27: spec.backoffLimit: expected an integer, found the string \"six\"",
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(message(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_fitting_document_decodes_borrowed() {
+        let text = "kind: Job\nmetadata: {name: a, annotations: {b: c}}\nspec: {backoffLimit: 014, containers: [{image: x}]}\n";
+        let loaded = load_with(&[PathOrStdin::Stdin], &mut text.as_bytes());
+        let job: Job<'_> = decode(loaded.documents.first().unwrap()).unwrap();
+        assert_eq!((job.metadata.name, job.spec.backoff_limit), ("a", Some(12)));
+        assert_eq!(
+            (
+                job.metadata.annotations.len(),
+                job.spec.containers[0].image.as_str()
+            ),
+            (1, "x")
+        );
     }
 }

@@ -70,11 +70,17 @@ impl Document {
     #[must_use]
     pub fn locate(&self, pointer: &str) -> Location {
         let found = self.walk(pointer);
-        if found.whole {
-            self.source.location(self.span(found.node))
-        } else {
-            self.nearest(&found)
+        if !found.whole {
+            return self.nearest(&found);
         }
+        let span = self.span(found.node);
+        // A null that is left out (`spec:`) has no text of its own.
+        let span = if span.is_empty() {
+            found.key.unwrap_or(span)
+        } else {
+            span
+        };
+        self.source.location(span)
     }
 
     /// The place of the key at a JSON pointer; an item of a sequence has none and gives its value.

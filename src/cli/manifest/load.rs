@@ -45,22 +45,25 @@ pub fn load(paths: &[PathOrStdin]) -> Loaded {
 pub fn load_with(paths: &[PathOrStdin], stdin: &mut dyn Read) -> Loaded {
     let mut loaded = Loaded::default();
     for path in paths {
-        let result = match path {
-            PathOrStdin::Stdin => paths::read(STDIN, &mut *stdin).map(|text| loaded.add_text(STDIN, text)),
-            PathOrStdin::Path(path) => paths::files(path).map(|files| loaded.add_files(&files)),
-        };
-        loaded.errors.extend(result.err());
+        match path {
+            PathOrStdin::Stdin => loaded.add(STDIN, paths::read(STDIN, &mut *stdin)),
+            PathOrStdin::Path(path) => {
+                let (files, errors) = paths::files(path);
+                loaded.errors.extend(errors);
+                for file in files {
+                    loaded.add(&file.display().to_string(), paths::read_file(&file));
+                }
+            }
+        }
     }
     loaded
 }
 
 impl Loaded {
-    fn add_files(&mut self, files: &[impl AsRef<Path>]) {
-        for file in files {
-            match paths::read_file(file.as_ref()) {
-                Ok(text) => self.add_text(&file.as_ref().display().to_string(), text),
-                Err(error) => self.errors.push(error),
-            }
+    fn add(&mut self, name: &str, text: Result<String, InputError>) {
+        match text {
+            Ok(text) => self.add_text(name, text),
+            Err(error) => self.errors.push(error),
         }
     }
 

@@ -3,7 +3,6 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use super::error::InputError;
 
@@ -30,57 +29,71 @@ impl<T: Into<PathBuf>> From<T> for PathOrStdin {
     }
 }
 
-/// The files below a path in sorted order; the path itself where it is no directory.
+/// The files below a path in sorted order (the path itself where it is no directory), and what
+/// could not be looked into.
 ///
 /// Hidden files and directories are left out of a walk (so `.git`, and the `..data` that a mounted
 /// `ConfigMap` keeps its files in). Links are followed; each file and directory is taken once.
-pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, InputError> {
-    let name = path.display().to_string();
-    let metadata = fs::metadata(path).map_err(|error| InputError::whole(&name, read_failure(&error)))?;
-    if !metadata.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut found = Vec::new();
-    let mut seen = HashSet::new();
-    walk(path, &mut seen, &mut found)?;
-    if found.is_empty() {
-        return Err(InputError::whole(
-            &name,
-            "no .yaml, .yml or .json file in this directory",
-        ));
-    }
-    Ok(found)
-}
-
-fn walk(directory: &Path, seen: &mut HashSet<PathBuf>, found: &mut Vec<PathBuf>) -> Result<(), InputError> {
-    let failed =
-        |path: &Path, error: &io::Error| InputError::whole(&path.display().to_string(), read_failure(error));
-    let real = fs::canonicalize(directory).map_err(|error| failed(directory, &error))?;
-    if !seen.insert(real) {
-        return Ok(());
-    }
-    let entries: Result<Vec<PathBuf>, io::Error> = fs::read_dir(directory)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect());
-    let mut entries = entries.map_err(|error| failed(directory, &error))?;
-    entries.sort();
-    for path in entries {
-        let hidden = path
-            .file_name()
-            .is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        // A link that leads nowhere is nobody's manifest.
-        let Some(metadata) = fs::metadata(&path).ok().filter(|_| !hidden) else {
-            continue;
-        };
-        if metadata.is_dir() {
-            walk(&path, seen, found)?;
-        } else if metadata.is_file()
-            && is_manifest(&path)
-            && fs::canonicalize(&path).is_ok_and(|real| seen.insert(real))
-        {
-            found.push(path);
+pub(super) fn files(path: &Path) -> (Vec<PathBuf>, Vec<InputError>) {
+    match fs::metadata(path) {
+        Err(error) => (Vec::new(), vec![failure(path, &error)]),
+        Ok(metadata) if !metadata.is_dir() => (vec![path.to_owned()], Vec::new()),
+        Ok(_) => {
+            let mut walk = Walk::default();
+            walk.enter(path);
+            if walk.found.is_empty() && walk.errors.is_empty() {
+                let message = "no .yaml, .yml or .json file in this directory";
+                walk.errors
+                    .push(InputError::whole(&path.display().to_string(), message));
+            }
+            (walk.found, walk.errors)
         }
     }
-    Ok(())
+}
+
+#[derive(Default)]
+struct Walk {
+    seen: HashSet<PathBuf>,
+    found: Vec<PathBuf>,
+    errors: Vec<InputError>,
+}
+
+impl Walk {
+    fn enter(&mut self, directory: &Path) {
+        if !self.is_new(directory) {
+            return;
+        }
+        let entries: Result<Vec<PathBuf>, io::Error> = fs::read_dir(directory)
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect());
+        let mut entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.errors.push(failure(directory, &error));
+                return;
+            }
+        };
+        entries.sort();
+        for path in entries {
+            let hidden = path
+                .file_name()
+                .is_none_or(|name| name.to_string_lossy().starts_with('.'));
+            // A link that leads nowhere is nobody's manifest.
+            let Some(metadata) = fs::metadata(&path).ok().filter(|_| !hidden) else {
+                continue;
+            };
+            if metadata.is_dir() {
+                self.enter(&path);
+            } else if metadata.is_file() && is_manifest(&path) && self.is_new(&path) {
+                self.found.push(path);
+            }
+        }
+    }
+
+    /// False for what was met before under another name.
+    fn is_new(&mut self, path: &Path) -> bool {
+        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        self.seen.insert(real)
+    }
 }
 
 fn is_manifest(path: &Path) -> bool {
@@ -93,9 +106,8 @@ fn is_manifest(path: &Path) -> bool {
 
 /// The text of a file.
 pub(super) fn read_file(path: &Path) -> Result<String, InputError> {
-    let name = path.display().to_string();
-    let file = fs::File::open(path).map_err(|error| InputError::whole(&name, read_failure(&error)))?;
-    read(&name, file)
+    let file = fs::File::open(path).map_err(|error| failure(path, &error))?;
+    read(&path.display().to_string(), file)
 }
 
 /// The text of an input, without a byte order mark.
@@ -136,18 +148,14 @@ fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> InputError {
     )
 }
 
+fn failure(path: &Path, error: &io::Error) -> InputError {
+    InputError::whole(&path.display().to_string(), read_failure(error))
+}
+
 fn read_failure(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file or directory".to_owned(),
         io::ErrorKind::PermissionDenied => "cannot be read: permission denied".to_owned(),
         _ => format!("cannot be read: {error}"),
-    }
-}
-
-impl FromStr for PathOrStdin {
-    type Err = std::convert::Infallible;
-
-    fn from_str(argument: &str) -> Result<Self, Self::Err> {
-        Ok(Self::from(argument))
     }
 }

@@ -87,7 +87,12 @@ impl Builder<'_> {
                 self.anchor(anchor, id);
                 self.place(id, range)
             }
-            Event::SequenceStart(_, anchor, _) => self.begin(anchor, range, Items::Sequence(Vec::new())),
+            Event::SequenceStart(_, anchor, _) => {
+                let range = self
+                    .first_dash(range.start)
+                    .map_or(range.clone(), |dash| dash..range.end);
+                self.begin(anchor, range, Items::Sequence(Vec::new()))
+            }
             Event::MappingStart(_, anchor, _) => self.begin(
                 anchor,
                 range,
@@ -115,6 +120,24 @@ impl Builder<'_> {
             ErrorKind::RecursionLimitExceeded => Fault::too_deep(byte),
             _ => Fault::new(byte, error.info()),
         }
+    }
+
+    /// The first `-` of a block sequence below a key. The parser starts a sequence that is indented
+    /// like its key behind it.
+    fn first_dash(&self, start: usize) -> Option<usize> {
+        let Items::Mapping { key: Some(key), .. } = &self.open.last()?.items else {
+            return None;
+        };
+        let between = self.source.text().get(key.span.end..start)?;
+        let mut at = key.span.end;
+        for line in between.split_inclusive('\n') {
+            let content = line.trim_start();
+            if at > key.span.end && content.starts_with('-') {
+                return Some(at + line.len() - content.len());
+            }
+            at += line.len();
+        }
+        None
     }
 
     fn expects_key(&self) -> bool {

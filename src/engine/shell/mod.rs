@@ -1,15 +1,19 @@
 //! Reading the waits out of a container's script: what it waits for, how long, and how that ends.
 //!
-//! What cannot be read is said ([`Reading::unread`]), never guessed.
+//! [`read_container`] finds the script in `command` and `args`, parses it and runs it on a virtual clock in a
+//! world where the dependency never comes up. What cannot be read is said ([`Reading::unread`]), never
+//! guessed.
 
+mod arith;
+mod arithmetic_text;
+mod duration;
+mod entry;
+mod environment;
+mod interp;
 pub mod reading;
+mod syntax;
+mod tools;
+mod value;
 
-pub use reading::{EnvValue, Place, Probe, Reading, Target, Unread, Wait};
-
-use super::job::Container;
-
-/// Reads the waits of a container.
-#[must_use]
-pub fn read_container(_container: &Container<'_>) -> Reading {
-    Reading::default()
-}
+pub use entry::{read, read_container};
+pub use reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Target, Unread, Wait};

@@ -1,0 +1,138 @@
+{{- define "hookbudget.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* At most 50 characters, so that the longest suffix still fits into 63. */}}
+{{- define "hookbudget.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "hookbudget.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes a dict of root and component. */}}
+{{- define "hookbudget.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "hookbudget.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "hookbudget.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{ include "hookbudget.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "hookbudget.image" -}}
+{{- with .Values.image -}}
+{{- if .registry }}{{ trimSuffix "/" .registry }}/{{ end }}{{ .repository }}
+{{- if .digest }}@{{ .digest }}{{ else }}:{{ default $.Chart.AppVersion .tag }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "hookbudget.certSecret" -}}
+{{- default (printf "%s-webhook-tls" (include "hookbudget.fullname" .)) .Values.certs.secretName -}}
+{{- end -}}
+
+{{/* What the restricted Pod security standard asks for. */}}
+{{- define "hookbudget.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "hookbudget.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* The settings that both Deployments share; takes a dict of root and component. */}}
+{{- define "hookbudget.placement" -}}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with index .root.Values .component }}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Never dropped: a webhook that judges its own namespace or kube-system can block its own recovery. */}}
+{{- define "hookbudget.namespaceSelector" -}}
+matchExpressions:
+  - key: kubernetes.io/metadata.name
+    operator: NotIn
+    values: {{- concat (list .Release.Namespace "kube-system" "kube-node-lease") .Values.webhook.excludedNamespaces | uniq | toYaml | nindent 6 }}
+  - key: hookbudget.dev/mode
+    operator: NotIn
+    values: ["off"]
+{{- end -}}
+
+{{/* What both webhooks have in common. */}}
+{{- define "hookbudget.webhook" -}}
+admissionReviewVersions: [v1]
+sideEffects: None
+failurePolicy: {{ .Values.webhook.failurePolicy }}
+timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
+matchPolicy: Equivalent
+namespaceSelector: {{- include "hookbudget.namespaceSelector" . | nindent 2 }}
+rules:
+  - apiGroups: [batch]
+    apiVersions: [v1]
+    resources: [jobs]
+    operations: [CREATE]
+    scope: Namespaced
+  - apiGroups: [batch]
+    apiVersions: [v1]
+    resources: [cronjobs]
+    operations: [CREATE, UPDATE]
+    scope: Namespaced
+matchConditions:
+  # The CronJob is judged instead, once, where its owner sees the answer.
+  - name: not-owned-by-a-cronjob
+    expression: >-
+      !has(object.metadata.ownerReferences) ||
+      !object.metadata.ownerReferences.exists(o, o.kind == 'CronJob' && has(o.controller) && o.controller)
+  - name: run-by-the-job-controller
+    expression: "!has(object.spec.managedBy) || object.spec.managedBy == 'kubernetes.io/job-controller'"
+{{- end -}}
+
+{{- define "hookbudget.clientConfig" -}}
+service:
+  namespace: {{ .root.Release.Namespace }}
+  name: {{ include "hookbudget.fullname" .root }}-webhook
+  port: 443
+  path: {{ .path }}
+{{- /* Absent, not empty, where somebody else writes it: an upgrade then leaves it alone. */}}
+{{- if eq .root.Values.certs.mode "provided" }}
+caBundle: {{ .root.Values.certs.caBundle }}
+{{- end }}
+{{- end -}}
+
+{{- define "hookbudget.injectCa" -}}
+{{- if eq .Values.certs.mode "cert-manager" -}}
+cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ default (printf "%s-webhook" (include "hookbudget.fullname" .)) .Values.certs.certificateName }}
+{{- end -}}
+{{- end -}}

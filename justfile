@@ -1,0 +1,183 @@
+# Everything that a developer does here, by name. `just` alone lists it.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+# List what there is
+default:
+    @just --list --unsorted
+
+# Install what the tests need: Debian packages and the tools of the test cluster
+setup:
+    tests/setup
+
+# Run the tests that need no cluster; arguments go to cargo test
+test *arguments:
+    cargo test {{ arguments }}
+
+# Run what CI runs, the real cluster included
+ci:
+    .ci/run
+
+# Check format, lints, and that the engine and the wait helper build alone
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    cargo check --no-default-features
+    cargo check --no-default-features --features wait
+
+# Check licences, sources and banned crates with cargo-deny; add `advisories` where the advisory database can be reached
+deny *checks="bans licenses sources":
+    cargo deny check {{ checks }}
+
+# Write generated files and golden outputs anew; look at the diff before you commit it
+bless:
+    BLESS=1 INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test
+
+# Write generated files anew: the tests that check them also write them
+gen: bless
+
+# See the product on this machine, without a cluster
+demo *arguments:
+    cargo run --release -- demo {{ arguments }}
+
+# Build the static wait helper for images FROM scratch
+wait:
+    RUSTFLAGS="-Ctarget-feature=+crt-static" cargo build --release --no-default-features --features wait \
+        --bin hookbudget-wait --target "$(rustc -vV | sed -n 's/^host: //p')"
+
+# Start a real Kubernetes of one node for tests
+cluster *options:
+    tests/cluster/up {{ options }}
+
+# Run a command inside the test cluster's network: just in-cluster kubectl get nodes
+in-cluster +command:
+    tests/cluster/enter {{ command }}
+
+# Take the test cluster down
+cluster-down *options:
+    tests/cluster/down {{ options }}
+
+# Check the chart with helm: lint, and render it in each certificate mode
+chart:
+    helm lint --strict charts/hookbudget
+    helm template hookbudget charts/hookbudget --kube-version 1.33.0 > /dev/null
+    helm template hookbudget charts/hookbudget --kube-version 1.33.0 --set certs.mode=cert-manager > /dev/null
+
+# Check the alert rules and run their tests with promtool
+alerts:
+    promtool check rules dashboards/alerts/*.yaml
+    promtool test rules dashboards/alerts/tests/*.yaml
+
+# Start a rule: just new-rule HB999 name-of-the-rule
+new-rule code name:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    [[ {{ code }} =~ ^HB[1-9][0-9]{2}$ ]] || { echo "a code is HB and three digits, not {{ code }}" >&2; exit 1; }
+    [[ {{ name }} =~ ^[a-z]+(-[a-z]+)+$ ]] || { echo "a name is words-in-lower-case, not {{ name }}" >&2; exit 1; }
+    ! grep -rqs '"{{ code }}"' src/engine/rules || { echo "{{ code }} is taken; a code is never reused" >&2; exit 1; }
+    module=$(tr - _ <<< {{ name }})
+    file=src/engine/rules/$module.rs
+    fixtures=tests/fixtures/rules/$(tr A-Z a-z <<< {{ code }})
+    [ ! -e "$file" ] || { echo "$file exists" >&2; exit 1; }
+    cat > "$file" <<RULE
+    //! {{ code }}.
+
+    use crate::engine::finding::{At, Confidence, Finding, Severity};
+    use crate::engine::rule::{Context, rule};
+
+    rule! {
+        /// One sentence: what is wrong with such a Job.
+        ///
+        /// ## What it does
+        ///
+        /// ## Why is this bad?
+        ///
+        /// ## How to fix
+        ///
+        /// ## When to ignore
+        ///
+        "{{ code }}" "{{ name }}" Warning check
+    }
+
+    fn check(cx: &Context<'_>) -> Vec<Finding> {
+        let wrong = false;
+        if !wrong {
+            return Vec::new();
+        }
+        vec![Finding {
+            at: At::field(cx.field("backoffLimit")),
+            message: "the object and the field, the arithmetic, the consequence".to_owned(),
+            help: "the value to write".to_owned(),
+            ..RULE.finding(Severity::Warning, Confidence::Certain)
+        }]
+    }
+    RULE
+    sed -i "0,/^pub mod /s//pub mod $module;\npub mod /; s/^];/    \&$module::RULE,\n];/" src/engine/rules/mod.rs
+    cargo fmt
+    mkdir -p "$fixtures"
+    for case in passes fails; do
+        printf '%s\n' 'apiVersion: batch/v1' 'kind: Job' 'metadata:' "  name: {{ name }}-$case" 'spec:' \
+            '  template:' '    spec:' '      restartPolicy: Never' '      containers:' \
+            '        - {name: main, image: "busybox:1.36", command: [sh, -c, "exit 0"]}' > "$fixtures/$case.yaml"
+    done
+    echo "made $file, $fixtures/{passes,fails}.yaml and the entry in src/engine/rules/mod.rs (move it into the order of the codes)"
+    echo "next: write the page and the check, make fails.yaml fail, then: just test && just bless"
+
+# Start a root cause: just new-cause name_of_the_cause (a value of the closed set in src/engine/root_cause.rs)
+new-cause name:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    [[ {{ name }} =~ ^[a-z]+(_[a-z]+)*$ ]] || { echo "a cause is words_in_lower_case, not {{ name }}" >&2; exit 1; }
+    kind=$(sed -E 's/(^|_)([a-z])/\U\2/g' <<< {{ name }})
+    file=src/engine/causes/{{ name }}.rs
+    [ ! -e "$file" ] || { echo "$file exists" >&2; exit 1; }
+    grep -q "\b$kind\b" src/engine/root_cause.rs \
+        || { echo "add $kind to the closed set in src/engine/root_cause.rs first: it is a label value" >&2; exit 1; }
+    cat > "$file" <<CAUSE
+    //! \`{{ name }}\`.
+
+    use super::{Match, cause};
+    use crate::engine::case::Case;
+
+    cause! {
+        /// # What it is
+        ///
+        /// # Evidence
+        ///
+        /// # Not to be confused with
+        ///
+        /// # Repair
+        ///
+        /// # Do not
+        ///
+        $kind, find
+    }
+
+    fn find(_case: &Case<'_>) -> Option<Match> {
+        None
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use serde_json::json;
+
+        use super::*;
+        use crate::engine::testkit::{exited, failed, find};
+
+        #[test]
+        fn its_evidence_is_found() {
+            let evidence = failed("BackoffLimitExceeded", 330, json!({"pods": exited(1, "Error")}));
+            assert!(find(&$kind, &evidence).is_some());
+        }
+
+        #[test]
+        fn its_neighbour_is_not() {
+            let evidence = failed("BackoffLimitExceeded", 330, json!({"pods": exited(2, "Error")}));
+            assert!(find(&$kind, &evidence).is_none());
+        }
+    }
+    CAUSE
+    sed -i "s/^    app_error::AppError,/    {{ name }}::$kind,\n&/" src/engine/causes/mod.rs
+    cargo fmt
+    echo "made $file and its entry in src/engine/causes/mod.rs"
+    echo "next: write the page, find the evidence, and a test with the nearest neighbour that must not match"

@@ -1,0 +1,58 @@
+//! The command line's words.
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::engine::Seconds;
+
+/// Keeps Kubernetes hook Jobs alive through slow cold starts, and says why when they die.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hookbudget",
+    version,
+    about,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// When to colour the output.
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true)]
+    pub color: Color,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to colour the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Find hook Jobs whose clocks do not fit into each other, in manifests.
+    Lint(super::lint::LintArgs),
+    /// Play a Job's timeline: attempts, pauses, who ends it and when.
+    Simulate(super::simulate::SimulateArgs),
+    /// Show the page of a rule or of a root cause.
+    Explain(super::explain::ExplainArgs),
+}
+
+/// A span as a Go duration, such as `15m` or `1m30s`.
+///
+/// # Errors
+/// Says what is wrong with the text.
+pub fn duration(text: &str) -> Result<Seconds, String> {
+    let span = Seconds::parse_go(text).map_err(|error| error.to_string())?;
+    if span < Seconds::ZERO {
+        Err(format!("{text:?} is negative: write a span of zero or more"))
+    } else {
+        Ok(span)
+    }
+}

@@ -1,0 +1,168 @@
+//! The inputs of `lint` and `simulate`, judged: every Job and `CronJob` with its release, its clocks and its
+//! findings.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::manifest::{self, Document, InputError, Loaded, PathOrStdin};
+use crate::engine::job::Job;
+use crate::engine::policy::{API_VERSION, Policy};
+use crate::engine::release::{HelmRelease, Surroundings};
+use crate::engine::{Assessment, Seconds, assess};
+use crate::k8s::helm_release::{GROUP, HelmReleaseObject};
+use crate::k8s::{JobObject, Problem};
+
+/// One Job or `CronJob` of the inputs.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// The document that it stands in.
+    pub document: &'a Document,
+    /// Its facts.
+    pub job: Job<'a>,
+    /// Its clocks and findings.
+    pub assessment: Assessment,
+}
+
+/// All that the inputs gave.
+#[derive(Debug, Default)]
+pub struct Objects<'a> {
+    /// The Jobs and `CronJob`s, in the order of the inputs.
+    pub judged: Vec<Judged<'a>>,
+    /// What could not be read, with its place.
+    pub errors: Vec<InputError>,
+    /// Documents of kinds that say nothing about a Job's clocks.
+    pub passed_over: usize,
+}
+
+/// What a user states beside the files.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// `--release-timeout`.
+    pub release_timeout: Option<Seconds>,
+    /// The policy in force.
+    pub policy: Policy,
+}
+
+/// Reads the policy file, or takes the default policy.
+///
+/// # Errors
+/// Names the file, the place and what to write instead.
+pub fn policy(path: Option<&std::path::Path>) -> anyhow::Result<Policy> {
+    let Some(path) = path else {
+        return Ok(Policy::default());
+    };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the policy {}", path.display()))?;
+    let policy: Policy =
+        serde_saphyr::from_str(&text).with_context(|| format!("{} is not a policy", path.display()))?;
+    anyhow::ensure!(
+        policy.api_version == API_VERSION && policy.kind == "Policy",
+        "{} is {} {}: write apiVersion: {API_VERSION} and kind: Policy",
+        path.display(),
+        policy.api_version,
+        policy.kind,
+    );
+    Ok(policy)
+}
+
+/// Reads files, directories and standard input.
+#[must_use]
+pub fn load(paths: &[String]) -> Loaded {
+    let paths: Vec<PathOrStdin> = paths.iter().map(PathOrStdin::from).collect();
+    manifest::load(&paths)
+}
+
+/// Judges every Job among the documents, with the releases and namespaces among them as context.
+#[must_use]
+pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
+    let mut objects = Objects {
+        errors: loaded.errors.clone(),
+        ..Objects::default()
+    };
+    let releases = helm_releases(loaded, &mut objects.errors);
+    let namespaces = namespace_timeouts(loaded, &mut objects.errors);
+    for document in &loaded.documents {
+        let version = document.api_version();
+        if !matches!(version, "batch/v1" | "batch/v1beta1") || !matches!(document.kind(), "Job" | "CronJob") {
+            objects.passed_over += 1;
+            continue;
+        }
+        let (job, problems) = match manifest::decode::<JobObject<'_>>(document) {
+            Ok(object) => object.into_facts(),
+            Err(error) => {
+                objects.errors.push(error);
+                continue;
+            }
+        };
+        report(document, problems, &mut objects.errors);
+        let around = Surroundings {
+            helm_releases: &releases,
+            flag: options.release_timeout,
+            namespace_timeout: job
+                .namespace
+                .as_deref()
+                .and_then(|ns| namespaces.get(ns).copied()),
+        };
+        let assessment = assess(&job, around, &options.policy);
+        objects.judged.push(Judged {
+            document,
+            job,
+            assessment,
+        });
+    }
+    objects
+        .errors
+        .sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    objects
+}
+
+fn helm_releases(loaded: &Loaded, errors: &mut Vec<InputError>) -> Vec<HelmRelease> {
+    let mut releases = Vec::new();
+    for document in &loaded.documents {
+        let group = document
+            .api_version()
+            .split_once('/')
+            .map_or("", |(group, _)| group);
+        if group != GROUP || document.kind() != "HelmRelease" {
+            continue;
+        }
+        match manifest::decode::<HelmReleaseObject<'_>>(document) {
+            Ok(object) => {
+                let (release, problems) = object.into_facts();
+                report(document, problems, errors);
+                releases.push(release);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    releases
+}
+
+fn namespace_timeouts<'a>(loaded: &'a Loaded, errors: &mut Vec<InputError>) -> HashMap<&'a str, Seconds> {
+    let mut timeouts = HashMap::new();
+    for document in loaded
+        .documents
+        .iter()
+        .filter(|d| d.api_version() == "v1" && d.kind() == "Namespace")
+    {
+        let pointer = "/metadata/annotations/hookbudget.dev~1release-timeout";
+        let name = document.value.pointer("/metadata/name").and_then(Value::as_str);
+        let stated = document.value.pointer(pointer).and_then(Value::as_str);
+        if let (Some(name), Some(text)) = (name, stated) {
+            match Seconds::parse_go(text) {
+                Ok(timeout) => _ = timeouts.insert(name, timeout),
+                Err(error) => errors.push(document.error_at(pointer, error.to_string())),
+            }
+        }
+    }
+    timeouts
+}
+
+fn report(document: &Document, problems: Vec<Problem>, errors: &mut Vec<InputError>) {
+    for problem in problems {
+        let field = crate::engine::finding::At::field(problem.pointer.clone()).dotted();
+        errors.push(document.error_at(&problem.pointer, format!("{field} {}", problem.message)));
+    }
+}

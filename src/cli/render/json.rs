@@ -1,0 +1,224 @@
+//! The report of `lint --format json`. Its names are stable; more may come.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cli::manifest::InputError;
+use crate::cli::objects::{Judged, Objects};
+use crate::engine::assess::Decisions;
+use crate::engine::budget::Clocks;
+use crate::engine::finding::{Finding, Severity};
+use crate::engine::release::ReleaseObject;
+use crate::engine::shell::Wait;
+use crate::engine::{Limit, Seconds};
+
+/// The whole report.
+#[derive(Debug, Serialize)]
+pub struct Report<'a> {
+    version: u32,
+    objects: Vec<ObjectReport<'a>>,
+    findings: Vec<FindingReport<'a>>,
+    errors: Vec<ErrorReport<'a>>,
+    summary: Summary,
+}
+
+#[derive(Debug, Serialize)]
+struct ObjectReport<'a> {
+    file: &'a str,
+    line: usize,
+    kind: &'static str,
+    namespace: Option<&'a str>,
+    name: &'a str,
+    origin: &'static str,
+    hooks: Vec<&'a str>,
+    release: Option<&'a ReleaseObject>,
+    clocks: ClocksReport,
+    ends_by: &'static str,
+    ends_at: Limit,
+    waits: Vec<Value>,
+    unread: Vec<Value>,
+    decision: Decisions,
+}
+
+#[derive(Debug, Serialize)]
+struct ClocksReport {
+    wait_nominal: Option<Seconds>,
+    wait_worst: Option<Seconds>,
+    wait_source: &'static str,
+    retries_lower: Limit,
+    retries_upper: Limit,
+    deadline: Option<Seconds>,
+    release_timeout: Option<Seconds>,
+    release_timeout_source: String,
+    startup: Seconds,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingReport<'a> {
+    code: &'static str,
+    name: &'static str,
+    severity: Severity,
+    confidence: &'static str,
+    file: String,
+    line: usize,
+    column: usize,
+    object: Value,
+    field: String,
+    message: &'a str,
+    arithmetic: Option<&'a str>,
+    help: &'a str,
+    fix: Option<Value>,
+    exempted: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorReport<'a> {
+    file: &'a str,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: &'a str,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    objects: usize,
+    errors: usize,
+    warnings: usize,
+    infos: usize,
+}
+
+/// Builds the report.
+#[must_use]
+pub fn report<'a>(objects: &'a Objects<'_>) -> Report<'a> {
+    let findings: Vec<_> = objects
+        .judged
+        .iter()
+        .flat_map(|judged| {
+            judged
+                .assessment
+                .findings
+                .iter()
+                .map(move |finding| finding_report(judged, finding))
+        })
+        .collect();
+    let mut summary = Summary {
+        objects: objects.judged.len(),
+        ..Summary::default()
+    };
+    for finding in findings.iter().filter(|finding| finding.exempted.is_none()) {
+        match finding.severity {
+            Severity::Error => summary.errors += 1,
+            Severity::Warning => summary.warnings += 1,
+            Severity::Info => summary.infos += 1,
+        }
+    }
+    Report {
+        version: 1,
+        objects: objects.judged.iter().map(object_report).collect(),
+        findings,
+        errors: objects.errors.iter().map(error_report).collect(),
+        summary,
+    }
+}
+
+fn object_report<'a>(judged: &'a Judged<'_>) -> ObjectReport<'a> {
+    let Judged {
+        document,
+        job,
+        assessment,
+    } = judged;
+    let clocks = &assessment.clocks;
+    let unread = clocks.containers.iter().flat_map(|container| {
+        container.reading.unread.iter().map(move |unread| {
+            let line = super::lint_text::place(judged, &container.pointer, unread.place).line;
+            json!({ "container": container.name, "init": container.init, "line": line, "why": unread.why })
+        })
+    });
+    ObjectReport {
+        file: document.file(),
+        line: document.locate("").line,
+        kind: job.kind.as_str(),
+        namespace: job.namespace.as_deref(),
+        name: &job.name,
+        origin: job.origin().as_str(),
+        hooks: job.hooks(),
+        release: clocks.release.object.as_ref(),
+        clocks: clocks_report(clocks),
+        ends_by: clocks.ends_by.as_str(),
+        ends_at: clocks.ends_at,
+        waits: clocks
+            .waits()
+            .map(|(container, wait)| wait_report(judged, container, wait))
+            .collect(),
+        unread: unread.collect(),
+        decision: assessment.decisions(job),
+    }
+}
+
+fn clocks_report(clocks: &Clocks) -> ClocksReport {
+    ClocksReport {
+        wait_nominal: clocks.wait.and_then(|wait| wait.nominal.seconds()),
+        wait_worst: clocks.wait.and_then(|wait| wait.worst.seconds()),
+        wait_source: clocks.wait_source.as_str(),
+        retries_lower: clocks.retries_lower,
+        retries_upper: clocks.retries_upper,
+        deadline: clocks.deadline,
+        release_timeout: clocks.release.timeout,
+        release_timeout_source: clocks.release.source.to_string(),
+        startup: clocks.startup,
+    }
+}
+
+fn wait_report(
+    judged: &Judged<'_>,
+    container: &crate::engine::budget::ContainerReading,
+    wait: &Wait,
+) -> Value {
+    json!({
+        "container": container.name,
+        "init": container.init,
+        "line": super::lint_text::place(judged, &container.pointer, wait.place).line,
+        "target": wait.target.as_ref().map(ToString::to_string),
+        "nominal": wait.span.nominal,
+        "worst": wait.span.worst,
+        "bounded": wait.is_bounded(),
+        "falls_through": wait.falls_through,
+        "ready_statuses": wait.ready_statuses,
+        "fatal_statuses": wait.fatal_statuses,
+        "confidence": wait.confidence,
+        "arithmetic": wait.arithmetic,
+    })
+}
+
+fn finding_report<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> FindingReport<'a> {
+    let job = &judged.job;
+    let location = super::lint_text::locate(judged, &finding.at);
+    FindingReport {
+        code: finding.code,
+        name: finding.name,
+        severity: finding.severity,
+        confidence: finding.confidence.as_str(),
+        file: location.file.to_string(),
+        line: location.line,
+        column: location.column,
+        object: json!({ "kind": job.kind.as_str(), "namespace": job.namespace, "name": job.name }),
+        field: finding.at.dotted(),
+        message: &finding.message,
+        arithmetic: finding.arithmetic.as_deref(),
+        help: &finding.help,
+        fix: finding
+            .fix
+            .as_ref()
+            .map(|fix| json!({ "safety": fix.safety, "edits": fix.edits })),
+        exempted: finding.exempted.as_deref(),
+    }
+}
+
+fn error_report(error: &InputError) -> ErrorReport<'_> {
+    ErrorReport {
+        file: &error.file,
+        line: error.line,
+        column: error.column,
+        message: &error.message,
+    }
+}

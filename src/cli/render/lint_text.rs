@@ -1,0 +1,156 @@
+//! The report of `lint` for people: carets at the line, the clocks of each Job as bars, a sum at the end.
+
+use std::io;
+
+use super::bars;
+use super::finding::{Level, Mark, Rendered};
+use super::paint::{DIM, RED, paint};
+use crate::cli::manifest::Location;
+use crate::cli::objects::{Judged, Objects};
+use crate::cli::terminal::Terminal;
+use crate::engine::finding::{At, Finding, Severity};
+use crate::engine::shell::Place;
+
+/// Prints all findings, then the clocks of the Jobs that have one, then the sum.
+///
+/// # Errors
+/// When the output is closed or full.
+pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> io::Result<()> {
+    let mut counts = [0_usize; 3];
+    for judged in &objects.judged {
+        let mut shown = false;
+        for finding in &judged.assessment.findings {
+            if finding.exempted.is_none() {
+                counts[finding.severity as usize] += 1;
+            }
+            if verbose || (finding.severity > Severity::Info && finding.exempted.is_none()) {
+                shown = true;
+                terminal.line(text(judged, finding).render(terminal.style()))?;
+                terminal.line("")?;
+            }
+        }
+        if shown {
+            terminal.line(bars::clocks(&judged.job, &judged.assessment.clocks, terminal))?;
+        }
+    }
+    for error in &objects.errors {
+        terminal.line(format!("{} {error}", paint("error:", RED, terminal.style())))?;
+    }
+    let [infos, warnings, errors] = counts;
+    let mut sum = vec![count(errors, "error"), count(warnings, "warning")];
+    if infos > 0 {
+        sum.push(format!(
+            "{infos} info{}",
+            if verbose { "" } else { " (-v shows it)" }
+        ));
+    }
+    if !objects.errors.is_empty() {
+        sum.push(format!(
+            "{} that could not be read",
+            count(objects.errors.len(), "place")
+        ));
+    }
+    if verbose && objects.passed_over > 0 {
+        sum.push(format!(
+            "{} of other kinds passed over",
+            count(objects.passed_over, "object")
+        ));
+    }
+    let sum = format!("{}: {}", count(objects.judged.len(), "Job"), sum.join(", "));
+    terminal.line(paint(&sum, DIM, terminal.style()))
+}
+
+/// `1 Job`, `3 Jobs`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn text<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> Rendered<'a> {
+    let location = locate(judged, &finding.at);
+    let mut notes = vec![format!("{} ({})", judged.job, judged.job.origin().as_str())];
+    notes.extend(finding.arithmetic.clone());
+    if let Some(reason) = &finding.exempted {
+        notes.push(format!("exempted: {reason}"));
+    }
+    if finding.confidence < crate::engine::finding::Confidence::Certain {
+        notes.push(format!("confidence: {}", finding.confidence.as_str()));
+    }
+    Rendered {
+        level: match finding.severity {
+            Severity::Error => Level::Error,
+            Severity::Warning => Level::Warning,
+            Severity::Info => Level::Info,
+        },
+        code: finding.code,
+        title: &finding.message,
+        file: judged.document.file(),
+        source: judged.document.source().text(),
+        spans: vec![Mark {
+            span: location.span,
+            label: finding.name.to_owned(),
+            primary: true,
+        }],
+        notes,
+        help: vec![finding.help.clone()],
+    }
+}
+
+/// Where a finding stands in the file.
+#[must_use]
+pub fn locate(judged: &Judged<'_>, at: &At) -> Location {
+    match at.script {
+        Some(script) => place(judged, &at.pointer, script),
+        None => field(judged, &at.pointer),
+    }
+}
+
+/// A field with its value, as far as it stands on one line; the nearest parent where there is none.
+fn field(judged: &Judged<'_>, pointer: &str) -> Location {
+    let key = judged.document.locate_key(pointer);
+    let value = judged.document.locate(pointer);
+    let end = if key.exact && value.line == key.line {
+        value.span.end
+    } else {
+        key.span.end
+    };
+    first_line(
+        judged,
+        Location {
+            span: key.span.start..end,
+            ..key
+        },
+    )
+}
+
+/// Where a line of a container's script stands in the file.
+#[must_use]
+pub fn place(judged: &Judged<'_>, container: &str, place: Place) -> Location {
+    let commands = judged
+        .document
+        .value
+        .pointer(&format!("{container}/command"))
+        .and_then(serde_json::Value::as_array)
+        .map_or(0, Vec::len);
+    let pointer = if place.element < commands {
+        format!("{container}/command/{}", place.element)
+    } else {
+        format!("{container}/args/{}", place.element - commands)
+    };
+    let location = judged
+        .document
+        .locate_in_scalar(&pointer, place.line + 1, place.column + 1);
+    first_line(judged, location)
+}
+
+/// A span of several lines points at its first one: carets under a whole block are noise.
+fn first_line(judged: &Judged<'_>, location: Location) -> Location {
+    let text = judged.document.source().text();
+    let span = text.get(location.span.clone()).unwrap_or_default();
+    let length = span
+        .find('\n')
+        .map_or(span.len(), |end| span[..end].trim_end().len());
+    Location {
+        span: location.span.start..location.span.start + length,
+        ..location
+    }
+}

@@ -1,0 +1,9 @@
+//! What commands print.
+
+pub mod bars;
+pub mod finding;
+pub mod json;
+pub mod lint_text;
+pub mod page;
+pub mod paint;
+pub mod timeline;

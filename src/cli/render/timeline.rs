@@ -1,0 +1,284 @@
+//! A Job's timeline as a picture: one row per attempt, all on one time axis, with the clocks marked on it.
+
+use super::bars::cells;
+use super::paint::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
+use crate::cli::terminal::Terminal;
+use crate::engine::budget::Clocks;
+use crate::engine::job::Job;
+use crate::engine::timeline::{Attempt, EndedBy, Outcome, Scenario, Timeline};
+use crate::engine::{Limit, Seconds};
+
+/// Rows that are drawn before the middle is cut out.
+const MOST_ROWS: usize = 16;
+/// Room for the names and numbers beside the axis.
+const MARGIN: usize = 42;
+
+/// Draws the timeline.
+#[must_use]
+pub fn draw(
+    job: &Job<'_>,
+    scenario: &Scenario,
+    clocks: &Clocks,
+    story: &Timeline,
+    terminal: &Terminal,
+) -> String {
+    let style = terminal.style();
+    let width = terminal.width().saturating_sub(MARGIN).max(20);
+    let axis = Axis {
+        end: axis_end(scenario, story),
+        width,
+    };
+    let mut lines = vec![
+        paint(&job.to_string(), BOLD, style),
+        format!("  {}", setting(job, scenario)),
+        String::new(),
+    ];
+    if let Some(ready) = scenario.ready_after {
+        lines.push(axis.marker("dependency", ready, &format!("up at {ready}"), terminal, GREEN));
+    }
+    let shown = story.attempts.len();
+    for (index, attempt) in story.attempts.iter().enumerate() {
+        if shown > MOST_ROWS && index == MOST_ROWS / 2 {
+            lines.push(format!("  ... {} more attempts ...", shown - MOST_ROWS));
+        }
+        if shown <= MOST_ROWS || index < MOST_ROWS / 2 || index >= shown - MOST_ROWS / 2 {
+            lines.push(axis.attempt(attempt, terminal));
+        }
+    }
+    if story.attempts.is_empty() {
+        lines.push("  no container ever starts".to_owned());
+    }
+    lines.push(axis.ruler(terminal));
+    for (name, clock) in [("deadline", scenario.deadline), ("release", scenario.release)] {
+        if let Some(at) = clock {
+            lines.push(axis.marker(name, at, &at.to_string(), terminal, CYAN));
+        }
+    }
+    lines.push(String::new());
+    lines.extend(verdict(scenario, clocks, story, terminal));
+    lines.join("\n")
+}
+
+struct Axis {
+    end: Seconds,
+    width: usize,
+}
+
+impl Axis {
+    fn column(&self, at: Seconds) -> usize {
+        if at <= Seconds::ZERO {
+            0
+        } else {
+            cells(at, self.end, self.width)
+        }
+    }
+
+    fn attempt(&self, attempt: &Attempt, terminal: &Terminal) -> String {
+        let style = terminal.style();
+        let start = self.column(attempt.start);
+        let end = attempt.end.map_or(self.width, |end| self.column(end));
+        let length = end.saturating_sub(start);
+        let (sign, colour, word) = match attempt.ended_by {
+            EndedBy::Success => ("\u{2713}", GREEN, "succeeds"),
+            EndedBy::Failure => ("\u{2717}", RED, "fails"),
+            EndedBy::Retries => ("\u{2020}", RED, "killed: limit"),
+            EndedBy::Deadline => ("\u{2020}", RED, "killed: deadline"),
+            EndedBy::Nothing => ("\u{2026}", YELLOW, "goes on"),
+        };
+        let run = "\u{2588}".repeat(length.min(self.width - start.min(self.width)));
+        let pad = self.width.saturating_sub(start + length);
+        let number = format!("#{:<3}", attempt.number);
+        let span = match attempt.end {
+            Some(end) if end > attempt.start => format!("{}..{}", attempt.start.whole(), end),
+            _ => attempt.start.to_string(),
+        };
+        let logs = if attempt.logs_kept {
+            "logs kept"
+        } else {
+            "logs lost"
+        };
+        format!(
+            "  {number:<9} {}{}{}{} {span} {word}, {}",
+            " ".repeat(start.min(self.width)),
+            paint(&run, DIM, style),
+            paint(sign, colour, style),
+            " ".repeat(pad),
+            paint(logs, if attempt.logs_kept { GREEN } else { YELLOW }, style),
+        )
+    }
+
+    fn marker(
+        &self,
+        name: &str,
+        at: Seconds,
+        said: &str,
+        terminal: &Terminal,
+        colour: anstyle::Style,
+    ) -> String {
+        let style = terminal.style();
+        if at > self.end {
+            return format!("  {name:<9} {} {said}", " ".repeat(self.width) + ">");
+        }
+        let column = self.column(at);
+        let pad = " ".repeat(self.width - column);
+        format!(
+            "  {name:<9} {}{}{pad} {said}",
+            "\u{b7}".repeat(column),
+            paint("\u{2502}", colour, style)
+        )
+    }
+
+    fn ruler(&self, terminal: &Terminal) -> String {
+        let step = nice_step(self.end, self.width / 10);
+        let mut line = vec!['\u{2500}'; self.width + 1];
+        let mut labels = vec![' '; self.width + 9];
+        let mut at = Seconds::ZERO;
+        while at <= self.end {
+            let column = self.column(at);
+            line[column] = '\u{253c}';
+            for (offset, letter) in label(at).chars().enumerate() {
+                if let Some(cell) = labels.get_mut(column + offset) {
+                    *cell = letter;
+                }
+            }
+            at = at + step;
+        }
+        let text = |cells: Vec<char>| cells.into_iter().collect::<String>().trim_end().to_owned();
+        let style = terminal.style();
+        format!(
+            "  {:<9} {}\n  {:<9} {}",
+            "",
+            paint(&text(line), DIM, style),
+            "",
+            paint(&text(labels), DIM, style)
+        )
+    }
+}
+
+/// A step between ticks that people count in.
+fn nice_step(end: Seconds, most_ticks: usize) -> Seconds {
+    let steps = [
+        1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400,
+    ];
+    let most = u64::try_from(most_ticks.max(2)).unwrap_or(2);
+    let fits = |step: &Seconds| end.fits(*step) <= most;
+    steps
+        .into_iter()
+        .map(Seconds::new)
+        .find(fits)
+        .unwrap_or_else(|| Seconds::new(end.whole() / 4 + 1))
+}
+
+/// `45s`, `5m`, `1h30m`.
+fn label(at: Seconds) -> String {
+    let text = at.to_go();
+    if at == Seconds::ZERO {
+        return "0".to_owned();
+    }
+    let text = text
+        .strip_suffix("m0s")
+        .map_or(text.clone(), |minutes| format!("{minutes}m"));
+    text.strip_suffix("h0m")
+        .map_or(text.clone(), |hours| format!("{hours}h"))
+}
+
+/// The axis ends a little behind the last thing that happens; clocks far behind it do not stretch it.
+fn axis_end(scenario: &Scenario, story: &Timeline) -> Seconds {
+    let last = story
+        .attempts
+        .iter()
+        .filter_map(|a| a.end.or(Some(a.start)))
+        .max();
+    let own = story
+        .after_release
+        .map_or(story.ends_at_lower, |after| after.ends_at);
+    let events = [
+        last,
+        own.seconds(),
+        story.ends_at_lower.seconds(),
+        scenario.ready_after,
+    ];
+    let end = events
+        .into_iter()
+        .flatten()
+        .max()
+        .unwrap_or(Seconds::ZERO)
+        .max(Seconds::new(10));
+    let clocks = [scenario.deadline, scenario.release];
+    let near = clocks
+        .into_iter()
+        .flatten()
+        .filter(|clock| *clock <= end.times(4))
+        .max();
+    near.unwrap_or(end).max(end)
+}
+
+fn setting(job: &Job<'_>, scenario: &Scenario) -> String {
+    let run = match scenario.retries.run {
+        Limit::At(Seconds::ZERO) => "attempts that fail at once".to_owned(),
+        Limit::At(run) => format!("attempts that fail after {run}"),
+        Limit::Never => "an attempt that never ends by itself".to_owned(),
+    };
+    let ready = scenario.ready_after.map_or_else(
+        || "a dependency that never comes up".to_owned(),
+        |at| format!("a dependency up after {at}"),
+    );
+    format!(
+        "{}, backoffLimit {}, {run}, {ready}",
+        job.pod.restart_policy.as_str(),
+        scenario.retries.limit
+    )
+}
+
+fn verdict(scenario: &Scenario, clocks: &Clocks, story: &Timeline, terminal: &Terminal) -> Vec<String> {
+    let style = terminal.style();
+    let mut lines = Vec::new();
+    match (story.result, story.ends_at_lower) {
+        (Outcome::Succeeded, Limit::At(at)) => {
+            lines.push(paint(&format!("Succeeds after {at}."), GREEN, style));
+        }
+        (Outcome::Failed, Limit::At(at)) => {
+            let reason = story.reason.map_or("", |reason| reason.as_str());
+            let range = match story.ends_at_upper {
+                Limit::At(upper) if upper > at => format!("between {at} and {upper}"),
+                _ => format!("after {at}"),
+            };
+            lines.push(paint(&format!("Fails {range}: {reason}."), RED, style));
+            if story.visible_at > story.ends_at_lower {
+                lines.push(format!(
+                    "Failed=True follows when the Pod is gone: by {} with a grace period of {}.",
+                    story.visible_at, scenario.grace
+                ));
+            }
+            lines.push(match story.pods_kept {
+                0 => "No Pod is left, and no log.".to_owned(),
+                1 => "1 Pod is kept with its logs.".to_owned(),
+                kept => format!("{kept} Pods are kept with their logs."),
+            });
+        }
+        _ => lines.push(paint(
+            "Hangs: no clock of the Job or its release ends it.",
+            RED,
+            style,
+        )),
+    }
+    if let Some(after) = story.after_release {
+        lines.push(match (after.result, after.ends_at) {
+            (Outcome::Succeeded, Limit::At(at)) => {
+                format!("The release has given up; the Job goes on unseen and succeeds at {at}.")
+            }
+            (Outcome::Failed, Limit::At(at)) => {
+                let reason = after.reason.map_or("", |reason| reason.as_str());
+                format!("The release has given up; the Job goes on unseen and dies at {at} of {reason}.")
+            }
+            _ => "The release has given up; the Job goes on for ever.".to_owned(),
+        });
+    }
+    if clocks.release.timeout.is_some() && !clocks.release.is_known() {
+        lines.push(format!(
+            "The release timeout of {} is the assumed default: state it by --release-timeout.",
+            clocks.release.timeout.unwrap_or(Seconds::ZERO)
+        ));
+    }
+    lines
+}

@@ -1,0 +1,97 @@
+//! Where commands print: standard output, with colours only where a person looks.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::args::Color;
+use super::render::finding::Style;
+
+/// The place that a command prints to.
+pub struct Terminal {
+    out: Box<dyn Write>,
+    style: Style,
+    width: usize,
+}
+
+impl std::fmt::Debug for Terminal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Terminal")
+            .field("style", &self.style)
+            .field("width", &self.width)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Columns of a drawing where the terminal does not say how wide it is.
+const DEFAULT_WIDTH: usize = 100;
+
+impl Terminal {
+    /// Standard output.
+    #[must_use]
+    pub fn stdout(color: Color) -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let coloured = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && wanted,
+        };
+        let columns = std::env::var("COLUMNS")
+            .ok()
+            .and_then(|text| text.parse::<usize>().ok());
+        Self {
+            out: Box::new(io::BufWriter::new(io::stdout())),
+            style: if coloured { Style::Coloured } else { Style::Plain },
+            width: columns.unwrap_or(DEFAULT_WIDTH).clamp(60, 200),
+        }
+    }
+
+    /// Any writer, without colours.
+    #[must_use]
+    pub fn plain(out: impl Write + 'static) -> Self {
+        Self {
+            out: Box::new(out),
+            style: Style::Plain,
+            width: DEFAULT_WIDTH,
+        }
+    }
+
+    /// Whether colours are wanted.
+    #[must_use]
+    pub const fn style(&self) -> Style {
+        self.style
+    }
+
+    /// How many columns a drawing may take.
+    #[must_use]
+    pub const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Prints one line or several.
+    ///
+    /// # Errors
+    /// When the output is closed or full.
+    pub fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
+        self.out.write_all(text.as_ref().as_bytes())?;
+        self.out.write_all(b"\n")
+    }
+
+    /// Prints a value as JSON.
+    ///
+    /// # Errors
+    /// When the output is closed or full.
+    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut self.out, value)?;
+        self.out.write_all(b"\n")
+    }
+
+    /// Hands on what is still in the buffer.
+    ///
+    /// # Errors
+    /// When the output is closed or full.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

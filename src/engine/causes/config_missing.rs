@@ -1,0 +1,108 @@
+//! `config_missing`.
+
+use super::Match;
+use crate::engine::case::Case;
+use crate::engine::family::blocking_event;
+use crate::engine::family::waits_for;
+use crate::engine::root_cause::RootCause;
+use crate::engine::signatures::holds;
+
+cause! {
+    /// # What it is
+    ///
+    /// The container cannot be made because a ConfigMap, a Secret, or a key in one of them does not exist.
+    /// Under a release this is often a matter of order: a hook runs before the object that it reads.
+    ///
+    /// # Evidence
+    ///
+    /// The container waits with `CreateContainerConfigError`; or, where a volume needs the object, an event
+    /// `FailedMount` on the Pod says `configmap "x" not found`, `secret "x" not found` or names a key that is
+    /// not there, while the container stays in `ContainerCreating`.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `volume_mount_failed`: `FailedMount` for any other reason. `container_create_failed`: there the
+    /// configuration is complete and the runtime refuses it.
+    ///
+    /// # Repair
+    ///
+    /// Create the object, or repair what makes it. It may come from elsewhere: an operator, External Secrets,
+    /// cert-manager. Then that is where to look.
+    ///
+    /// # Do not
+    ///
+    /// Do not mark the reference `optional` unless the program can do without it.
+    ConfigMissing, find
+}
+
+fn find(case: &Case<'_>) -> Option<Match> {
+    if let Some(seen) = waits_for(case, &["CreateContainerConfigError"]) {
+        let finding = format!("container {} cannot be made: {}", seen.1.name, seen.2.message);
+        return Some(Match::from_waiting(RootCause::ConfigMissing, finding, seen).repair(REPAIR));
+    }
+    let event = blocking_event(case, "FailedMount")
+        .filter(|event| {
+            ["not found", "references non-existent"]
+                .iter()
+                .any(|part| holds(&event.message, part))
+        })
+        .filter(|event| {
+            ["configmap", "secret"]
+                .iter()
+                .any(|part| holds(&event.message, part))
+        })?;
+    let finding = format!("a volume names what does not exist: {}", event.message);
+    Some(Match::from_event(RootCause::ConfigMissing, finding, event).repair(REPAIR))
+}
+
+const REPAIR: &str = "Create the ConfigMap, Secret or key that is named, before the Job runs.";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::causes::Cause;
+    use crate::engine::testkit::{failed, find, judge, pod_event, waiting};
+
+    #[test]
+    fn its_evidence_is_found() {
+        let evidence = failed(
+            "DeadlineExceeded",
+            840,
+            json!({"pods": waiting("CreateContainerConfigError", r#"configmap "nosuch" not found"#)}),
+        );
+        assert!(find(&ConfigMissing, &evidence).is_some());
+        assert_eq!(judge(&evidence).root_cause, Some(ConfigMissing.meta().cause));
+    }
+
+    #[test]
+    fn its_neighbour_is_not() {
+        let evidence = failed(
+            "DeadlineExceeded",
+            840,
+            json!({"pods": waiting("CreateContainerError", r#"context deadline exceeded"#)}),
+        );
+        assert!(find(&ConfigMissing, &evidence).is_none());
+    }
+
+    #[test]
+    fn a_secret_volume_only_shows_in_an_event() {
+        let told = |message: &str| {
+            failed(
+                "DeadlineExceeded",
+                60,
+                json!({"events": pod_event("FailedMount", message)}),
+            )
+        };
+        let missing = r#"MountVolume.SetUp failed for volume "s" : secret "nosuch" not found"#;
+        assert_eq!(judge(&told(missing)).root_cause, Some(RootCause::ConfigMissing));
+        assert!(
+            find(
+                &ConfigMissing,
+                &told("MountVolume.SetUp failed for volume \"d\" : exit status 32")
+            )
+            .is_none()
+        );
+    }
+}

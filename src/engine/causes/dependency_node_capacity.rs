@@ -1,0 +1,75 @@
+//! `dependency_node_capacity`.
+
+use super::Match;
+use crate::engine::case::Case;
+use crate::engine::family::dependency;
+use crate::engine::root_cause::RootCause;
+
+cause! {
+    /// # What it is
+    ///
+    /// A Pod that the Job depends on, maybe several layers down, finds no node with room. All that hangs on it
+    /// waits: the Secret that it would have made, the Deployment that reads the Secret, the Service, the Job,
+    /// the release.
+    ///
+    /// # Evidence
+    ///
+    /// The chain down to a Pod with `PodScheduled=False` and a message that holds `Insufficient`. Where the
+    /// autoscaler says why it adds no node, that is the last link.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `unschedulable_resources`: there it is the Job's own Pod. `dependency_pod_pending`: there room would not
+    /// help.
+    ///
+    /// # Repair
+    ///
+    /// Free room or add a node, then wait: the layers above heal from the bottom up. See whether other Pods
+    /// that no node could ever fit keep the autoscaler in its back-off.
+    ///
+    /// # Do not
+    ///
+    /// Do not repair a layer above, and do not run the Job again while the nodes are as full as before.
+    DependencyNodeCapacity, find
+}
+
+fn find(case: &Case<'_>) -> Option<Match> {
+    dependency(
+        case,
+        RootCause::DependencyNodeCapacity,
+        "Make room on the nodes: free what is requested, add a node, or find out why the autoscaler adds none.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::causes::Cause;
+    use crate::engine::testkit::{at, failed, find, judge, log};
+
+    #[test]
+    fn its_evidence_is_found() {
+        let evidence = failed(
+            "DeadlineExceeded",
+            840,
+            json!({"logs": log(&["curl: (7) refused"]), "dependencies": [{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true, "ready": 0, "workloads": [{"object": {"kind": "Deployment", "namespace": "demo", "name": "db"}, "wanted": 1, "ready": 0, "created": at(-5000), "pods": [{"namespace": "demo", "name": "db-1", "created": at(-5000), "phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": r#"0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."#}]}]}]}]}),
+        );
+        assert!(find(&DependencyNodeCapacity, &evidence).is_some());
+        assert_eq!(
+            judge(&evidence).root_cause,
+            Some(DependencyNodeCapacity.meta().cause)
+        );
+    }
+
+    #[test]
+    fn its_neighbour_is_not() {
+        let evidence = failed(
+            "DeadlineExceeded",
+            840,
+            json!({"logs": log(&["curl: (7) refused"]), "dependencies": [{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true, "ready": 0, "workloads": [{"object": {"kind": "Deployment", "namespace": "demo", "name": "db"}, "wanted": 1, "ready": 0, "created": at(-5000), "pods": [{"namespace": "demo", "name": "db-1", "created": at(-5000), "phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": r#"0/2 nodes are available: 2 node(s) had untolerated taint {pool: gpu}. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."#}]}]}]}]}),
+        );
+        assert!(find(&DependencyNodeCapacity, &evidence).is_none());
+    }
+}

@@ -1,0 +1,75 @@
+//! `evicted_pid`.
+
+use super::Match;
+use crate::engine::case::Case;
+use crate::engine::family::pod_reason;
+use crate::engine::root_cause::RootCause;
+use crate::engine::signatures::holds;
+
+cause! {
+    /// # What it is
+    ///
+    /// The node ran out of process ids and the kubelet put the Pod out.
+    ///
+    /// # Evidence
+    ///
+    /// Pod reason `Evicted` and a message that holds `The node was low on resource: pids`.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `evicted_memory`: a fork bomb often exhausts memory first.
+    ///
+    /// # Repair
+    ///
+    /// Find the Pod that forks without end, and set `podPidsLimit` on the nodes.
+    ///
+    /// # Do not
+    ///
+    /// Do not blame the Job that was put out before you have counted the node's processes.
+    EvictedPid, find
+}
+
+fn find(case: &Case<'_>) -> Option<Match> {
+    let pod = pod_reason(case, &["Evicted"])?;
+    holds(&pod.message, "low on resource: pids").then(|| {
+        let finding = format!("the node was low on pids and evicted Pod {}", pod.name);
+        Match::from_pod(
+            RootCause::EvictedPid,
+            finding,
+            pod,
+            pod.deleted,
+            pod.message.clone(),
+        )
+        .repair("Find what uses up pids on the node, and give the Pod requests that match its use.")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::causes::Cause;
+    use crate::engine::testkit::{at, failed, find, judge};
+
+    #[test]
+    fn its_evidence_is_found() {
+        let evidence = failed(
+            "BackoffLimitExceeded",
+            30,
+            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "reason": "Evicted", "message": r#"The node was low on resource: pids. Threshold quantity: 100Mi, available: 50Mi."#}]}),
+        );
+        assert!(find(&EvictedPid, &evidence).is_some());
+        assert_eq!(judge(&evidence).root_cause, Some(EvictedPid.meta().cause));
+    }
+
+    #[test]
+    fn its_neighbour_is_not() {
+        let evidence = failed(
+            "BackoffLimitExceeded",
+            30,
+            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "reason": "Evicted", "message": r#"The node was low on resource: memory."#}]}),
+        );
+        assert!(find(&EvictedPid, &evidence).is_none());
+    }
+}

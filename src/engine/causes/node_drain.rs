@@ -1,0 +1,71 @@
+//! `node_drain`.
+
+use super::Match;
+use crate::engine::case::Case;
+use crate::engine::family::disrupted;
+use crate::engine::root_cause::RootCause;
+
+cause! {
+    /// # What it is
+    ///
+    /// Somebody or something drained the node, or evicted this Pod by the API.
+    ///
+    /// # Evidence
+    ///
+    /// The Pod's condition `DisruptionTarget` with reason `EvictionByEvictionAPI`.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `node_shutdown`: there the node itself went down. `preempted`: there the scheduler did it.
+    ///
+    /// # Repair
+    ///
+    /// Let the Job run again; ignore `DisruptionTarget` in a `podFailurePolicy`, so that a drain costs no
+    /// retry.
+    ///
+    /// # Do not
+    ///
+    /// Do not look for an error in the Job.
+    NodeDrain, find
+}
+
+fn find(case: &Case<'_>) -> Option<Match> {
+    let (pod, condition) =
+        disrupted(case, &["EvictionByEvictionAPI"]).filter(|(_, c)| !case.ran_after(None, c.at))?;
+    let finding = format!("Pod {} was evicted on request, as a drain does", pod.name);
+    let text = format!("DisruptionTarget {}: {}", condition.reason, condition.message);
+    Some(
+        Match::from_pod(RootCause::NodeDrain, finding, pod, condition.at, text)
+            .repair("Run the Job again once the node is back or its Pods have moved."),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::causes::Cause;
+    use crate::engine::testkit::{at, failed, find, judge};
+
+    #[test]
+    fn its_evidence_is_found() {
+        let evidence = failed(
+            "BackoffLimitExceeded",
+            30,
+            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "so it was", "at": at(20)}]}]}),
+        );
+        assert!(find(&NodeDrain, &evidence).is_some());
+        assert_eq!(judge(&evidence).root_cause, Some(NodeDrain.meta().cause));
+    }
+
+    #[test]
+    fn its_neighbour_is_not() {
+        let evidence = failed(
+            "BackoffLimitExceeded",
+            30,
+            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "so it was", "at": at(20)}]}]}),
+        );
+        assert!(find(&NodeDrain, &evidence).is_none());
+    }
+}

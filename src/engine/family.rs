@@ -1,0 +1,260 @@
+//! Finding what several causes of one family share: the event, state or line that decides between them.
+
+use super::case::{Case, End, Hit};
+use super::causes::Match;
+use super::chain::walk;
+use super::diagnosis::Confidence;
+use super::evidence::{Condition, ContainerRecord, EventRecord, PodRecord, Waiting};
+use super::root_cause::RootCause;
+use super::signatures::{
+    CreateFailure, LogSignature, PullFailure, Unschedulable, create_failure, exit_signature, pull_failure,
+    unschedulable,
+};
+
+/// The newest `FailedCreate` event of the Job of this kind, unless a Pod was made after it.
+#[must_use]
+pub fn creation<'e>(case: &Case<'e>, kind: CreateFailure) -> Option<&'e EventRecord> {
+    case.events("Job", "FailedCreate")
+        .filter(|event| create_failure(&event.message) == Some(kind))
+        .max_by_key(|event| event.last)
+        .filter(|event| !case.pod_made_after(event.last))
+}
+
+/// The Pod that the scheduler cannot place for this reason, unless it or a later one was placed.
+#[must_use]
+pub fn scheduling(case: &Case<'_>, kind: Unschedulable) -> Option<Match> {
+    let cause = match kind {
+        Unschedulable::Resources => RootCause::UnschedulableResources,
+        Unschedulable::Volume => RootCause::UnschedulableVolume,
+        Unschedulable::Affinity => RootCause::UnschedulableAffinity,
+        Unschedulable::Taint => RootCause::UnschedulableTaint,
+    };
+    let (pod, condition) = unplaced(case)?;
+    (unschedulable(&condition.message) == Some(kind)).then(|| {
+        let finding = format!(
+            "Pod {} finds no node: {}",
+            pod.name,
+            first_sentence(&condition.message)
+        );
+        Match::from_pod(cause, finding, pod, condition.at, condition.message.clone())
+            .confident(Confidence::Likely)
+    })
+}
+
+/// The newest Pod without a node, and what the scheduler says of it.
+#[must_use]
+pub fn unplaced<'e>(case: &Case<'e>) -> Option<(&'e PodRecord, &'e Condition)> {
+    let pods = &case.evidence.pods;
+    let placed = |pod: &PodRecord, status: &str| {
+        pod.conditions
+            .iter()
+            .find(|c| c.kind == "PodScheduled" && c.status == status)
+            .and_then(|c| c.at)
+    };
+    pods.iter()
+        .rev()
+        .filter(|pod| pod.node.is_none())
+        .filter_map(|pod| {
+            let no = pod
+                .conditions
+                .iter()
+                .find(|c| c.kind == "PodScheduled" && c.status == "False")?;
+            Some((pod, no))
+        })
+        .find(|(_, no)| {
+            !pods
+                .iter()
+                .any(|other| placed(other, "True").is_some_and(|yes| no.at.is_some_and(|no| yes > no)))
+        })
+}
+
+/// The text up to the first full stop that ends a sentence.
+#[must_use]
+pub fn first_sentence(text: &str) -> &str {
+    text.split(". ").next().unwrap_or(text).trim_end_matches('.')
+}
+
+/// Waiting for an image.
+#[must_use]
+pub fn is_pull_reason(reason: &str) -> bool {
+    matches!(
+        reason,
+        "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable"
+    )
+}
+
+/// The container that waits for its image, with the most telling message that was seen.
+#[must_use]
+pub fn pull<'e>(case: &Case<'e>, kind: PullFailure) -> Option<(Match, &'e ContainerRecord)> {
+    let cause = match kind {
+        PullFailure::NotFound => RootCause::ImagePullNotFound,
+        PullFailure::Auth => RootCause::ImagePullAuth,
+        PullFailure::RateLimited => RootCause::ImagePullRateLimited,
+        PullFailure::Network => RootCause::ImagePullNetwork,
+    };
+    let mut seen = case
+        .waiting()
+        .filter(|(_, _, waiting)| is_pull_reason(&waiting.reason));
+    let told = seen.find_map(|found| {
+        let reason = format!("{} {}", found.2.reason, found.2.message);
+        pull_failure(&reason).map(|kind| (kind, found))
+    });
+    if let Some((told, (pod, container, waiting))) = told {
+        return (told == kind).then(|| {
+            let finding = format!(
+                "image {} of container {} cannot be pulled",
+                container.image, container.name
+            );
+            let found = Match::from_waiting(cause, finding, (pod, container, waiting));
+            (found.confident(Confidence::Likely), container)
+        });
+    }
+    // The back-off says nothing by itself in older kubelets; the event of the failed pull does.
+    let (pod, container, _) = case
+        .waiting()
+        .find(|(_, _, waiting)| is_pull_reason(&waiting.reason))?;
+    let event = case
+        .pod_events("Failed")
+        .filter(|event| event.object.name == pod.name)
+        .max_by_key(|event| event.last)
+        .filter(|event| pull_failure(&event.message) == Some(kind))?;
+    let finding = format!(
+        "image {} of container {} cannot be pulled",
+        container.image, container.name
+    );
+    Some((Match::from_event(cause, finding, event), container))
+}
+
+/// A container that waits for one of these reasons.
+#[must_use]
+pub fn waits_for<'e>(
+    case: &Case<'e>,
+    reasons: &[&str],
+) -> Option<(&'e PodRecord, &'e ContainerRecord, &'e Waiting)> {
+    case.waiting()
+        .find(|(_, _, waiting)| reasons.contains(&waiting.reason.as_str()))
+}
+
+/// The newest event of this reason on the Job's Pods that no later run of a container has overtaken.
+#[must_use]
+pub fn blocking_event<'e>(case: &Case<'e>, reason: &'e str) -> Option<&'e EventRecord> {
+    case.pod_events(reason)
+        .max_by_key(|event| event.last)
+        .filter(|event| !case.ran_after(None, event.last))
+}
+
+/// The newest line with this signature, or, where no line tells anything, curl's exit code for it.
+#[must_use]
+pub fn told(case: &Case<'_>, cause: RootCause, signature: LogSignature, finding: &str) -> Option<Match> {
+    if let Some(hit) = case.hit(signature) {
+        return Some(Match::from_hit(
+            cause,
+            format!("{finding}: {}", shortened(hit)),
+            hit,
+        ));
+    }
+    let end = case.last_end().filter(|_| case.hits.is_empty())?;
+    (exit_signature(end.end.exit_code) == Some(signature)).then(|| {
+        let code = end.end.exit_code;
+        let curl = end.container.image.contains("curl")
+            || case
+                .evidence
+                .logs
+                .iter()
+                .flat_map(|log| &log.lines)
+                .any(|line| line.contains("curl"));
+        let confidence = if curl {
+            Confidence::Likely
+        } else {
+            Confidence::Possible
+        };
+        Match::from_end(
+            cause,
+            format!("{finding}: exit code {code}, which is curl's for it"),
+            end,
+        )
+        .confident(confidence)
+    })
+}
+
+fn shortened<'h>(hit: &Hit<'h>) -> &'h str {
+    let end = hit
+        .line
+        .char_indices()
+        .nth(160)
+        .map_or(hit.line.len(), |(at, _)| at);
+    &hit.line[..end]
+}
+
+/// The last failed run with this exit code and a reason that leaves the exit code its meaning.
+#[must_use]
+pub fn exit<'c, 'e>(case: &'c Case<'e>, code: i32) -> Option<&'c End<'e>> {
+    case.ends
+        .iter()
+        .rev()
+        .find(|end| end.end.exit_code == code && matches!(end.end.reason.as_str(), "Error" | ""))
+}
+
+/// A Pod with this status reason.
+#[must_use]
+pub fn pod_reason<'e>(case: &Case<'e>, reasons: &[&str]) -> Option<&'e PodRecord> {
+    case.evidence
+        .pods
+        .iter()
+        .rev()
+        .find(|pod| reasons.contains(&pod.reason.as_str()))
+}
+
+/// A Pod whose `DisruptionTarget` condition gives one of these reasons.
+#[must_use]
+pub fn disrupted<'e>(case: &Case<'e>, reasons: &[&str]) -> Option<(&'e PodRecord, &'e Condition)> {
+    case.evidence.pods.iter().rev().find_map(|pod| {
+        let condition = pod.conditions.iter().find(|c| {
+            c.kind == "DisruptionTarget" && c.status == "True" && reasons.contains(&c.reason.as_str())
+        })?;
+        Some((pod, condition))
+    })
+}
+
+/// Why it is known that no image, no scheduler and no configuration stood in the way: a container ran.
+#[must_use]
+pub fn some_container_ran(case: &Case<'_>) -> Option<String> {
+    let end = case.ends.last()?;
+    Some(format!(
+        "{} ran and ended with exit code {}",
+        end.source(),
+        end.end.exit_code
+    ))
+}
+
+/// The walk down the Job's dependencies, when it ends at this cause and the Job cannot reach what it calls.
+#[must_use]
+pub fn dependency(case: &Case<'_>, cause: RootCause, repair: &str) -> Option<Match> {
+    let walk = walk(case).filter(|walk| walk.cause == cause && case.may_be_blocked_outside())?;
+    let first = walk.links.first()?;
+    // The autoscaler's word explains the last object; the object is what is named.
+    let last = walk.links.iter().rev().find(|link| link.kind != "Autoscaler")?;
+    let finding = if walk.links.len() == 1 {
+        format!("{} {} {}", last.kind, last.name, last.finding)
+    } else {
+        format!(
+            "{} {} is not there because, {} links down, {} {} {}",
+            first.kind,
+            first.name,
+            walk.links.len() - 1,
+            last.kind,
+            last.name,
+            last.finding
+        )
+    };
+    let mut found = Match::new(cause, finding).confident(Confidence::Likely);
+    for link in walk.links.iter().rev() {
+        let source = format!("{} {}/{}", link.kind, link.namespace, link.name);
+        found = found.proof("dependency", source, walk.at, link.proof.clone());
+    }
+    found.depth = walk.links.len();
+    found.verdict = walk.verdict;
+    found.soft = cause == RootCause::DependencySlowStart;
+    found.links = walk.links;
+    Some(found.repair(repair))
+}

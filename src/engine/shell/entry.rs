@@ -1,0 +1,174 @@
+//! From a container's `command` and `args` to the script that runs.
+
+use super::interp::{Machine, Source};
+use super::reading::{EnvValue, Place, Reading, Unread};
+use super::syntax;
+use super::value::Value;
+use crate::engine::job::Container;
+
+/// The text behind `-c`, with the options that matter.
+pub(super) struct Script {
+    pub text: Value,
+    /// Which of the arguments the text is.
+    pub index: usize,
+    pub errexit: bool,
+    /// `$1` and what follows.
+    pub arguments: Vec<Value>,
+}
+
+/// Finds the text of `sh -c TEXT [NAME [ARGUMENT..]]` in the arguments of a shell.
+pub(super) fn script_of(arguments: &[Value]) -> Option<Script> {
+    let (mut command, mut errexit, mut at) = (false, false, 0);
+    loop {
+        let argument = arguments.get(at)?;
+        let text = argument.get().unwrap_or_default();
+        match text.strip_prefix(['-', '+']) {
+            Some(flags) if !flags.is_empty() && !flags.starts_with('-') => {
+                let on = text.starts_with('-');
+                command |= on && flags.contains('c');
+                errexit |= on && flags.contains('e');
+                at += 1;
+                if flags.ends_with('o') {
+                    errexit |= on && arguments.get(at).and_then(Value::get) == Some("errexit");
+                    at += 1;
+                }
+            }
+            Some(_) if text.starts_with("--") => at += 1,
+            _ if command => {
+                return Some(Script {
+                    text: argument.clone(),
+                    index: at,
+                    errexit,
+                    arguments: arguments.get(at + 2..).unwrap_or_default().to_vec(),
+                });
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Reads the waits of a container's `command` and `args`.
+///
+/// `env` tells what the manifest says of a name. Nothing is read but the arguments, nothing runs, and the
+/// time is bounded: 128 KiB of script, 60,000 steps.
+#[must_use]
+pub fn read<'e>(command: &[&str], args: &[&str], env: &'e dyn Fn(&str) -> EnvValue<'e>) -> Reading {
+    let words = command
+        .iter()
+        .chain(args)
+        .map(|word| expanded(word, env))
+        .collect::<Vec<_>>();
+    if command.is_empty() && !starts_like_a_command(&words) {
+        let why = if args.is_empty() {
+            "the image's own entrypoint runs"
+        } else {
+            "the image's own entrypoint runs with the arguments"
+        };
+        return Reading {
+            unread: vec![unread(0, why)],
+            ..Reading::default()
+        };
+    }
+    let Some((first, rest)) = words.split_first() else {
+        return Reading::default();
+    };
+    let base = first.text.rsplit('/').next().unwrap_or_default();
+    if is_shell(base)
+        && let Some(script) = script_of(rest)
+    {
+        return script_reading(&script, script.index + 1, env);
+    }
+    // Any other command line runs as a script of one command would.
+    let mut machine = Machine::new(env, Source::fixed(Place::default()));
+    machine.run_command(&words);
+    let mut reading = machine.into_reading();
+    if reading.waits.is_empty() && reading.calls.is_empty() && !is_readable(base) {
+        reading.visible = false;
+        let why = format!("the program `{}` is not in the manifest", first.text);
+        reading.unread.push(unread(0, &why));
+    }
+    reading
+}
+
+/// Reads the waits of a container, with the environment that its `env` states.
+#[must_use]
+pub fn read_container(container: &Container<'_>) -> Reading {
+    let command = container.command.iter().map(AsRef::as_ref).collect::<Vec<_>>();
+    let args = container.args.iter().map(AsRef::as_ref).collect::<Vec<_>>();
+    let env = super::environment::of(container);
+    read(&command, &args, &|name| env.get(name))
+}
+
+fn script_reading<'e>(script: &Script, element: usize, env: &'e dyn Fn(&str) -> EnvValue<'e>) -> Reading {
+    let Some(text) = script.text.get() else {
+        let why = script.text.unknown.as_deref().unwrap_or_default();
+        let why = format!("the script is not wholly known: {why}");
+        return Reading {
+            unread: vec![unread(element, &why)],
+            ..Reading::default()
+        };
+    };
+    let (list, error) = syntax::parse(text);
+    let source = Source::element(element, text);
+    let mut machine = Machine::new(env, source.clone());
+    machine.set_options(script.errexit, script.arguments.clone());
+    machine.run(&list);
+    let mut reading = machine.into_reading();
+    if let Some(error) = error {
+        let why = format!("the script cannot be read from here on: {}", error.why);
+        reading.unread.push(Unread {
+            place: source.place(error.at),
+            why,
+        });
+        reading.visible = !list.0.is_empty();
+    }
+    reading
+}
+
+/// `args` alone often start with a shell or a tool, and many images run what they are given.
+fn starts_like_a_command(words: &[Value]) -> bool {
+    let first = words.first().map(|word| word.text.as_str()).unwrap_or_default();
+    let base = first.rsplit('/').next().unwrap_or_default();
+    is_shell(base) || matches!(base, "wait-for-it.sh" | "dockerize" | "timeout" | "sleep")
+}
+
+/// Programs whose command line says all.
+fn is_readable(base: &str) -> bool {
+    is_shell(base) || matches!(base, "true" | "false" | "echo" | "env" | "timeout")
+}
+
+fn is_shell(base: &str) -> bool {
+    super::interp::is_shell(base)
+}
+
+fn unread(element: usize, why: &str) -> Unread {
+    Unread {
+        place: Place {
+            element,
+            ..Place::default()
+        },
+        why: why.to_owned(),
+    }
+}
+
+/// Replaces `$(NAME)` as the kubelet does in `command` and `args`: `$$` stands for one `$`, and a name that is
+/// not set stays as it is (kubernetes/kubernetes, `third_party/forked/golang/expansion`).
+fn expanded<'e>(text: &str, env: &'e dyn Fn(&str) -> EnvValue<'e>) -> Value {
+    let mut value = Value::default();
+    super::environment::expand(text, &mut |piece| match piece {
+        super::environment::Piece::Text(text) => value.text.push_str(text),
+        super::environment::Piece::Name(name) => match env(name) {
+            EnvValue::Known(text) => value.text.push_str(text),
+            EnvValue::Unset => {
+                value.text.push_str("$(");
+                value.text.push_str(name);
+                value.text.push(')');
+            }
+            EnvValue::Hidden => {
+                let why = format!("the manifest does not show the value of `$({name})`");
+                value.push(&Value::unknown(format!("${name}"), why));
+            }
+        },
+    });
+    value
+}

@@ -1,0 +1,140 @@
+//! The environment that a container's `env` states.
+
+use std::collections::BTreeMap;
+
+use super::reading::EnvValue;
+use crate::engine::job::Container;
+
+/// The longest value that `$(NAME)` may grow to, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// Names and values; `None` where the manifest does not show the value.
+pub(super) struct Environment {
+    values: BTreeMap<String, Option<String>>,
+    /// Other names may be set too.
+    open: bool,
+}
+
+impl Environment {
+    pub(super) fn get(&self, name: &str) -> EnvValue<'_> {
+        match self.values.get(name) {
+            Some(Some(value)) => EnvValue::Known(value),
+            Some(None) => EnvValue::Hidden,
+            None if self.open => EnvValue::Hidden,
+            None => EnvValue::Unset,
+        }
+    }
+}
+
+/// In the order of the list: a later entry replaces an earlier one, and `$(NAME)` sees the entries before it.
+pub(super) fn of(container: &Container<'_>) -> Environment {
+    let mut environment = Environment {
+        values: BTreeMap::new(),
+        open: container.has_env_from,
+    };
+    for entry in &container.env {
+        let value = entry.value.as_ref().and_then(|value| {
+            let mut text = Some(String::new());
+            expand(value, &mut |piece| match (piece, text.as_mut()) {
+                (_, None) => {}
+                (Piece::Text(part), Some(text)) => text.push_str(part),
+                (Piece::Name(name), Some(whole)) => match environment.get(name) {
+                    EnvValue::Known(value) if whole.len() + value.len() <= LONGEST => whole.push_str(value),
+                    EnvValue::Unset => {
+                        whole.push_str("$(");
+                        whole.push_str(name);
+                        whole.push(')');
+                    }
+                    EnvValue::Known(_) | EnvValue::Hidden => text = None,
+                },
+            });
+            text
+        });
+        environment.values.insert(entry.name.to_string(), value);
+    }
+    environment
+}
+
+/// A piece of a text with `$(NAME)` in it.
+pub(super) enum Piece<'a> {
+    Text(&'a str),
+    Name(&'a str),
+}
+
+/// Cuts a text at its `$(NAME)`; `$$` is one `$`.
+pub(super) fn expand<'a>(text: &'a str, take: &mut dyn FnMut(Piece<'a>)) {
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let (before, after) = rest.split_at(at);
+        take(Piece::Text(before));
+        let tail = after.get(1..).unwrap_or_default();
+        let name = tail
+            .strip_prefix('(')
+            .and_then(|inner| inner.split_once(')'))
+            .map(|(name, _)| name);
+        if let Some(tail) = tail.strip_prefix('$') {
+            take(Piece::Text("$"));
+            rest = tail;
+        } else if let Some(name) = name.filter(|name| is_name(name)) {
+            take(Piece::Name(name));
+            rest = tail.get(name.len() + 2..).unwrap_or_default();
+        } else {
+            take(Piece::Text("$"));
+            rest = tail;
+        }
+    }
+    take(Piece::Text(rest));
+}
+
+/// What cannot be a variable's name is a command substitution of the script.
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::job::EnvVar;
+
+    fn container(entries: &[(&'static str, Option<&'static str>)]) -> Container<'static> {
+        let env = entries
+            .iter()
+            .map(|(name, value)| EnvVar {
+                name: (*name).into(),
+                value: value.map(Into::into),
+            })
+            .collect();
+        Container {
+            env,
+            ..Container::default()
+        }
+    }
+
+    #[test]
+    fn later_entries_win_and_see_earlier_ones() {
+        let env = of(&container(&[
+            ("A", Some("1")),
+            ("B", Some("$(A)0 $$(A) $(MISSING) $x")),
+            ("A", Some("2")),
+            ("S", None),
+            ("T", Some("x$(S)")),
+        ]));
+        assert_eq!(env.get("A"), EnvValue::Known("2"));
+        assert_eq!(env.get("B"), EnvValue::Known("10 $(A) $(MISSING) $x"));
+        assert_eq!(env.get("T"), EnvValue::Hidden);
+        assert_eq!(env.get("S"), EnvValue::Hidden);
+        assert_eq!(env.get("U"), EnvValue::Unset);
+    }
+
+    #[test]
+    fn other_names_may_come_from_env_from() {
+        let env = of(&Container {
+            has_env_from: true,
+            ..container(&[])
+        });
+        assert_eq!(env.get("U"), EnvValue::Hidden);
+    }
+}

@@ -1,0 +1,373 @@
+//! Built-in commands of the shell, and the small programs that scripts count and wait with.
+
+use super::super::arith;
+use super::super::duration;
+use super::super::reading::{ReadConfidence, Wait};
+use super::super::value::{Status, Value};
+use super::expand::numbers;
+use super::{Flow, Machine, test};
+use crate::engine::{Limit, Seconds, Span};
+
+impl Machine<'_> {
+    /// Runs a built-in; `None` when `name` is none.
+    pub(super) fn builtin(&mut self, at: usize, name: &str, arguments: &[Value]) -> Option<Flow> {
+        let flow = match name {
+            ":" | "true" | "trap" | "wait" | "cd" | "umask" | "ulimit" | "shopt" | "alias" | "hash"
+            | "disown" | "pushd" | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
+            "false" => {
+                self.status = Status::Failure(1);
+                Flow::Next
+            }
+            "echo" => self.echo(arguments),
+            "printf" => self.printf(arguments),
+            "export" | "readonly" => self.declare(false, arguments),
+            "local" | "declare" | "typeset" => self.declare(true, arguments),
+            "set" => self.set(arguments),
+            "shift" => {
+                let count = number(arguments.first()).unwrap_or(1);
+                let count = usize::try_from(count).unwrap_or(0).min(self.arguments.len());
+                self.arguments.drain(..count);
+                self.succeed()
+            }
+            "unset" => {
+                for argument in arguments {
+                    self.assign(&argument.text, Value::default());
+                }
+                self.succeed()
+            }
+            "break" => Flow::Break(levels(arguments)),
+            "continue" => Flow::Continue(levels(arguments)),
+            "return" => {
+                self.leave_with(arguments);
+                Flow::Return
+            }
+            "exit" => {
+                self.leave_with(arguments);
+                self.exit_code = match &self.status {
+                    Status::Success => 0,
+                    Status::Failure(code) => *code,
+                    Status::Open | Status::Hidden(_) => 1,
+                };
+                Flow::Exit
+            }
+            "exec" => return Some(self.exec(at, arguments)),
+            "eval" => {
+                self.unreadable(at, "`eval` runs a text that is made at run time");
+                self.status = Status::Open;
+                Flow::Next
+            }
+            "." | "source" => {
+                let file = arguments
+                    .first()
+                    .map(|file| file.text.clone())
+                    .unwrap_or_default();
+                self.unreadable(at, format!("the script `{file}` is not in the manifest"));
+                self.status = Status::Open;
+                Flow::Next
+            }
+            "[" => {
+                let arguments = match arguments.split_last() {
+                    Some((last, rest)) if last.get() == Some("]") => rest,
+                    _ => arguments,
+                };
+                self.status = test::single_bracket(self, arguments);
+                Flow::Next
+            }
+            "test" => {
+                self.status = test::single_bracket(self, arguments);
+                Flow::Next
+            }
+            "let" => {
+                for argument in arguments {
+                    self.status = match self.arithmetic(argument) {
+                        Ok(value) => Status::of(value.text != "0"),
+                        Err(why) => Status::Hidden(why.into()),
+                    };
+                }
+                Flow::Next
+            }
+            "read" | "mapfile" | "readarray" => {
+                for argument in arguments
+                    .iter()
+                    .filter(|argument| !argument.text.starts_with('-'))
+                {
+                    let mut value = Value::printed("read");
+                    value.text = format!("${}", argument.text);
+                    self.assign(&argument.text, value);
+                }
+                self.status = Status::Failure(1);
+                Flow::Next
+            }
+            "sleep" | "usleep" => self.sleep(at, name, arguments),
+            "seq" => self.seq(arguments),
+            "expr" => self.expr(arguments),
+            "date" => {
+                let value = if arguments.iter().any(|argument| argument.get() == Some("+%s"))
+                    && arguments.len() == 1
+                {
+                    self.date()
+                } else {
+                    Value::printed("date")
+                };
+                self.print(&value);
+                self.succeed()
+            }
+            _ => return None,
+        };
+        Some(flow)
+    }
+
+    pub(super) fn succeed(&mut self) -> Flow {
+        self.status = Status::Success;
+        Flow::Next
+    }
+
+    fn leave_with(&mut self, arguments: &[Value]) {
+        match arguments
+            .first()
+            .map(|argument| (argument.get(), number(Some(argument))))
+        {
+            None => {}
+            Some((_, Some(0))) => self.status = Status::Success,
+            Some((_, Some(code))) => self.status = Status::Failure(i32::try_from(code & 255).unwrap_or(1)),
+            Some((_, None)) => self.status = Status::Open,
+        }
+    }
+
+    fn echo(&mut self, arguments: &[Value]) -> Flow {
+        if self.output.is_some() {
+            let flagged = arguments
+                .first()
+                .and_then(Value::get)
+                .is_some_and(|flag| matches!(flag, "-n" | "-ne" | "-en"));
+            let escaped = arguments.first().and_then(Value::get) == Some("-e");
+            let mut line = Value::default();
+            for (index, argument) in arguments.iter().skip(usize::from(flagged || escaped)).enumerate() {
+                if index > 0 {
+                    line.text.push(' ');
+                }
+                self.append(&mut line, argument);
+            }
+            if !flagged {
+                line.text.push('\n');
+            }
+            self.print(&line);
+        }
+        self.succeed()
+    }
+
+    fn printf(&mut self, arguments: &[Value]) -> Flow {
+        if self.output.is_some() {
+            let mut line = Value::default();
+            let format = arguments.first().cloned().unwrap_or_default();
+            let mut rest = arguments.iter().skip(1);
+            line.mark(&format);
+            let mut pieces = format.text.split("%s");
+            line.text.push_str(pieces.next().unwrap_or_default());
+            for piece in pieces {
+                let argument = rest.next().cloned().unwrap_or_default();
+                self.append(&mut line, &argument);
+                line.text.push_str(piece);
+            }
+            line.text = line.text.replace("\\n", "\n");
+            if format.text.replace("%s", "").contains('%') {
+                line = Value::printed("printf");
+            }
+            self.print(&line);
+        }
+        self.succeed()
+    }
+
+    fn set(&mut self, arguments: &[Value]) -> Flow {
+        let mut words = arguments.iter().filter_map(Value::get);
+        while let Some(word) = words.next() {
+            match (word.strip_prefix('-'), word.strip_prefix('+')) {
+                (Some("-"), _) => {
+                    self.arguments = arguments
+                        .iter()
+                        .skip_while(|word| word.text != "--")
+                        .skip(1)
+                        .cloned()
+                        .collect();
+                    break;
+                }
+                (Some(flags), _) => {
+                    self.errexit |= flags.contains('e');
+                    if flags.ends_with('o') {
+                        self.option(words.next(), true);
+                    }
+                }
+                (_, Some(flags)) => {
+                    if flags.contains('e') {
+                        self.errexit = false;
+                    }
+                    if flags.ends_with('o') {
+                        self.option(words.next(), false);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.succeed()
+    }
+
+    fn option(&mut self, name: Option<&str>, on: bool) {
+        match name {
+            Some("errexit") => self.errexit = on,
+            Some("pipefail") => self.pipefail = on,
+            _ => {}
+        }
+    }
+
+    fn exec(&mut self, at: usize, arguments: &[Value]) -> Flow {
+        if arguments.is_empty() {
+            return self.succeed();
+        }
+        let flow = self.dispatch(at, arguments);
+        if flow != Flow::Next {
+            return flow;
+        }
+        self.exit_code = if let Status::Failure(code) = self.status {
+            code
+        } else {
+            0
+        };
+        Flow::Exit
+    }
+
+    fn sleep(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
+        let mut pause = Seconds::ZERO;
+        for argument in arguments {
+            let span = match argument.get() {
+                Some("infinity" | "inf") => return self.sleep_for_ever(at),
+                Some(text) if name == "usleep" => text
+                    .parse::<i64>()
+                    .ok()
+                    .map(|micros| Seconds::from_nanos(micros.saturating_mul(1000))),
+                Some(text) => duration::seconds(text),
+                None => None,
+            };
+            let Some(span) = span else {
+                let why = argument.unknown.as_deref().unwrap_or("it is no number");
+                let why = format!("how long `sleep {}` pauses is not shown: {why}", argument.text);
+                if self.in_loop() {
+                    self.hide_bound(&why.into());
+                } else {
+                    self.unreadable(at, why);
+                }
+                return self.succeed();
+            };
+            pause = pause + span.max(Seconds::ZERO);
+        }
+        let assumed = arguments.iter().any(|argument| argument.assumed);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.pause = frame.pause + pause;
+            frame.assumed |= assumed;
+        } else {
+            self.keep_pause(at, Span::exactly(pause), assumed);
+        }
+        self.status = Status::Success;
+        self.pass(pause, Limit::At(pause))
+    }
+
+    fn sleep_for_ever(&mut self, at: usize) -> Flow {
+        self.status = Status::Success;
+        if let Some(deadline) = self.deadline {
+            self.now = deadline;
+            return Flow::Killed;
+        }
+        match self.frames.last_mut() {
+            Some(frame) => frame.endless = true,
+            None => self.keep_pause(at, Span::UNBOUNDED, false),
+        }
+        Flow::Break(u32::MAX)
+    }
+
+    /// A pause outside of loops: it takes its time whatever the dependency does.
+    fn keep_pause(&mut self, at: usize, span: Span, assumed: bool) {
+        let undecided = self.undecided;
+        self.keep(Wait {
+            place: self.place(at),
+            target: None,
+            span,
+            attempts: None,
+            interval: None,
+            probe: None,
+            falls_through: false,
+            ready_statuses: Vec::new(),
+            fatal_statuses: Vec::new(),
+            confidence: if assumed {
+                ReadConfidence::Likely
+            } else {
+                ReadConfidence::Certain
+            },
+            arithmetic: format!("a pause of {}", span.nominal),
+        });
+        self.undecided = undecided;
+    }
+
+    fn seq(&mut self, arguments: &[Value]) -> Flow {
+        self.status = Status::Success;
+        let operands = arguments
+            .iter()
+            .filter(|argument| argument.text != "-w")
+            .collect::<Vec<_>>();
+        if let Some(unknown) = operands.iter().find(|operand| !operand.is_known()) {
+            self.print(&(*unknown).clone());
+            return Flow::Next;
+        }
+        let values = operands
+            .iter()
+            .map(|operand| number(Some(operand)))
+            .collect::<Option<Vec<_>>>();
+        let numbers = match values.as_deref() {
+            Some([last]) => numbers(1, 1, *last),
+            Some([first, last]) => numbers(*first, 1, *last),
+            Some([first, step, last]) => numbers(*first, *step, *last),
+            _ => {
+                self.print(&Value::printed("seq"));
+                return Flow::Next;
+            }
+        };
+        self.charge(numbers.len() / 4);
+        let mut value = Value::known(numbers.join("\n") + "\n");
+        for operand in operands {
+            value.mark(operand);
+        }
+        self.print(&value);
+        Flow::Next
+    }
+
+    /// `expr A op B`: integers and comparisons.
+    fn expr(&mut self, arguments: &[Value]) -> Flow {
+        let mut text = Value::default();
+        for argument in arguments {
+            self.append(&mut text, argument);
+            text.text.push(' ');
+        }
+        // `expr` compares with one equals sign.
+        text.text = text.text.replace(" = ", " == ");
+        let value = match self.arithmetic(&text) {
+            Ok(value) => {
+                self.status = Status::of(value.text != "0");
+                value
+            }
+            Err(_) => {
+                self.status = Status::Open;
+                Value::printed("expr")
+            }
+        };
+        self.print(&value);
+        Flow::Next
+    }
+}
+
+fn number(value: Option<&Value>) -> Option<i64> {
+    arith::integer(value?.get()?.trim())
+}
+
+fn levels(arguments: &[Value]) -> u32 {
+    number(arguments.first())
+        .and_then(|levels| u32::try_from(levels).ok())
+        .unwrap_or(1)
+}

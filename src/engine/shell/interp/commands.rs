@@ -1,0 +1,152 @@
+//! Simple commands: assignments, functions, and who runs a name.
+
+use super::super::syntax::{Assign, Command, Word};
+use super::super::value::{Status, Value};
+use super::{Flow, Machine};
+
+impl Machine<'_> {
+    pub(super) fn simple(&mut self, command: &Command, assigns: &[Assign], words: &[Word]) -> Flow {
+        if words.is_empty() {
+            let before = self.substitutions;
+            for assign in assigns {
+                self.assignment(assign);
+            }
+            if self.substitutions == before {
+                self.status = Status::Success;
+            }
+            return Flow::Next;
+        }
+        let fields = self.fields(words);
+        if let Some(flow) = self.interrupted {
+            return flow;
+        }
+        let saved = assigns
+            .iter()
+            .map(|assign| (assign.name.clone(), self.vars.get(&assign.name).cloned()));
+        let saved = saved.collect::<Vec<_>>();
+        for assign in assigns {
+            self.assignment(assign);
+        }
+        let flow = self.dispatch(command.at, &fields);
+        for (name, value) in saved.into_iter().rev() {
+            self.restore(name, value);
+        }
+        flow
+    }
+
+    fn restore(&mut self, name: String, value: Option<Value>) {
+        match value {
+            Some(value) => self.vars.insert(name, value),
+            None => self.vars.remove(&name),
+        };
+    }
+
+    fn assignment(&mut self, assign: &Assign) {
+        let Some(word) = &assign.value else {
+            let why = format!("`${}` is an array", assign.name);
+            self.assign(&assign.name, Value::unknown(format!("${}", assign.name), why));
+            return;
+        };
+        let mut value = self.word(word);
+        if assign.append {
+            let mut whole = self.vars.get(&assign.name).cloned().unwrap_or_default();
+            self.append(&mut whole, &value);
+            value = whole;
+        }
+        self.assign(&assign.name, value);
+    }
+
+    /// Runs the command that `fields` name.
+    pub(super) fn dispatch(&mut self, at: usize, fields: &[Value]) -> Flow {
+        if !self.step() || self.depth >= super::DEEPEST {
+            return Flow::Spent;
+        }
+        let Some((first, arguments)) = fields.split_first() else {
+            // Expanded to nothing, such as `$EMPTY`.
+            return Flow::Next;
+        };
+        let Some(name) = first.get().map(str::to_owned) else {
+            return self.unknown_program(at, &first.text.clone());
+        };
+        if self.functions.contains_key(&name) {
+            return self.function(&name, arguments);
+        }
+        if let Some(flow) = self.builtin(at, &name, arguments) {
+            return flow;
+        }
+        self.depth += 1;
+        let flow = self.external(at, &name, arguments);
+        self.depth -= 1;
+        flow
+    }
+
+    fn function(&mut self, name: &str, arguments: &[Value]) -> Flow {
+        let Some(body) = self.functions.get(name).cloned() else {
+            return Flow::Next;
+        };
+        let outer = std::mem::replace(&mut self.arguments, arguments.to_vec());
+        self.locals.push(Vec::new());
+        self.status = Status::Success;
+        let flow = self.command(&body);
+        for (name, value) in self.locals.pop().unwrap_or_default().into_iter().rev() {
+            self.restore(name, value);
+        }
+        self.arguments = outer;
+        if flow == Flow::Return { Flow::Next } else { flow }
+    }
+
+    /// `local`, `export` and their like.
+    pub(super) fn declare(&mut self, local: bool, arguments: &[Value]) -> Flow {
+        self.status = Status::Success;
+        for argument in arguments {
+            let (name, value) = match argument.text.split_once('=') {
+                Some((name, text)) => {
+                    let mut value = Value::known(text);
+                    value.mark(argument);
+                    (name, Some(value))
+                }
+                None => (argument.text.as_str(), None),
+            };
+            if name.starts_with('-') {
+                continue;
+            }
+            if local && !self.locals.is_empty() {
+                let old = self.vars.get(name).cloned();
+                if let Some(locals) = self.locals.last_mut() {
+                    locals.push((name.to_owned(), old));
+                }
+                if value.is_none() {
+                    self.vars.insert(name.to_owned(), Value::default());
+                }
+            }
+            if let Some(value) = value {
+                self.assign(name, value);
+            }
+        }
+        Flow::Next
+    }
+
+    /// A program that is neither shown nor known.
+    pub(super) fn unknown_program(&mut self, at: usize, name: &str) -> Flow {
+        self.print(&Value::printed(name));
+        if self.in_loop() {
+            if self.in_condition > 0
+                && let Some(frame) = self.frames.last_mut()
+            {
+                frame.readiness = true;
+            }
+            // It may hang as long as it likes.
+            self.limitless += 1;
+        } else {
+            self.settle();
+        }
+        if name.to_ascii_lowercase().contains("wait") {
+            self.unreadable(
+                at,
+                format!("`{name}` may wait, and the manifest does not show it"),
+            );
+        }
+        self.status = Status::Open;
+        Flow::Next
+    }
+}

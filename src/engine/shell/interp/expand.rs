@@ -1,0 +1,413 @@
+//! From words to values: parameters, substitutions, braces, splitting.
+
+use super::super::arith::{self, Names};
+use super::super::reading::EnvValue;
+use super::super::syntax::{List, Param, ParamOp, Part, Word};
+use super::super::value::{Status, Value};
+use super::{Flow, MOST_ROUNDS, Machine, test};
+
+/// The clock of the virtual machine starts here, as seconds since the epoch: any date does.
+const EPOCH: i64 = 1_700_000_000;
+
+/// The longest text that a variable keeps, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+impl Machine<'_> {
+    /// The value of a word that is not split.
+    pub(super) fn word(&mut self, word: &Word) -> Value {
+        let mut value = Value::default();
+        for part in &word.parts {
+            let piece = self.part(part);
+            self.append(&mut value, &piece);
+        }
+        value
+    }
+
+    pub(super) fn append(&mut self, value: &mut Value, piece: &Value) {
+        if value.text.len() + piece.text.len() > LONGEST {
+            value
+                .unknown
+                .get_or_insert_with(|| "a text grows too long".into());
+            return;
+        }
+        self.charge(piece.text.len() / 64);
+        value.push(piece);
+    }
+
+    /// The fields that words become: split at blanks where unquoted, braces expanded.
+    pub(super) fn fields(&mut self, words: &[Word]) -> Vec<Value> {
+        let mut fields = Vec::new();
+        for word in words {
+            match word.parts.as_slice() {
+                [Part::Literal(text)] if text.contains('{') => {
+                    let found = braces(text);
+                    self.charge(found.len());
+                    fields.extend(found.into_iter().map(Value::known));
+                }
+                _ => self.split(word, &mut fields),
+            }
+            if fields.len() > 2 * usize::try_from(MOST_ROUNDS).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
+        fields
+    }
+
+    fn split(&mut self, word: &Word, fields: &mut Vec<Value>) {
+        let mut field: Option<Value> = None;
+        for part in &word.parts {
+            if let Part::Param { param, .. } = part
+                && matches!(param.name.as_str(), "@" | "*")
+                && param.op == ParamOp::Plain
+            {
+                fields.extend(field.take());
+                fields.extend(self.arguments.iter().cloned());
+                continue;
+            }
+            let piece = self.part(part);
+            let splits = matches!(
+                part,
+                Part::Param { quoted: false, .. } | Part::Command { quoted: false, .. }
+            );
+            if !splits || !piece.is_known() {
+                let mut value = field.take().unwrap_or_default();
+                self.append(&mut value, &piece);
+                field = Some(value);
+                continue;
+            }
+            self.charge(piece.text.len() / 16);
+            if piece.text.starts_with(char::is_whitespace) {
+                fields.extend(field.take());
+            }
+            for (index, text) in piece.text.split_whitespace().enumerate() {
+                if index > 0 {
+                    fields.extend(field.take());
+                }
+                let mut next = Value::known(text);
+                next.mark(&piece);
+                let mut value = field.take().unwrap_or_default();
+                self.append(&mut value, &next);
+                field = Some(value);
+            }
+            if piece.text.ends_with(char::is_whitespace) {
+                fields.extend(field.take());
+            }
+        }
+        fields.extend(field);
+    }
+
+    fn part(&mut self, part: &Part) -> Value {
+        match part {
+            Part::Literal(text) | Part::Quoted(text) => Value::known(text.as_str()),
+            Part::Param { param, .. } => self.parameter(param),
+            Part::Command { list, .. } => self.substitute(list),
+            Part::Arith(word) => {
+                let text = self.word(word);
+                match self.arithmetic(&text) {
+                    Ok(value) => value,
+                    Err(why) => Value::unknown(format!("$(({}))", text.text), why),
+                }
+            }
+        }
+    }
+
+    /// The pattern that a word stands for: quoted text matches itself.
+    pub(super) fn pattern(&mut self, word: &Word) -> (String, Value) {
+        let (mut pattern, mut whole) = (String::new(), Value::default());
+        for part in &word.parts {
+            let piece = self.part(part);
+            let quoted = match part {
+                Part::Literal(_) => false,
+                Part::Param { quoted, .. } | Part::Command { quoted, .. } => *quoted,
+                Part::Quoted(_) | Part::Arith(_) => true,
+            };
+            if quoted {
+                pattern.push_str(&test::escaped(&piece.text));
+            } else {
+                pattern.push_str(&piece.text);
+            }
+            self.append(&mut whole, &piece);
+        }
+        (pattern, whole)
+    }
+
+    /// Runs a command and takes what it prints.
+    pub(super) fn substitute(&mut self, list: &List) -> Value {
+        self.substitutions += 1;
+        let outer = self.output.replace(Value::default());
+        let flow = self.subshell(|machine| machine.list(list));
+        if flow != Flow::Next {
+            self.interrupted = Some(flow);
+        }
+        let mut value = std::mem::replace(&mut self.output, outer).unwrap_or_default();
+        let length = value.text.trim_end_matches('\n').len();
+        value.text.truncate(length);
+        value
+    }
+
+    pub(super) fn arithmetic(&mut self, text: &Value) -> Result<Value, String> {
+        if let Some(why) = &text.unknown {
+            return Err(why.to_string());
+        }
+        self.charge(text.text.len() / 8);
+        let mut value = arith::evaluate(&text.text, self)?;
+        value.mark(text);
+        Ok(value)
+    }
+
+    /// `(( ))`: true unless 0.
+    pub(super) fn arithmetic_command(&mut self, word: &Word) -> Status {
+        let text = self.word(word);
+        match self.arithmetic(&text) {
+            Ok(value) => {
+                let truth = value.text != "0";
+                if value.clock {
+                    let gap = clock_gap(self, &text.text);
+                    self.note_clock(truth, gap);
+                }
+                Status::of(truth)
+            }
+            Err(why) => Status::Hidden(why.into()),
+        }
+    }
+
+    /// A comparison with the clock ended so, and its sides differ by `gap` seconds.
+    pub(super) fn note_clock(&mut self, outcome: bool, gap: i64) {
+        let now = self.now;
+        for frame in &mut self.frames {
+            frame.note_clock(outcome, gap, now);
+        }
+    }
+
+    pub(super) fn clock_value(&mut self, from: i64) -> Value {
+        for frame in &mut self.frames {
+            frame.reads_clock = true;
+        }
+        let mut value = Value::known((self.now.whole() + from).to_string());
+        value.clock = true;
+        value
+    }
+
+    /// `date +%s`
+    pub(super) fn date(&mut self) -> Value {
+        self.clock_value(EPOCH)
+    }
+
+    pub(super) fn assign(&mut self, name: &str, value: Value) {
+        self.charge(value.text.len() / 64);
+        if name == "SECONDS" {
+            let from = value.get().and_then(arith::integer).unwrap_or(0);
+            let offset = from - self.now.whole();
+            self.vars
+                .insert(name.to_owned(), Value::known(offset.to_string()));
+            return;
+        }
+        self.vars.insert(name.to_owned(), value);
+    }
+
+    /// The value of a name, and whether it is set at all.
+    fn look_up(&mut self, name: &str) -> (Value, bool) {
+        if name == "SECONDS" {
+            let offset = self
+                .vars
+                .get(name)
+                .and_then(|value| value.text.parse().ok())
+                .unwrap_or(0);
+            return (self.clock_value(offset), true);
+        }
+        if let Some(value) = self.vars.get(name) {
+            return (value.clone(), true);
+        }
+        if let Some(value) = self.special(name) {
+            return value;
+        }
+        match (self.env)(name) {
+            EnvValue::Known(text) => (Value::known(text), true),
+            EnvValue::Hidden => {
+                let why = format!("the manifest does not show the value of `${name}`");
+                (Value::unknown(format!("${name}"), why), true)
+            }
+            EnvValue::Unset => {
+                let mut value =
+                    Value::unknown(format!("${name}"), format!("the manifest does not set `${name}`"));
+                value.assumed = true;
+                (value, false)
+            }
+        }
+    }
+
+    fn special(&mut self, name: &str) -> Option<(Value, bool)> {
+        Some(match name {
+            "?" => (self.status_text(), true),
+            "#" => (Value::known(self.arguments.len().to_string()), true),
+            "@" | "*" => {
+                let mut all = Value::default();
+                for (index, argument) in self.arguments.clone().iter().enumerate() {
+                    if index > 0 {
+                        all.text.push(' ');
+                    }
+                    self.append(&mut all, argument);
+                }
+                (all, !self.arguments.is_empty())
+            }
+            "0" => (Value::known("sh"), true),
+            "!" | "$" | "-" | "RANDOM" => (Value::unknown(format!("${name}"), "the shell sets it"), true),
+            _ if name.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let index = name.parse::<usize>().unwrap_or(usize::MAX);
+                match self.arguments.get(index.wrapping_sub(1)) {
+                    Some(value) => (value.clone(), true),
+                    None => (Value::default(), false),
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    fn status_text(&mut self) -> Value {
+        match &self.status {
+            Status::Success => Value::known("0"),
+            Status::Failure(code) => Value::known(code.to_string()),
+            Status::Open => match self.frames.last_mut() {
+                Some(frame) => {
+                    frame.readiness = true;
+                    Value::known("1")
+                }
+                None => {
+                    let mut value = Value::unknown("$?", "a program's exit status decides");
+                    value.printed = true;
+                    value
+                }
+            },
+            Status::Hidden(why) => Value::unknown("$?", why.clone()),
+        }
+    }
+
+    fn parameter(&mut self, param: &Param) -> Value {
+        let (value, set) = self.look_up(&param.name);
+        let empty = |colon: bool| !set || (colon && value.get() == Some(""));
+        match &param.op {
+            ParamOp::Plain | ParamOp::Demand { .. } => value,
+            ParamOp::Length => match value.get() {
+                Some(text) => Value::known(text.chars().count().to_string()),
+                None => value,
+            },
+            ParamOp::Default { colon, word } | ParamOp::Assign { colon, word } => {
+                if !empty(*colon) {
+                    return value;
+                }
+                let mut default = self.word(word);
+                default.assumed |= !set && value.assumed;
+                if matches!(param.op, ParamOp::Assign { .. }) {
+                    self.assign(&param.name, default.clone());
+                }
+                default
+            }
+            ParamOp::Alternative { colon, word } => {
+                if empty(*colon) {
+                    let mut nothing = Value::default();
+                    nothing.assumed = value.assumed;
+                    nothing
+                } else {
+                    let mut alternative = self.word(word);
+                    if *colon {
+                        alternative.mark(&value);
+                    }
+                    alternative
+                }
+            }
+            ParamOp::TrimSuffix { longest, pattern } | ParamOp::TrimPrefix { longest, pattern } => {
+                let (pattern, _) = self.pattern(pattern);
+                let suffix = matches!(param.op, ParamOp::TrimSuffix { .. });
+                self.charge(value.text.len() * pattern.len() / 16);
+                match value
+                    .get()
+                    .map(|text| test::trimmed(text, &pattern, suffix, *longest))
+                {
+                    None => value,
+                    Some(Some(text)) => Value { text, ..value },
+                    Some(None) => Value::unknown(value.text, "a text is too long to be cut"),
+                }
+            }
+            ParamOp::Other => {
+                let text = format!("${{{}...}}", param.name);
+                Value::unknown(text, format!("an expansion of `${}` is not followed", param.name))
+            }
+        }
+    }
+}
+
+impl Names for Machine<'_> {
+    fn get(&mut self, name: &str) -> Value {
+        let (value, set) = self.look_up(name);
+        // Inside `(( ))` a name that the script never sets counts as 0, unless an image may set it.
+        if set || !value.text.is_empty() {
+            value
+        } else {
+            Value::known("0")
+        }
+    }
+
+    fn set(&mut self, name: &str, value: Value) {
+        self.assign(name, value);
+    }
+}
+
+/// By how much the sides of a comparison such as `now - start > 60` differ.
+fn clock_gap(machine: &mut Machine<'_>, text: &str) -> i64 {
+    let Some(at) = text.find(['<', '>']) else {
+        return 0;
+    };
+    let (left, right) = text.split_at(at);
+    let right = right.trim_start_matches(['<', '>', '=']);
+    let mut side = |text: &str| {
+        let text = text.trim().trim_matches(['(', ')']);
+        arith::evaluate(text, machine)
+            .ok()
+            .and_then(|value| value.text.parse::<i64>().ok())
+    };
+    match (side(left), side(right)) {
+        (Some(left), Some(right)) => left.saturating_sub(right),
+        _ => 0,
+    }
+}
+
+/// `{1..5}` and `{a,b}`; one pair of braces, which is what scripts write.
+fn braces(text: &str) -> Vec<String> {
+    let expanded = || {
+        let (before, rest) = text.split_once('{')?;
+        let (inner, after) = rest.split_once('}')?;
+        let items: Vec<String> = if let Some((first, last)) = inner.split_once("..") {
+            let (last, step) = last.split_once("..").unwrap_or((last, "1"));
+            let (first, last) = (first.parse::<i64>().ok()?, last.parse::<i64>().ok()?);
+            let step = step.parse::<i64>().ok()?.saturating_abs().max(1);
+            numbers(first, if first <= last { step } else { -step }, last)
+        } else if inner.contains(',') {
+            inner.split(',').map(str::to_owned).collect()
+        } else {
+            return None;
+        };
+        Some(
+            items
+                .iter()
+                .map(|item| format!("{before}{item}{after}"))
+                .collect(),
+        )
+    };
+    expanded().unwrap_or_else(|| vec![text.to_owned()])
+}
+
+/// The numbers from `first` to `last`; one more than the most that a loop is followed for tells that there
+/// are too many.
+pub(super) fn numbers(first: i64, step: i64, last: i64) -> Vec<String> {
+    let mut numbers = Vec::new();
+    let mut number = first;
+    let most = usize::try_from(MOST_ROUNDS).unwrap_or(usize::MAX);
+    while step != 0 && (if step > 0 { number <= last } else { number >= last }) && numbers.len() <= most {
+        numbers.push(number.to_string());
+        match number.checked_add(step) {
+            Some(next) => number = next,
+            None => break,
+        }
+    }
+    numbers
+}

@@ -1,0 +1,347 @@
+//! Programs: probes, tools that wait, wrappers around other commands, filters.
+
+use super::super::duration;
+use super::super::reading::{Probe, ReadConfidence, Wait};
+use super::super::syntax;
+use super::super::tools::{self, Call, Prints};
+use super::super::value::{Status, Value};
+use super::{Flow, Machine, Source};
+use crate::engine::{Limit, Seconds, Span};
+
+/// Programs that work on texts and files of the container and take no time to speak of.
+const LOCAL: [&str; 44] = [
+    "awk", "base64", "basename", "chmod", "chown", "cp", "cut", "df", "diff", "dirname", "du", "egrep",
+    "env", "envsubst", "fgrep", "find", "free", "grep", "gunzip", "gzip", "head", "hostname", "id",
+    "install", "jq", "ln", "ls", "mkdir", "mktemp", "mv", "printenv", "ps", "pwd", "rm", "sed", "sort",
+    "tail", "tee", "touch", "tr", "uniq", "wc", "which", "whoami",
+];
+
+/// Commands that run the command behind them; the number of own arguments besides options.
+const WRAPPERS: [(&str, usize); 14] = [
+    ("command", 0),
+    ("builtin", 0),
+    ("nohup", 0),
+    ("nice", 0),
+    ("sudo", 0),
+    ("setsid", 0),
+    ("stdbuf", 0),
+    ("tini", 0),
+    ("/sbin/tini", 0),
+    ("/tini", 0),
+    ("dumb-init", 0),
+    ("gosu", 1),
+    ("su-exec", 1),
+    ("busybox", 0),
+];
+
+impl Machine<'_> {
+    pub(super) fn external(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
+        let base = name.rsplit('/').next().unwrap_or(name);
+        if let Some((_, own)) = WRAPPERS
+            .iter()
+            .find(|(wrapper, _)| *wrapper == base || *wrapper == name)
+        {
+            return self.wrapper(at, base, *own, arguments);
+        }
+        match base {
+            "env" if !arguments.is_empty() => return self.env_command(at, arguments),
+            "timeout" => return self.timeout(at, arguments),
+            _ if is_shell(base) => return self.shell(at, name, arguments),
+            "cat" => return self.cat(arguments),
+            _ if LOCAL.contains(&base) => return self.filter(base, arguments),
+            _ => {}
+        }
+        if let Some(call) = tools::read(base, arguments, &|name| self.timeout_variable(name)) {
+            return self.call(at, call);
+        }
+        self.unknown_program(at, name)
+    }
+
+    /// A variable that limits a tool, such as `PGCONNECT_TIMEOUT`.
+    fn timeout_variable(&self, name: &str) -> Option<Value> {
+        if let Some(value) = self.vars.get(name) {
+            return Some(value.clone());
+        }
+        match (self.env)(name) {
+            super::EnvValue::Known(text) => Some(Value::known(text)),
+            super::EnvValue::Hidden => Some(Value::unknown(
+                format!("${name}"),
+                format!("the manifest does not show the value of `${name}`"),
+            )),
+            super::EnvValue::Unset => None,
+        }
+    }
+
+    fn wrapper(&mut self, at: usize, name: &str, own: usize, arguments: &[Value]) -> Flow {
+        if name == "command"
+            && arguments
+                .first()
+                .and_then(Value::get)
+                .is_some_and(|flag| matches!(flag, "-v" | "-V"))
+        {
+            self.print(&Value::printed("command -v"));
+            self.status = Status::Open;
+            return Flow::Next;
+        }
+        let skipped = arguments
+            .iter()
+            .take_while(|argument| argument.text.starts_with('-'))
+            .count();
+        self.dispatch(at, arguments.get(skipped + own..).unwrap_or_default())
+    }
+
+    /// `env [-i] [A=b].. COMMAND`
+    fn env_command(&mut self, at: usize, arguments: &[Value]) -> Flow {
+        let is_own = |argument: &&Value| argument.text.starts_with('-') || argument.text.contains('=');
+        let own = arguments.iter().take_while(is_own).count();
+        let (assigns, command) = arguments.split_at(own);
+        self.subshell(|machine| {
+            for assign in assigns {
+                if let Some((name, text)) = assign.text.split_once('=') {
+                    let mut value = Value::known(text);
+                    value.mark(assign);
+                    machine.assign(name, value);
+                }
+            }
+            machine.dispatch(at, command)
+        })
+    }
+
+    /// `timeout [OPTION].. DURATION COMMAND`; busybox once wrote the duration as `-t SECONDS`.
+    fn timeout(&mut self, at: usize, arguments: &[Value]) -> Flow {
+        let mut rest = arguments;
+        let mut span = None;
+        while let Some((first, after)) = rest.split_first() {
+            match first.get() {
+                Some("-t") => {
+                    span = after.first().cloned();
+                    rest = after.get(1..).unwrap_or_default();
+                    break;
+                }
+                Some("-k" | "-s" | "--kill-after" | "--signal") => rest = after.get(1..).unwrap_or_default(),
+                Some(flag) if flag.starts_with('-') => rest = after,
+                _ => {
+                    span = Some(first.clone());
+                    rest = after;
+                    break;
+                }
+            }
+        }
+        let Some(span) = span else {
+            self.status = Status::Failure(125);
+            return Flow::Next;
+        };
+        match span.get().and_then(duration::seconds) {
+            // 0 switches the limit off.
+            Some(Seconds::ZERO) => self.dispatch(at, rest),
+            Some(limit) => {
+                if span.assumed {
+                    for frame in &mut self.frames {
+                        frame.assumed = true;
+                    }
+                }
+                self.within(at, limit, rest)
+            }
+            None => {
+                let why = span.unknown.as_deref().unwrap_or("it is no number");
+                let why = format!("the limit of `timeout {}` is not shown: {why}", span.text);
+                self.unreadable(at, why);
+                // What runs inside is bounded by a limit that is not shown: nothing of it is certain.
+                let waits = self.waits.len();
+                let flow = self.dispatch(at, rest);
+                self.waits.truncate(waits);
+                flow
+            }
+        }
+    }
+
+    /// Runs a command that is killed after `limit`.
+    fn within(&mut self, at: usize, limit: Seconds, command: &[Value]) -> Flow {
+        let (start, surplus, limitless) = (self.now, self.surplus, self.limitless);
+        let (outer_deadline, outer_cap, waits) = (self.deadline, self.cap, self.waits.len());
+        let mine = start + limit;
+        self.deadline = Some(outer_deadline.map_or(mine, |outer| outer.min(mine)));
+        self.cap = Some(outer_cap.map_or(limit, |outer| outer.min(limit)));
+        let flow = self.dispatch(at, command);
+        let elapsed = self.now - start;
+        (self.deadline, self.cap) = (outer_deadline, outer_cap);
+        let room = limit.minus_or_zero(elapsed);
+        if self.limitless > limitless {
+            self.surplus = surplus + room;
+            self.limitless = limitless;
+        } else {
+            self.surplus = self.surplus.min(surplus + room);
+        }
+        for wait in self.waits.iter_mut().skip(waits) {
+            let killed = flow == Flow::Killed;
+            wait.span = Span::between(wait.span.nominal, wait.span.worst.min(Limit::At(limit)));
+            if killed && !wait.arithmetic.contains("timeout") {
+                wait.arithmetic = format!("timeout {limit}");
+            }
+        }
+        if flow == Flow::Killed && outer_deadline.is_none_or(|outer| self.now < outer) {
+            self.status = Status::Failure(124);
+            return Flow::Next;
+        }
+        flow
+    }
+
+    /// `sh -c TEXT`
+    fn shell(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
+        let place = self.place(at);
+        let Some(script) = super::super::entry::script_of(arguments) else {
+            let file = arguments.iter().find(|argument| !argument.text.starts_with('-'));
+            let file = file.map_or("its standard input", |file| file.text.as_str());
+            self.unreadable(
+                at,
+                format!("`{name}` runs `{file}`, which the manifest does not show"),
+            );
+            self.status = Status::Open;
+            return Flow::Next;
+        };
+        let Some(text) = script.text.get().map(str::to_owned) else {
+            self.unreadable(at, format!("`{name} -c` runs a text that is not wholly known"));
+            self.status = Status::Open;
+            return Flow::Next;
+        };
+        self.charge(text.len() / 8);
+        let (list, error) = syntax::parse(&text);
+        if let Some(error) = error {
+            self.unreadable(at, error.why);
+        }
+        let outer_source = std::mem::replace(&mut self.source, Source::fixed(place));
+        let outer_arguments = std::mem::replace(&mut self.arguments, script.arguments);
+        let functions = self.functions.clone();
+        let flow = self.subshell(|machine| {
+            machine.errexit = script.errexit;
+            machine.list(&list)
+        });
+        self.functions = functions;
+        self.arguments = outer_arguments;
+        self.source = outer_source;
+        flow
+    }
+
+    fn cat(&mut self, arguments: &[Value]) -> Flow {
+        let value = match self.input.take() {
+            Some(input) if arguments.is_empty() => input,
+            _ => Value::printed("cat"),
+        };
+        self.print(&value);
+        self.succeed()
+    }
+
+    /// A program that works on its input: of nothing it makes nothing.
+    fn filter(&mut self, name: &str, arguments: &[Value]) -> Flow {
+        let has = |flag: &str| arguments.iter().any(|argument| argument.get() == Some(flag));
+        let empty = self
+            .input
+            .as_ref()
+            .is_some_and(|input| input.get().is_some_and(|text| text.trim().is_empty()));
+        let searches = matches!(name, "grep" | "egrep" | "fgrep");
+        if empty {
+            let counts = name == "wc" || (searches && has("-c"));
+            self.print(&Value::known(if counts { "0\n" } else { "" }));
+            self.status = if searches {
+                Status::Failure(1)
+            } else {
+                Status::Success
+            };
+            return Flow::Next;
+        }
+        self.print(&Value::printed(name));
+        let decides = searches || matches!(name, "jq" | "ls" | "ps" | "diff" | "which");
+        if decides && self.in_condition > 0 {
+            if let Some(frame) = self.frames.last_mut() {
+                frame.readiness = true;
+            }
+            self.status = Status::Open;
+        } else {
+            self.status = Status::Success;
+        }
+        Flow::Next
+    }
+
+    /// A call of a network service that is not there.
+    pub(super) fn call(&mut self, at: usize, call: Call) -> Flow {
+        if let Some(why) = &call.hidden {
+            self.unreadable(at, why.clone());
+        }
+        let cap = self.cap.map(Limit::At);
+        let limit = cap.map_or(call.limit, |cap| call.limit.min(cap));
+        let probe = Probe {
+            place: self.place(at),
+            tool: call.tool,
+            target: call.target,
+            limit,
+        };
+        match call.prints {
+            Prints::Nothing => {}
+            Prints::Code => {
+                let mut code = Value::known("000");
+                code.code = true;
+                self.print(&code);
+            }
+            Prints::Unknown => self.print(&Value::printed(&probe.tool)),
+        }
+        if self.in_loop() {
+            self.status = Status::Failure(1);
+            let mut endless = false;
+            if let Some(frame) = self.frames.last_mut() {
+                frame.note_probe(&probe);
+                frame.assumed |= call.assumed;
+                endless = call
+                    .waits
+                    .as_ref()
+                    .is_some_and(|waits| !waits.span.nominal.is_bounded());
+                frame.endless |= endless && self.deadline.is_none();
+            }
+            if endless {
+                return match self.deadline {
+                    Some(deadline) => {
+                        self.now = deadline;
+                        Flow::Killed
+                    }
+                    None => Flow::Break(1),
+                };
+            }
+            return self.pass(call.nominal, limit);
+        }
+        self.settle();
+        self.status = Status::Open;
+        if let Some(waits) = call.waits {
+            let span = match self.cap {
+                Some(cap) => Span::between(
+                    waits.span.nominal.min(Limit::At(cap)),
+                    waits.span.worst.min(Limit::At(cap)),
+                ),
+                None => waits.span,
+            };
+            let nominal = span.nominal.seconds().unwrap_or(Seconds::ZERO);
+            self.keep(Wait {
+                place: probe.place,
+                target: probe.target.clone(),
+                span,
+                attempts: waits.attempts,
+                interval: waits.interval,
+                falls_through: !self.errexit || self.in_condition > 0,
+                ready_statuses: Vec::new(),
+                fatal_statuses: Vec::new(),
+                confidence: if call.assumed || waits.assumed {
+                    ReadConfidence::Likely
+                } else {
+                    ReadConfidence::Certain
+                },
+                arithmetic: waits.arithmetic,
+                probe: Some(probe),
+            });
+            return self.pass(nominal, Limit::At(nominal));
+        }
+        self.keep_call(probe);
+        self.pass(call.nominal, limit)
+    }
+}
+
+pub(in crate::engine::shell) fn is_shell(base: &str) -> bool {
+    matches!(base, "sh" | "bash" | "ash" | "dash" | "ksh" | "zsh" | "mksh")
+}

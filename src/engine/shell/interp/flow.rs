@@ -1,0 +1,361 @@
+//! Lists, `&&` and `||`, pipes, conditions, `case`.
+
+use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, Word};
+use super::super::value::{Status, Value};
+use super::{DEEPEST, Flow, Machine, look, test};
+
+impl Machine<'_> {
+    pub(super) fn list(&mut self, list: &List) -> Flow {
+        for item in &list.0 {
+            let flow = self.item(item);
+            if flow != Flow::Next {
+                return flow;
+            }
+        }
+        Flow::Next
+    }
+
+    fn item(&mut self, item: &Item) -> Flow {
+        if !self.step() {
+            return Flow::Spent;
+        }
+        if item.background {
+            self.status = Status::Success;
+            return Flow::Next;
+        }
+        if item.rest.is_empty() {
+            let flow = self.pipeline(&item.first);
+            return if item.first.bang {
+                flow
+            } else {
+                self.end_on_error(flow)
+            };
+        }
+        let mut flow = self.as_condition(|machine| machine.pipeline(&item.first));
+        let last = item.rest.len() - 1;
+        let mut skipped_last = false;
+        for (index, (join, pipeline)) in item.rest.iter().enumerate() {
+            if flow != Flow::Next {
+                return flow;
+            }
+            let goes_on = self.goes_on(*join, pipeline);
+            skipped_last = index == last && !goes_on;
+            if !goes_on {
+                continue;
+            }
+            let before = self.status.clone();
+            flow = if index == last {
+                self.pipeline(pipeline)
+            } else {
+                self.as_condition(|machine| machine.pipeline(pipeline))
+            };
+            flow = self.absorb(flow, &before);
+            if before == Status::Open && !self.in_loop() && flow == Flow::Next {
+                self.status = Status::Open;
+            }
+        }
+        if skipped_last {
+            flow
+        } else {
+            self.end_on_error(flow)
+        }
+    }
+
+    /// Whether the right side of `&&` or `||` runs after the status at hand.
+    fn goes_on(&mut self, join: Join, right: &Pipeline) -> bool {
+        match (join, &self.status) {
+            (Join::And, Status::Success) | (Join::Or, Status::Failure(_)) => {
+                self.classify_codes(|| look::pipeline(right).fails);
+                true
+            }
+            (Join::And, Status::Failure(_)) => {
+                self.classify_codes(|| look::pipeline(right).fails);
+                false
+            }
+            (Join::Or, Status::Success) => false,
+            (Join::And, Status::Open) => !self.in_loop(),
+            (Join::Or, Status::Open) => true,
+            (_, Status::Hidden(why)) => {
+                let why = why.clone();
+                if look::pipeline(right).leaves {
+                    self.hide_bound(&why);
+                }
+                !self.in_loop()
+            }
+        }
+    }
+
+    /// Under `set -e` a failure ends the shell. In a loop the failure of a probe is one of many ways not to
+    /// be ready yet, so the loop goes on; elsewhere the script is read on as if the step had worked.
+    fn end_on_error(&mut self, flow: Flow) -> Flow {
+        if flow == Flow::Next
+            && self.errexit
+            && self.in_condition == 0
+            && !self.in_loop()
+            && matches!(self.status, Status::Failure(_))
+        {
+            self.decide_failure();
+            self.status = Status::Success;
+        }
+        flow
+    }
+
+    pub(super) fn as_condition<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        self.in_condition += 1;
+        let result = run(self);
+        self.in_condition -= 1;
+        result
+    }
+
+    /// An exit in a branch outside of loops ends the shell only when nothing waited before it: else the wait
+    /// has run out there, and the script is read on as if the dependency had come up in time.
+    fn absorb(&mut self, flow: Flow, condition: &Status) -> Flow {
+        if flow != Flow::Exit || self.in_loop() {
+            return flow;
+        }
+        let certain = matches!(condition, Status::Success | Status::Failure(_));
+        if self.exit_code == 0 && certain && self.undecided.is_none() {
+            return flow;
+        }
+        if self.exit_code != 0 {
+            self.decide_failure();
+        }
+        self.status = Status::Success;
+        Flow::Next
+    }
+
+    pub(super) fn pipeline(&mut self, pipeline: &Pipeline) -> Flow {
+        let flow = match pipeline.stages.as_slice() {
+            [only] => self.command(only),
+            stages => self.pipe(stages),
+        };
+        if pipeline.bang {
+            let in_loop = self.in_loop();
+            self.status = std::mem::take(&mut self.status).inverted(in_loop);
+        }
+        flow
+    }
+
+    fn pipe(&mut self, stages: &[Command]) -> Flow {
+        let outer_input = self.input.take();
+        let outer_output = self.output.take();
+        let mut failure = None;
+        let mut result = Flow::Next;
+        for (index, stage) in stages.iter().enumerate() {
+            let last = index + 1 == stages.len();
+            self.output = if last {
+                outer_output.clone()
+            } else {
+                Some(Value::default())
+            };
+            let flow = self.subshell(|machine| machine.command(stage));
+            if matches!(flow, Flow::Killed | Flow::Spent) {
+                result = flow;
+                break;
+            }
+            if !matches!(self.status, Status::Success) && !last {
+                failure = Some(self.status.clone());
+            }
+            if !last {
+                self.input = self.output.take();
+            }
+        }
+        self.input = outer_input;
+        if result != Flow::Next {
+            self.output = outer_output;
+        }
+        if self.pipefail
+            && self.status == Status::Success
+            && let Some(failure) = failure
+        {
+            self.status = failure;
+        }
+        result
+    }
+
+    /// Runs something whose variables and exits stay inside.
+    pub(super) fn subshell(&mut self, run: impl FnOnce(&mut Self) -> Flow) -> Flow {
+        let bulk: usize = self.vars.values().map(|value| 1 + value.text.len() / 64).sum();
+        self.charge(bulk);
+        let vars = self.vars.clone();
+        let errexit = self.errexit;
+        let frames = std::mem::take(&mut self.locals);
+        let flow = run(self);
+        self.vars = vars;
+        self.errexit = errexit;
+        self.locals = frames;
+        match flow {
+            Flow::Exit => {
+                self.status = if self.exit_code == 0 {
+                    Status::Success
+                } else {
+                    Status::Failure(self.exit_code)
+                };
+                Flow::Next
+            }
+            Flow::Killed | Flow::Spent => flow,
+            _ => Flow::Next,
+        }
+    }
+
+    pub(super) fn command(&mut self, command: &Command) -> Flow {
+        if self.depth >= DEEPEST || !self.step() {
+            return Flow::Spent;
+        }
+        self.depth += 1;
+        let silenced = self.silenced(command);
+        let output = if silenced { self.output.take() } else { None };
+        let flow = match self.redirected_probe(command) {
+            Some(flow) => flow,
+            None => self.kind(command),
+        };
+        if silenced {
+            self.output = output;
+        }
+        self.depth -= 1;
+        self.interrupted.take().unwrap_or(flow)
+    }
+
+    fn kind(&mut self, command: &Command) -> Flow {
+        match &command.kind {
+            Kind::Simple { assigns, words } => self.simple(command, assigns, words),
+            Kind::Group(list) => self.list(list),
+            Kind::Subshell(list) => self.subshell(|machine| machine.list(list)),
+            Kind::If { arms, otherwise } => self.condition(arms, otherwise.as_ref()),
+            Kind::Loop {
+                until,
+                condition,
+                body,
+            } => self.while_loop(command.at, *until, condition, body),
+            Kind::For { name, words, body } => self.for_loop(command.at, name, words.as_deref(), body),
+            Kind::ForArith { parts, body } => self.for_arithmetic(command.at, parts, body),
+            Kind::Case { subject, arms } => self.case(subject, arms),
+            Kind::Function { name, body } => {
+                self.functions.insert(name.clone(), body.clone());
+                self.status = Status::Success;
+                Flow::Next
+            }
+            Kind::Test(words) => {
+                self.status = test::double_bracket(self, words);
+                Flow::Next
+            }
+            Kind::Arith(word) => {
+                self.status = self.arithmetic_command(word);
+                Flow::Next
+            }
+        }
+    }
+
+    fn condition(&mut self, arms: &[(List, List)], otherwise: Option<&List>) -> Flow {
+        for (index, (condition, body)) in arms.iter().enumerate() {
+            self.codes.clear();
+            let flow = self.as_condition(|machine| machine.list(condition));
+            if flow != Flow::Next {
+                return flow;
+            }
+            self.classify_codes(|| look::list(body).fails);
+            let status = std::mem::take(&mut self.status);
+            match &status {
+                Status::Success => {
+                    let flow = self.list(body);
+                    return self.absorb(flow, &status);
+                }
+                Status::Failure(_) => {}
+                Status::Open if self.in_loop() => {}
+                Status::Hidden(why) if self.in_loop() => {
+                    if look::list(body).leaves || otherwise.is_some_and(|list| look::list(list).leaves) {
+                        self.hide_bound(why);
+                    }
+                }
+                Status::Open | Status::Hidden(_) => {
+                    let rest = arms.get(index + 1..).unwrap_or_default();
+                    return self.open_condition(&status, body, rest, otherwise);
+                }
+            }
+        }
+        self.status = Status::Success;
+        match otherwise {
+            Some(list) => {
+                let flow = self.list(list);
+                self.absorb(flow, &Status::Success)
+            }
+            None => Flow::Next,
+        }
+    }
+
+    /// Outside of loops: follows the way that waits, and forgets what the other would have set.
+    fn open_condition(
+        &mut self,
+        status: &Status,
+        body: &List,
+        rest: &[(List, List)],
+        otherwise: Option<&List>,
+    ) -> Flow {
+        let others = rest.iter().map(|(_, list)| list).chain(otherwise);
+        let mut taken = Some(body);
+        for list in others.clone() {
+            if self.weight(list) > taken.map_or(0, |taken| self.weight(taken)) {
+                taken = Some(list);
+            }
+        }
+        if otherwise.is_none() && self.weight(body) < 0 && rest.is_empty() {
+            taken = None;
+        }
+        let mut flow = Flow::Next;
+        self.status = Status::Success;
+        if let Some(list) = taken {
+            flow = self.list(list);
+            flow = self.absorb(flow, status);
+        }
+        for list in std::iter::once(body).chain(others) {
+            self.blur(list);
+        }
+        flow
+    }
+
+    pub(super) fn case(&mut self, subject: &Word, arms: &[CaseArm]) -> Flow {
+        let subject = self.word(subject);
+        self.read_case_codes(arms);
+        let Some(text) = subject.get().map(str::to_owned) else {
+            return self.open_case(arms);
+        };
+        for arm in arms {
+            for pattern in &arm.patterns {
+                let (pattern, _) = self.pattern(pattern);
+                self.charge(pattern.len().min(512) * text.len().min(4096) / 1024);
+                if test::matches(&pattern, &text) {
+                    self.status = Status::Success;
+                    let flow = self.list(&arm.body);
+                    return self.absorb(flow, &Status::Success);
+                }
+            }
+        }
+        self.status = Status::Success;
+        Flow::Next
+    }
+
+    fn open_case(&mut self, arms: &[CaseArm]) -> Flow {
+        let heaviest = arms.iter().max_by_key(|arm| {
+            self.weight(&arm.body) * 2 + i64::from(arm.patterns.iter().any(|p| p.bare() == Some("*")))
+        });
+        self.status = Status::Success;
+        let Some(arm) = heaviest else {
+            return Flow::Next;
+        };
+        let flow = self.list(&arm.body);
+        let flow = self.absorb(flow, &Status::Open);
+        for arm in arms {
+            self.blur(&arm.body);
+        }
+        flow
+    }
+
+    /// What the manifest does not decide is not known afterwards.
+    fn blur(&mut self, list: &List) {
+        for name in look::assigned(list) {
+            let value = self.vars.get(&name).cloned().unwrap_or_default();
+            let why = format!("`${name}` is set under a condition that the manifest does not decide");
+            self.vars.insert(name.clone(), Value::unknown(value.text, why));
+        }
+    }
+}

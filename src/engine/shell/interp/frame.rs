@@ -1,0 +1,161 @@
+//! What is learnt about a loop while it runs.
+
+use std::rc::Rc;
+
+use super::super::reading::Probe;
+use crate::engine::{Limit, Seconds};
+
+/// A loop that runs.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub at: usize,
+    pub start: Seconds,
+    pub surplus: Seconds,
+    pub limitless: u32,
+    /// How many waits were known before.
+    pub waits: usize,
+    /// Pauses per round, equal neighbours counted together.
+    pub pauses: Vec<(Seconds, u64)>,
+    /// Pause in the round at hand.
+    pub pause: Seconds,
+    /// Rounds with a probe.
+    pub tries: u64,
+    pub tried: bool,
+    /// Probes in the round at hand and at most in any round.
+    pub probes: u64,
+    pub probe: Option<Probe>,
+    /// All calls of network services inside.
+    pub calls: Vec<Probe>,
+    /// Something that is no network probe decides: a program, a file.
+    pub readiness: bool,
+    pub ready: Vec<u16>,
+    pub fatal: Vec<u16>,
+    /// The last comparison with the clock.
+    pub clock: Option<ClockCheck>,
+    /// The clock was read.
+    pub reads_clock: bool,
+    pub assumed: bool,
+    /// Why its bound is not known.
+    pub hidden: Option<Rc<str>>,
+    pub endless: bool,
+    /// The longest round: its own time, and with hanging probes.
+    pub longest: (Seconds, Seconds),
+    /// Where the round at hand began.
+    pub round: (Seconds, Seconds),
+    pub rounds: u64,
+}
+
+/// A comparison of a number with the clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClockCheck {
+    /// How it ended when it was made first.
+    pub first: bool,
+    /// How it ended last.
+    pub last: bool,
+    /// By how many seconds the two sides differed last.
+    pub gap: i64,
+    /// When that was.
+    pub at: Seconds,
+}
+
+impl Frame {
+    pub(super) fn new(at: usize, start: Seconds, surplus: Seconds, limitless: u32, waits: usize) -> Self {
+        Self {
+            at,
+            start,
+            surplus,
+            limitless,
+            waits,
+            pauses: Vec::new(),
+            pause: Seconds::ZERO,
+            tries: 0,
+            tried: false,
+            probes: 0,
+            probe: None,
+            calls: Vec::new(),
+            readiness: false,
+            ready: Vec::new(),
+            fatal: Vec::new(),
+            clock: None,
+            reads_clock: false,
+            assumed: false,
+            hidden: None,
+            endless: false,
+            longest: (Seconds::ZERO, Seconds::ZERO),
+            round: (start, surplus),
+            rounds: 0,
+        }
+    }
+
+    /// A round is over.
+    pub(super) fn close_round(&mut self, now: Seconds, surplus: Seconds) {
+        self.rounds += 1;
+        let own = now - self.round.0;
+        let worst = own + (surplus - self.round.1);
+        self.longest = (self.longest.0.max(own), self.longest.1.max(worst));
+        self.round = (now, surplus);
+        self.tries += u64::from(self.tried);
+        self.tried = false;
+        let pause = std::mem::take(&mut self.pause);
+        if pause > Seconds::ZERO {
+            if let Some((_, count)) = self.pauses.last_mut().filter(|(last, _)| *last == pause) {
+                *count += 1;
+            } else if self.pauses.len() < 64 {
+                self.pauses.push((pause, 1));
+            }
+        }
+    }
+
+    /// How many rounds paused.
+    pub(super) fn pause_count(&self) -> u64 {
+        self.pauses.iter().map(|(_, count)| count).sum()
+    }
+
+    /// The pause of every round, when it is always the same.
+    pub(super) fn interval(&self) -> Option<Seconds> {
+        match self.pauses.as_slice() {
+            [(pause, _)] => Some(*pause),
+            _ => None,
+        }
+    }
+
+    pub(super) fn note_probe(&mut self, probe: &Probe) {
+        self.tried = true;
+        self.probes += 1;
+        if self
+            .probe
+            .as_ref()
+            .is_none_or(|known| known.target.is_none() && probe.target.is_some())
+        {
+            self.probe = Some(probe.clone());
+        }
+        if self.calls.len() < 16 && !self.calls.contains(probe) {
+            self.calls.push(probe.clone());
+        }
+    }
+
+    pub(super) fn note_clock(&mut self, outcome: bool, gap: i64, at: Seconds) {
+        let first = self.clock.map_or(outcome, |check| check.first);
+        self.clock = Some(ClockCheck {
+            first,
+            last: outcome,
+            gap,
+            at,
+        });
+    }
+
+    /// By how much the clock was passed when the loop ended, if the clock ended it.
+    pub(super) fn overshoot(&self, now: Seconds) -> Option<Seconds> {
+        let check = self.clock?;
+        let ended = check.at == now && check.first != check.last;
+        ended.then(|| Seconds::new(check.gap.saturating_abs()))
+    }
+
+    /// The limit of its probe.
+    pub(super) fn probe_limit(&self) -> Option<Seconds> {
+        match self.probe.as_ref()?.limit {
+            Limit::At(limit) => Some(limit),
+            Limit::Never => None,
+        }
+    }
+}

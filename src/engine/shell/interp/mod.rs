@@ -1,0 +1,282 @@
+//! Runs a script on a virtual clock in a world where the dependency never comes up: probes fail at once,
+//! sleeps move the clock, and what a probe may hang adds up beside it. Counters, clocks and exits in the last
+//! round then fall out as they would in the real shell.
+//!
+//! What the manifest does not show is not guessed: a loop whose bound is hidden becomes an
+//! [`Unread`](super::Unread). Outside of loops both ways of an open condition are thought possible, and the
+//! one that waits is followed.
+
+mod builtins;
+mod commands;
+mod expand;
+mod external;
+mod flow;
+mod frame;
+mod look;
+mod loops;
+mod output;
+mod test;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::reading::{EnvValue, Place, Probe, Reading, Unread, Wait};
+use super::syntax::{Command, List};
+use super::value::{Status, Value};
+use crate::engine::{Limit, Seconds};
+pub(super) use external::is_shell;
+use frame::Frame;
+
+/// The most commands that are run for one container.
+const MOST_STEPS: u32 = 60_000;
+
+/// The most rounds of one loop. A loop that goes on for longer is taken for endless.
+pub(super) const MOST_ROUNDS: u64 = 4_000;
+
+/// How deep commands may run inside commands, functions included.
+const DEEPEST: u32 = 48;
+
+/// The most waits and calls that are kept.
+const MOST_FINDS: usize = 256;
+
+/// How a command hands on to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    Next,
+    Break(u32),
+    Continue(u32),
+    Return,
+    /// The shell ends.
+    Exit,
+    /// The time of an enclosing `timeout` is over.
+    Killed,
+    /// The limit of steps is reached.
+    Spent,
+}
+
+/// Where a script's offsets lie in the manifest.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    element: usize,
+    /// Offsets of the starts of lines; empty when everything stands at `fixed`.
+    lines: Rc<[usize]>,
+    text: Rc<str>,
+    fixed: Option<Place>,
+}
+
+impl Source {
+    /// A script that is one element of `command` or `args`.
+    pub(super) fn element(element: usize, text: &str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
+        Self {
+            element,
+            lines,
+            text: text.into(),
+            fixed: None,
+        }
+    }
+
+    /// A script that another script makes.
+    pub(super) fn fixed(place: Place) -> Self {
+        Self {
+            element: place.element,
+            lines: Rc::new([]),
+            text: "".into(),
+            fixed: Some(place),
+        }
+    }
+
+    pub(super) fn place(&self, at: usize) -> Place {
+        if let Some(place) = self.fixed {
+            return place;
+        }
+        let line = self.lines.partition_point(|start| *start <= at).saturating_sub(1);
+        let start = self.lines.get(line).copied().unwrap_or_default();
+        let before = self.text.get(start..at).unwrap_or_default();
+        Place {
+            element: self.element,
+            line,
+            column: before.chars().count(),
+        }
+    }
+}
+
+/// The state of the shell and of the world around it.
+pub(super) struct Machine<'e> {
+    env: &'e dyn Fn(&str) -> EnvValue<'e>,
+    source: Source,
+    vars: BTreeMap<String, Value>,
+    functions: BTreeMap<String, Rc<Command>>,
+    arguments: Vec<Value>,
+    locals: Vec<Vec<(String, Option<Value>)>>,
+    status: Status,
+    /// How many command substitutions have run: the last one gives an assignment its status.
+    substitutions: u64,
+    exit_code: i32,
+    errexit: bool,
+    pipefail: bool,
+    /// Above zero where a failure decides something instead of ending the shell.
+    in_condition: u32,
+    /// Time that has passed when probes answer at once.
+    now: Seconds,
+    /// What probes may add when they hang to their limits.
+    surplus: Seconds,
+    /// How many probes without a limit have run.
+    limitless: u32,
+    /// When an enclosing `timeout` ends everything.
+    deadline: Option<Seconds>,
+    /// The shortest `timeout` around the command at hand: no probe takes longer.
+    cap: Option<Seconds>,
+    steps: u32,
+    depth: u32,
+    frames: Vec<Frame>,
+    /// What the enclosing substitution collects; `None` where output goes elsewhere.
+    output: Option<Value>,
+    /// What the command before in a pipe wrote.
+    input: Option<Value>,
+    /// What ended inside a substitution and has to end what is around it.
+    interrupted: Option<Flow>,
+    /// HTTP statuses that the condition at hand compares with.
+    codes: Vec<u16>,
+    /// The last wait, while it is open whether the script ends with it.
+    undecided: Option<usize>,
+    waits: Vec<Wait>,
+    calls: Vec<Probe>,
+    unread: Vec<Unread>,
+}
+
+impl<'e> Machine<'e> {
+    pub(super) fn new(env: &'e dyn Fn(&str) -> EnvValue<'e>, source: Source) -> Self {
+        Self {
+            env,
+            source,
+            vars: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            arguments: Vec::new(),
+            locals: Vec::new(),
+            status: Status::Success,
+            substitutions: 0,
+            exit_code: 0,
+            errexit: false,
+            pipefail: false,
+            in_condition: 0,
+            now: Seconds::ZERO,
+            surplus: Seconds::ZERO,
+            limitless: 0,
+            deadline: None,
+            cap: None,
+            steps: 0,
+            depth: 0,
+            frames: Vec::new(),
+            output: None,
+            input: None,
+            interrupted: None,
+            codes: Vec::new(),
+            undecided: None,
+            waits: Vec::new(),
+            calls: Vec::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    pub(super) fn set_options(&mut self, errexit: bool, arguments: Vec<Value>) {
+        self.errexit = errexit;
+        self.arguments = arguments;
+    }
+
+    /// Runs a whole script and ends what is left open.
+    pub(super) fn run(&mut self, script: &List) {
+        let flow = self.list(script);
+        self.finish(flow);
+    }
+
+    /// Runs a command line without a shell.
+    pub(super) fn run_command(&mut self, words: &[Value]) {
+        let flow = self.dispatch(0, words);
+        self.finish(flow);
+    }
+
+    /// The script is over: a wait that nobody has judged falls through if the script ends well.
+    pub(super) fn finish(&mut self, flow: Flow) {
+        let failed = match flow {
+            Flow::Exit => self.exit_code != 0,
+            Flow::Killed => true,
+            _ => matches!(self.status, Status::Failure(_) | Status::Open),
+        };
+        if failed {
+            self.decide_failure();
+        }
+        self.undecided = None;
+        if flow == Flow::Spent {
+            self.unread.push(Unread {
+                place: self.source.place(0),
+                why: "the script is too long to be followed to its end".to_owned(),
+            });
+        }
+    }
+
+    pub(super) fn into_reading(self) -> Reading {
+        Reading {
+            waits: self.waits,
+            calls: self.calls,
+            visible: true,
+            unread: self.unread,
+        }
+    }
+
+    fn place(&self, at: usize) -> Place {
+        self.source.place(at)
+    }
+
+    fn in_loop(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
+    fn unreadable(&mut self, at: usize, why: impl Into<String>) {
+        let unread = Unread {
+            place: self.place(at),
+            why: why.into(),
+        };
+        if self.unread.len() < MOST_FINDS && !self.unread.contains(&unread) {
+            self.unread.push(unread);
+        }
+    }
+
+    /// The last wait ends the script with a failure: nothing falls through.
+    fn decide_failure(&mut self) {
+        if let Some(wait) = self.undecided.take().and_then(|index| self.waits.get_mut(index)) {
+            wait.falls_through = false;
+        }
+    }
+
+    /// Lets time pass: `nominal` on the clock, `surplus` for the worst case.
+    fn pass(&mut self, nominal: Seconds, worst: Limit) -> Flow {
+        match worst {
+            Limit::At(worst) => self.surplus = self.surplus + worst.minus_or_zero(nominal),
+            Limit::Never => self.limitless += 1,
+        }
+        let after = self.now + nominal.max(Seconds::ZERO);
+        match self.deadline {
+            Some(deadline) if after >= deadline => {
+                self.now = deadline;
+                Flow::Killed
+            }
+            _ => {
+                self.now = after;
+                Flow::Next
+            }
+        }
+    }
+
+    /// Counts a step; false when there are none left.
+    fn step(&mut self) -> bool {
+        self.steps += 1;
+        self.steps <= MOST_STEPS
+    }
+
+    /// Counts work that is not a command: the size of what is copied or looked through.
+    fn charge(&mut self, size: usize) {
+        self.steps = self.steps.saturating_add(u32::try_from(size).unwrap_or(u32::MAX));
+    }
+}

@@ -1,0 +1,421 @@
+//! `[ ]`, `test` and `[[ ]]`, and shell patterns.
+
+use super::super::arith::integer;
+use super::super::syntax::Word;
+use super::super::value::{Status, Value};
+use super::Machine;
+use super::loops::status_code;
+
+/// How deep parentheses and negations may nest.
+const DEEPEST: u32 = 24;
+
+/// One argument of a test.
+struct Token {
+    value: Value,
+    /// The pattern that it stands for on the right of `==` in `[[ ]]`.
+    pattern: Option<String>,
+    /// May be an operator.
+    bare: bool,
+}
+
+const BINARY: [&str; 16] = [
+    "=", "==", "!=", "=~", "<", ">", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef", "\\<",
+];
+
+/// `[ ]` without its brackets.
+pub(super) fn single_bracket(machine: &mut Machine<'_>, arguments: &[Value]) -> Status {
+    let tokens = arguments
+        .iter()
+        .map(|value| Token {
+            value: value.clone(),
+            pattern: None,
+            bare: true,
+        })
+        .collect::<Vec<_>>();
+    evaluate(machine, &tokens)
+}
+
+pub(super) fn double_bracket(machine: &mut Machine<'_>, words: &[Word]) -> Status {
+    let tokens = words
+        .iter()
+        .map(|word| {
+            let (pattern, value) = machine.pattern(word);
+            Token {
+                value,
+                pattern: Some(pattern),
+                bare: word.bare().is_some(),
+            }
+        })
+        .collect::<Vec<_>>();
+    evaluate(machine, &tokens)
+}
+
+fn evaluate(machine: &mut Machine<'_>, tokens: &[Token]) -> Status {
+    if tokens.is_empty() {
+        return Status::Failure(1);
+    }
+    let mut reader = Reader {
+        machine,
+        tokens,
+        at: 0,
+        depth: 0,
+    };
+    let status = reader.any();
+    if reader.at < tokens.len() {
+        Status::Failure(2)
+    } else {
+        status
+    }
+}
+
+struct Reader<'m, 'e, 't> {
+    machine: &'m mut Machine<'e>,
+    tokens: &'t [Token],
+    at: usize,
+    depth: u32,
+}
+
+impl<'t> Reader<'_, '_, 't> {
+    fn operator(&self, ahead: usize) -> Option<&'t str> {
+        let token = self.tokens.get(self.at + ahead)?;
+        token.bare.then_some(token.value.get()).flatten()
+    }
+
+    fn any(&mut self) -> Status {
+        let mut status = self.all();
+        while matches!(self.operator(0), Some("-o" | "||")) {
+            self.at += 1;
+            let right = self.all();
+            status = match (status, right) {
+                (Status::Success, _) | (_, Status::Success) => Status::Success,
+                (Status::Failure(_), other) | (other, Status::Failure(_)) => other,
+                (other, _) => other,
+            };
+        }
+        status
+    }
+
+    fn all(&mut self) -> Status {
+        let mut status = self.one();
+        while matches!(self.operator(0), Some("-a" | "&&")) {
+            self.at += 1;
+            let right = self.one();
+            status = match (status, right) {
+                (failure @ Status::Failure(_), _) | (_, failure @ Status::Failure(_)) => failure,
+                (Status::Success, other) | (other, _) => other,
+            };
+        }
+        status
+    }
+
+    fn one(&mut self) -> Status {
+        self.depth += 1;
+        let status = if self.depth > DEEPEST {
+            Status::Failure(2)
+        } else {
+            self.primary()
+        };
+        self.depth -= 1;
+        status
+    }
+
+    fn primary(&mut self) -> Status {
+        let tokens = self.tokens;
+        let Some(first) = tokens.get(self.at) else {
+            return Status::Failure(2);
+        };
+        if let (Some(operator), Some(right)) = (self.operator(1), tokens.get(self.at + 2))
+            && BINARY.contains(&operator)
+        {
+            self.at += 3;
+            return compare(self.machine, first, operator, right);
+        }
+        match self.operator(0) {
+            Some("!") if tokens.len() > self.at + 1 => {
+                self.at += 1;
+                let in_loop = self.machine.in_loop();
+                return self.one().inverted(in_loop);
+            }
+            Some("(") if tokens.len() > self.at + 1 => {
+                self.at += 1;
+                let status = self.any();
+                if self.operator(0) == Some(")") {
+                    self.at += 1;
+                    return status;
+                }
+                return Status::Failure(2);
+            }
+            Some(flag) if flag.len() == 2 && flag.starts_with('-') => {
+                if let Some(operand) = tokens.get(self.at + 1) {
+                    self.at += 2;
+                    return unary(self.machine, flag, &operand.value);
+                }
+            }
+            _ => {}
+        }
+        self.at += 1;
+        unary(self.machine, "-n", &first.value)
+    }
+}
+
+fn unary(machine: &mut Machine<'_>, flag: &str, operand: &Value) -> Status {
+    let wants_text = match flag {
+        "-n" => true,
+        "-z" => false,
+        "-v" => {
+            let set = operand.get().is_some_and(|name| machine.vars.contains_key(name));
+            return if set { Status::Success } else { Status::Open };
+        }
+        _ => {
+            if let Some(frame) = machine.frames.last_mut() {
+                frame.readiness = true;
+            }
+            return Status::Open;
+        }
+    };
+    match operand.get() {
+        Some(text) => Status::of(text.is_empty() != wants_text),
+        // Parts are known and not empty.
+        None if !machine.in_loop() => Status::Open,
+        // In a loop: a program that has nothing to print yet; a name of the environment that is set.
+        None => Status::of(operand.printed != wants_text),
+    }
+}
+
+fn compare(machine: &mut Machine<'_>, left: &Token, operator: &str, right: &Token) -> Status {
+    note_codes(machine, &left.value, &right.value);
+    match operator {
+        "=" | "==" | "!=" => {
+            let wanted = operator != "!=";
+            match (left.value.get(), right.value.get()) {
+                (Some(a), Some(b)) => {
+                    machine.charge(a.len().min(4096) * b.len().min(512) / 1024);
+                    let equal = right
+                        .pattern
+                        .as_ref()
+                        .map_or_else(|| a == b, |pattern| matches(pattern, a));
+                    Status::of(equal == wanted)
+                }
+                _ => not_equal_yet(machine, wanted),
+            }
+        }
+        "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" => {
+            numbers(machine, &left.value, operator, &right.value)
+        }
+        "<" | ">" => match (left.value.get(), right.value.get()) {
+            (Some(a), Some(b)) => Status::of(if operator == "<" { a < b } else { a > b }),
+            _ => Status::Open,
+        },
+        _ => Status::Open,
+    }
+}
+
+/// In a loop a text that is not known is not the one that is waited for.
+fn not_equal_yet(machine: &Machine<'_>, wanted: bool) -> Status {
+    if machine.in_loop() {
+        Status::of(!wanted)
+    } else {
+        Status::Open
+    }
+}
+
+fn numbers(machine: &mut Machine<'_>, left: &Value, operator: &str, right: &Value) -> Status {
+    let (a, b) = match (left.get(), right.get()) {
+        (Some(a), Some(b)) => (a, b),
+        _ if operator == "-eq" => return not_equal_yet(machine, true),
+        _ if operator == "-ne" => return not_equal_yet(machine, false),
+        _ if left.printed || right.printed => {
+            // How many there are: not enough yet, whichever way the script asks.
+            let in_loop = machine.in_loop();
+            let program_left = left.printed;
+            let asks_for_more = matches!(operator, "-gt" | "-ge") == program_left;
+            return if in_loop {
+                Status::of(!asks_for_more)
+            } else {
+                Status::Open
+            };
+        }
+        _ => {
+            let why = left
+                .unknown
+                .clone()
+                .or_else(|| right.unknown.clone())
+                .unwrap_or_default();
+            return Status::Hidden(why);
+        }
+    };
+    let (Some(a), Some(b)) = (integer_of(a), integer_of(b)) else {
+        return Status::Failure(2);
+    };
+    let truth = match operator {
+        "-eq" => a == b,
+        "-ne" => a != b,
+        "-lt" => a < b,
+        "-le" => a <= b,
+        "-gt" => a > b,
+        _ => a >= b,
+    };
+    if left.clock || right.clock {
+        machine.note_clock(truth, a.saturating_sub(b));
+    }
+    if left.assumed || right.assumed {
+        for frame in &mut machine.frames {
+            frame.assumed = true;
+        }
+    }
+    Status::of(truth)
+}
+
+/// Tests read decimal numbers: `08` is eight.
+fn integer_of(text: &str) -> Option<i64> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| integer(text))
+}
+
+fn note_codes(machine: &mut Machine<'_>, left: &Value, right: &Value) {
+    for (code, number) in [(left, right), (right, left)] {
+        if code.code
+            && let Some(status) = number.get().and_then(status_code)
+        {
+            machine.codes.push(status);
+        }
+    }
+}
+
+/// A text as a pattern that matches it alone.
+pub(super) fn escaped(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '[' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+/// Shell patterns: `*`, `?`, `[a-z]`, `\`. Linear in the product of the lengths.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (
+        pattern.chars().take(512).collect(),
+        text.chars().take(4096).collect(),
+    );
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    loop {
+        let step = if t < text.len() {
+            match_one(&pattern, p, text.get(t).copied())
+        } else {
+            None
+        };
+        if t < text.len() && pattern.get(p) == Some(&'*') {
+            star = Some((p, t));
+            p += 1;
+        } else if let Some(width) = step {
+            p += width;
+            t += 1;
+        } else if t == text.len() && pattern.get(p..).unwrap_or_default().iter().all(|c| *c == '*') {
+            return true;
+        } else if let Some((at, from)) = star.filter(|(_, from)| *from < text.len()) {
+            star = Some((at, from + 1));
+            p = at + 1;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+}
+
+/// How many characters of the pattern one character of the text takes; `None` when they do not match.
+fn match_one(pattern: &[char], at: usize, c: Option<char>) -> Option<usize> {
+    let c = c?;
+    match pattern.get(at)? {
+        '?' => Some(1),
+        '*' => None,
+        '\\' => (pattern.get(at + 1) == Some(&c)).then_some(2),
+        '[' => {
+            let inner = pattern.get(at + 1..)?;
+            let Some(close) = inner.iter().skip(1).position(|c| *c == ']') else {
+                return (c == '[').then_some(1);
+            };
+            let set = inner.get(..=close)?;
+            let (negated, set) = match set.first() {
+                Some('!' | '^') => (true, set.get(1..)?),
+                _ => (false, set),
+            };
+            let mut found = false;
+            let mut index = 0;
+            while let Some(low) = set.get(index) {
+                match (set.get(index + 1), set.get(index + 2)) {
+                    (Some('-'), Some(high)) => {
+                        found |= (*low..=*high).contains(&c);
+                        index += 3;
+                    }
+                    _ => {
+                        found |= *low == c;
+                        index += 1;
+                    }
+                }
+            }
+            (found != negated).then_some(close + 3)
+        }
+        other => (*other == c).then_some(1),
+    }
+}
+
+/// `${x%pattern}` and `${x#pattern}`.
+/// `None` where that would take long.
+pub(super) fn trimmed(text: &str, pattern: &str, suffix: bool, longest: bool) -> Option<String> {
+    if text.len() > 256 || pattern.len() > 64 {
+        return None;
+    }
+    let mut cuts: Vec<usize> = text
+        .char_indices()
+        .map(|(at, _)| at)
+        .chain([text.len()])
+        .collect();
+    if suffix != longest {
+        cuts.reverse();
+    }
+    for cut in cuts {
+        let (head, tail) = text.split_at(cut);
+        let (part, rest) = if suffix { (tail, head) } else { (head, tail) };
+        if matches(pattern, part) {
+            return Some(rest.to_owned());
+        }
+    }
+    Some(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_those_of_the_shell() {
+        for (pattern, text, expected) in [
+            ("200", "200", true),
+            ("2*", "204", true),
+            ("2??", "20", false),
+            ("[45]*", "503", true),
+            ("[!4]*", "403", false),
+            ("[0-9]", "x", false),
+            ("*a*b*", "xxaxxbxx", true),
+            ("\\*", "*", true),
+            ("\\*", "x", false),
+            ("", "", true),
+            ("*", "", true),
+            ("[", "[", true),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn ends_are_trimmed() {
+        assert_eq!(trimmed("db:5432", ":*", true, false).as_deref(), Some("db"));
+        assert_eq!(trimmed("a.b.c", ".*", true, true).as_deref(), Some("a"));
+        assert_eq!(trimmed("a.b.c", "*.", false, true).as_deref(), Some("c"));
+        assert_eq!(trimmed("http://x", "*://", false, false).as_deref(), Some("x"));
+    }
+}

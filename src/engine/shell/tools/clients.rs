@@ -1,0 +1,62 @@
+//! Other clients of network services: no limit of their own is known.
+
+use super::super::value::Value;
+use super::options::Options;
+use super::{Call, Prints, target};
+
+/// Their names.
+const CLIENTS: [&str; 26] = [
+    "argocd",
+    "aws",
+    "consul",
+    "etcdctl",
+    "flux",
+    "gitea",
+    "grpc_health_probe",
+    "grpcurl",
+    "http",
+    "https",
+    "kafka-broker-api-versions",
+    "kafka-broker-api-versions.sh",
+    "kafka-topics",
+    "kafka-topics.sh",
+    "kcat",
+    "ldapsearch",
+    "mc",
+    "nats",
+    "openstack",
+    "rabbitmq-diagnostics",
+    "rabbitmqadmin",
+    "rabbitmqctl",
+    "s3cmd",
+    "ssh",
+    "temporal",
+    "vault",
+];
+
+pub(super) fn read(name: &str, arguments: &[Value]) -> Option<Call> {
+    if !CLIENTS.contains(&name) {
+        return None;
+    }
+    let long = [
+        "endpoints",
+        "address",
+        "addr",
+        "bootstrap-server",
+        "endpoint-url",
+        "server",
+    ];
+    let options = Options::parse(arguments, "bH", &long, true);
+    let named = long.iter().find_map(|flag| options.value(&[flag]));
+    let operand = options
+        .operands
+        .iter()
+        .copied()
+        .find(|word| word.text.contains("://"));
+    let mut call = Call::of(
+        name,
+        named.or(operand).map(|address| target::of_url(&address.text)),
+    );
+    call.prints = Prints::Nothing;
+    Some(call)
+}

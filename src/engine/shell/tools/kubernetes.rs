@@ -1,0 +1,215 @@
+//! Clients of the API server: `kubectl`, `oc`, `cmctl`, `helm`. The tool's name tells their calls from those of
+//! ordinary services.
+
+use super::super::duration::go_or_seconds;
+use super::super::reading::Target;
+use super::super::value::Value;
+use super::options::Options;
+use super::{Call, Prints, Waiting};
+use crate::engine::{Limit, Seconds, Span};
+
+/// `kubectl wait --timeout`: 30 s (kubernetes/kubectl, `pkg/cmd/wait/wait.go`).
+const KUBECTL_WAIT: Seconds = Seconds::new(30);
+
+/// A negative `kubectl wait --timeout` "means wait for a week" (its help text).
+const A_WEEK: Seconds = Seconds::new(7 * 86_400);
+
+/// `helm --timeout`: 5 min (helm/helm, `pkg/cmd/install.go`).
+const HELM: Seconds = Seconds::new(300);
+
+const LONG: [&str; 22] = [
+    "as",
+    "chunk-size",
+    "cluster",
+    "container",
+    "context",
+    "field-selector",
+    "filename",
+    "for",
+    "from-literal",
+    "grace-period",
+    "kubeconfig",
+    "namespace",
+    "output",
+    "patch",
+    "request-timeout",
+    "selector",
+    "server",
+    "template",
+    "timeout",
+    "token",
+    "type",
+    "user",
+];
+
+pub(super) fn kubectl(name: &str, arguments: &[Value]) -> Option<Call> {
+    let options = Options::parse(arguments, "nlfoscpk", &LONG, false);
+    let words = options
+        .operands
+        .iter()
+        .map(|word| word.text.as_str())
+        .collect::<Vec<_>>();
+    let verb = *words.first()?;
+    if matches!(
+        verb,
+        "version" | "config" | "completion" | "kustomize" | "plugin" | "help"
+    ) {
+        return None;
+    }
+    let object = words.get(1..).unwrap_or_default().join(" ");
+    let target = (!object.is_empty()).then(|| Target {
+        text: object,
+        host: None,
+        port: None,
+    });
+    let mut call = Call::of(name, target);
+    call = call.limited(
+        "--request-timeout",
+        options.value(&["request-timeout"]),
+        go_or_seconds,
+    );
+    call.prints = Prints::Nothing;
+    let timeout = options.value(&["timeout"]);
+    match (verb, words.get(1)) {
+        ("wait", _) => wait(&mut call, timeout),
+        ("rollout", Some(&"status")) if !options.has(&["watch"]) || timeout.is_some() => {
+            rollout(&mut call, timeout)
+        }
+        _ => {}
+    }
+    Some(call)
+}
+
+fn wait(call: &mut Call, timeout: Option<&Value>) {
+    let Some(timeout) = timeout else {
+        waits(
+            call,
+            Limit::At(KUBECTL_WAIT),
+            "kubectl wait, by default 30s".to_owned(),
+            true,
+        );
+        return;
+    };
+    let text = timeout.get().unwrap_or_default();
+    match go_or_seconds(text).filter(|_| timeout.is_known()) {
+        Some(span) if span < Seconds::ZERO => {
+            waits(
+                call,
+                Limit::Never,
+                format!("kubectl wait --timeout={text} waits for {A_WEEK}"),
+                false,
+            );
+        }
+        Some(Seconds::ZERO) => call.limit = Limit::ZERO,
+        Some(span) => waits(
+            call,
+            Limit::At(span),
+            format!("kubectl wait --timeout={text}"),
+            timeout.assumed,
+        ),
+        None => hide(call, "kubectl wait --timeout", timeout),
+    }
+}
+
+/// "zero means never" (`kubectl rollout status --timeout`, 0 s by default).
+fn rollout(call: &mut Call, timeout: Option<&Value>) {
+    let Some(timeout) = timeout else {
+        waits(
+            call,
+            Limit::Never,
+            "kubectl rollout status without --timeout".to_owned(),
+            false,
+        );
+        return;
+    };
+    let text = timeout.get().unwrap_or_default();
+    match go_or_seconds(text).filter(|_| timeout.is_known()) {
+        Some(span) if span <= Seconds::ZERO => {
+            waits(
+                call,
+                Limit::Never,
+                format!("kubectl rollout status --timeout={text}"),
+                false,
+            );
+        }
+        Some(span) => waits(
+            call,
+            Limit::At(span),
+            format!("kubectl rollout status --timeout={text}"),
+            timeout.assumed,
+        ),
+        None => hide(call, "kubectl rollout status --timeout", timeout),
+    }
+}
+
+/// `cmctl check api --wait`: 0 s, one check, by default (cert-manager/cmctl, `pkg/check/api`).
+pub(super) fn cmctl(arguments: &[Value]) -> Option<Call> {
+    let options = Options::parse(arguments, "n", &["wait", "interval", "namespace"], false);
+    let mut call = Call::of("cmctl", None);
+    if let Some(wait) = options.value(&["wait"]) {
+        match wait.get().and_then(go_or_seconds) {
+            Some(span) => waits(
+                &mut call,
+                Limit::At(span),
+                format!("cmctl check api --wait={}", wait.text),
+                wait.assumed,
+            ),
+            None => hide(&mut call, "cmctl --wait", wait),
+        }
+    }
+    Some(call)
+}
+
+pub(super) fn helm(arguments: &[Value]) -> Option<Call> {
+    let long = ["timeout", "namespace", "set", "values", "version", "repo"];
+    let options = Options::parse(arguments, "nf", &long, false);
+    let verb = options.operands.first()?.text.as_str();
+    if !matches!(
+        verb,
+        "install" | "upgrade" | "uninstall" | "rollback" | "test" | "status" | "list" | "get"
+    ) {
+        return None;
+    }
+    let mut call = Call::of("helm", None);
+    if options.has(&["wait", "atomic"]) {
+        match options.value(&["timeout"]) {
+            None => waits(
+                &mut call,
+                Limit::At(HELM),
+                format!("helm {verb} --wait, by default 5m"),
+                true,
+            ),
+            Some(value) => match value.get().and_then(go_or_seconds) {
+                Some(span) => waits(
+                    &mut call,
+                    Limit::At(span),
+                    format!("helm {verb} --timeout {}", value.text),
+                    value.assumed,
+                ),
+                None => hide(&mut call, "helm --timeout", value),
+            },
+        }
+    }
+    Some(call)
+}
+
+fn waits(call: &mut Call, limit: Limit, arithmetic: String, assumed: bool) {
+    call.limit = limit;
+    call.nominal = limit.seconds().unwrap_or(Seconds::ZERO);
+    let span = Span::from(limit);
+    call.waits = Some(Waiting {
+        span,
+        attempts: None,
+        interval: None,
+        arithmetic,
+        assumed,
+    });
+}
+
+fn hide(call: &mut Call, flag: &str, value: &Value) {
+    let why = value.unknown.as_deref().unwrap_or("it is no span of time");
+    call.hidden = Some(format!(
+        "the limit of `{flag} {}` is not shown: {why}",
+        value.text
+    ));
+}

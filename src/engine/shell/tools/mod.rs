@@ -1,0 +1,119 @@
+//! Programs that call network services: whom, for how long, and whether they wait by themselves.
+
+mod clients;
+mod curl;
+mod databases;
+mod kubernetes;
+mod options;
+mod sockets;
+pub(super) mod target;
+mod waiters;
+mod wget;
+
+use super::reading::Target;
+use super::value::Value;
+use crate::engine::{Limit, Seconds, Span};
+
+/// What a program prints when nobody answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prints {
+    Nothing,
+    /// `000`, curl's HTTP status without an answer.
+    Code,
+    Unknown,
+}
+
+/// A call of a network service that does not answer.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub tool: String,
+    pub target: Option<Target>,
+    /// The longest that it takes.
+    pub limit: Limit,
+    /// How long it takes when the connection is refused.
+    pub nominal: Seconds,
+    pub prints: Prints,
+    /// Set when the program waits by itself.
+    pub waits: Option<Waiting>,
+    /// The limit is a documented default.
+    pub assumed: bool,
+    /// Why the limit is not shown, where the command line has one.
+    pub hidden: Option<String>,
+}
+
+/// How a program waits by itself.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub span: Span,
+    pub attempts: Option<u64>,
+    pub interval: Option<Seconds>,
+    pub arithmetic: String,
+    /// The span is a documented default.
+    pub assumed: bool,
+}
+
+impl Call {
+    /// A call that nothing limits.
+    fn of(tool: &str, target: Option<Target>) -> Self {
+        Self {
+            tool: tool.to_owned(),
+            target,
+            limit: Limit::Never,
+            nominal: Seconds::ZERO,
+            prints: Prints::Nothing,
+            waits: None,
+            assumed: false,
+            hidden: None,
+        }
+    }
+
+    /// Limits the call by a flag's value, if the flag is there.
+    fn limited(mut self, flag: &str, value: Option<&Value>, read: fn(&str) -> Option<Seconds>) -> Self {
+        match value.map(|value| (value, value.get().and_then(read))) {
+            None => {}
+            // Most tools take 0 for "no limit".
+            Some((_, Some(Seconds::ZERO))) => self.limit = Limit::Never,
+            Some((value, Some(limit))) => {
+                self.limit = Limit::At(limit);
+                self.assumed |= value.assumed;
+            }
+            Some((value, None)) => {
+                let why = value.unknown.as_deref().unwrap_or("it is no span of time");
+                self.hidden = Some(format!(
+                    "the limit of `{} {flag} {}` is not shown: {why}",
+                    self.tool, value.text
+                ));
+            }
+        }
+        self
+    }
+}
+
+/// Reads the call that a command line makes; `None` for programs that are not known to call anyone.
+/// `variable` gives the environment, for limits such as `PGCONNECT_TIMEOUT`.
+pub(super) fn read(
+    name: &str,
+    arguments: &[Value],
+    variable: &dyn Fn(&str) -> Option<Value>,
+) -> Option<Call> {
+    match name {
+        "curl" => curl::read(arguments),
+        "wget" => wget::read(arguments),
+        "kubectl" | "oc" => kubernetes::kubectl(name, arguments),
+        "cmctl" => kubernetes::cmctl(arguments),
+        "helm" => kubernetes::helm(arguments),
+        _ => waiters::read(name, arguments, variable)
+            .or_else(|| sockets::read(name, arguments))
+            .or_else(|| databases::read(name, arguments, variable))
+            .or_else(|| clients::read(name, arguments)),
+    }
+}
+
+/// True for the name of a program that calls network services.
+pub(super) fn is_tool(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    read(name, &[Value::known("wait"), Value::known("http://a:1")], &|_| {
+        None
+    })
+    .is_some()
+}

@@ -1,0 +1,177 @@
+//! Tools whose purpose is to wait.
+
+use super::super::duration::{go_or_seconds, seconds};
+use super::super::reading::Target;
+use super::super::value::Value;
+use super::options::Options;
+use super::{Call, Waiting, target};
+use crate::engine::{Limit, Seconds, Span};
+
+/// `WAITFORIT_TIMEOUT` of vishnubob/wait-for-it and `TIMEOUT` of eficode/wait-for: 15 s.
+const WAIT_FOR_IT: Seconds = Seconds::new(15);
+
+/// `-timeout` of jwilder/dockerize: 10 s.
+const DOCKERIZE: Seconds = Seconds::new(10);
+
+/// `--timeout` of wait4x: 10 s (`cmd/wait4x`).
+const WAIT4X: Seconds = Seconds::new(10);
+
+pub(super) fn read(
+    name: &str,
+    arguments: &[Value],
+    variable: &dyn Fn(&str) -> Option<Value>,
+) -> Option<Call> {
+    match name {
+        "wait-for-it" | "wait-for-it.sh" | "wait-for" | "wait-for.sh" | "wait_for_it.sh" => {
+            Some(wait_for_it(name, arguments))
+        }
+        "dockerize" => dockerize(arguments),
+        "wait4x" => Some(wait4x(arguments)),
+        "k8s-wait-for" | "wait_for.sh" | "k8s-wait-for.sh" => {
+            // groundnuty/k8s-wait-for has no limit at all.
+            let words = arguments
+                .iter()
+                .map(|word| word.text.as_str())
+                .collect::<Vec<_>>()
+                .join(" ");
+            let target = Target {
+                text: words,
+                host: None,
+                port: None,
+            };
+            Some(waiting(
+                name,
+                Some(target),
+                Limit::Never,
+                format!("{name} waits without end"),
+                false,
+            ))
+        }
+        "hookbudget-wait" => Some(hookbudget_wait(arguments, variable)),
+        _ => None,
+    }
+}
+
+fn wait_for_it(name: &str, arguments: &[Value]) -> Call {
+    let options = Options::parse(arguments, "thp", &["timeout", "host", "port"], false);
+    let address = options
+        .operands
+        .first()
+        .map(|address| target::of_url(&address.text));
+    let target =
+        address.or_else(|| target::of_values(options.value(&["h", "host"]), options.value(&["p", "port"])));
+    match options.value(&["t", "timeout"]) {
+        None => waiting(
+            name,
+            target,
+            Limit::At(WAIT_FOR_IT),
+            format!("{name}, by default 15s"),
+            true,
+        ),
+        Some(value) => by_flag(name, "-t", target, value, seconds),
+    }
+}
+
+/// Waits only with `-wait`; else it renders templates and runs a program.
+fn dockerize(arguments: &[Value]) -> Option<Call> {
+    let long = [
+        "wait",
+        "timeout",
+        "wait-retry-interval",
+        "wait-http-header",
+        "template",
+        "stdout",
+        "stderr",
+        "env",
+    ];
+    let options = Options::parse(arguments, "", &long, true);
+    let first = options.values("wait").next()?;
+    let target = Some(target::of_url(&first.text));
+    Some(match options.value(&["timeout"]) {
+        None => waiting(
+            "dockerize",
+            target,
+            Limit::At(DOCKERIZE),
+            "dockerize, by default 10s".to_owned(),
+            true,
+        ),
+        Some(value) => by_flag("dockerize", "-timeout", target, value, go_or_seconds),
+    })
+}
+
+fn wait4x(arguments: &[Value]) -> Call {
+    let long = [
+        "timeout",
+        "interval",
+        "invert-check",
+        "expect-status-code",
+        "expect-body-regex",
+    ];
+    let options = Options::parse(arguments, "ti", &long, false);
+    let target = options
+        .operands
+        .get(1)
+        .map(|address| target::of_url(&address.text));
+    match options.value(&["t", "timeout"]) {
+        None => waiting(
+            "wait4x",
+            target,
+            Limit::At(WAIT4X),
+            "wait4x, by default 10s".to_owned(),
+            true,
+        ),
+        Some(value) => by_flag("wait4x", "--timeout", target, value, go_or_seconds),
+    }
+}
+
+/// This project's own waiter: the flag, else the injected budget.
+fn hookbudget_wait(arguments: &[Value], variable: &dyn Fn(&str) -> Option<Value>) -> Call {
+    let long = ["timeout", "interval", "probe-timeout", "header", "ready", "fatal"];
+    let options = Options::parse(arguments, "", &long, false);
+    let name = "hookbudget-wait";
+    let target = options
+        .operands
+        .first()
+        .map(|address| target::of_url(&address.text));
+    if let Some(value) = options.value(&["timeout"]) {
+        return by_flag(name, "--timeout", target, value, go_or_seconds);
+    }
+    match variable("HOOKBUDGET_WAIT_TIMEOUT_SECONDS") {
+        Some(value) => by_flag(name, "HOOKBUDGET_WAIT_TIMEOUT_SECONDS", target, &value, seconds),
+        None => {
+            let mut call = Call::of(name, target);
+            call.hidden = Some("the budget of `hookbudget-wait` is injected at admission".to_owned());
+            call
+        }
+    }
+}
+
+/// The limit is the value of a flag; 0 switches it off.
+fn by_flag(
+    name: &str,
+    flag: &str,
+    target: Option<Target>,
+    value: &Value,
+    read: fn(&str) -> Option<Seconds>,
+) -> Call {
+    let arithmetic = format!("{name} {flag} {}", value.text);
+    match value.get().and_then(read) {
+        Some(Seconds::ZERO) => waiting(name, target, Limit::Never, arithmetic, value.assumed),
+        Some(limit) => waiting(name, target, Limit::At(limit), arithmetic, value.assumed),
+        None => Call::of(name, target).limited(flag, Some(value), read),
+    }
+}
+
+fn waiting(name: &str, target: Option<Target>, limit: Limit, arithmetic: String, assumed: bool) -> Call {
+    let mut call = Call::of(name, target);
+    call.limit = limit;
+    call.nominal = limit.seconds().unwrap_or(Seconds::ZERO);
+    call.waits = Some(Waiting {
+        span: Span::from(limit),
+        attempts: None,
+        interval: None,
+        arithmetic,
+        assumed,
+    });
+    call
+}

@@ -1,0 +1,110 @@
+//! Evidence for tests, written as JSON.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::case::Case;
+use super::causes::{Cause, Match};
+use super::diagnose::diagnose;
+use super::diagnosis::{Diagnosis, DiagnosisKnobs};
+use super::evidence::Evidence;
+
+/// The moment so many seconds after the Job's creation in every test.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + seconds).expect("a time of our age")
+}
+
+/// Reads evidence, and fails on a key that the types do not know.
+pub(crate) fn evidence(value: Value) -> Evidence {
+    let evidence: Evidence = serde_json::from_value(value.clone()).expect("evidence");
+    assert_known(
+        &value,
+        &serde_json::to_value(&evidence).expect("JSON"),
+        "evidence",
+    );
+    evidence
+}
+
+fn assert_known(given: &Value, read: &Value, path: &str) {
+    match (given, read) {
+        (Value::Object(given), Value::Object(read)) => {
+            for (key, value) in given {
+                let read = read
+                    .get(key)
+                    .unwrap_or_else(|| panic!("{path}.{key} is not a key of Evidence"));
+                assert_known(value, read, &format!("{path}.{key}"));
+            }
+        }
+        (Value::Array(given), Value::Array(read)) => {
+            for (index, (given, read)) in given.iter().zip(read).enumerate() {
+                assert_known(given, read, &format!("{path}[{index}]"));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A failed Job `demo/job` with these further fields of evidence.
+pub(crate) fn failed(reason: &str, ended: i64, more: Value) -> Evidence {
+    let job = json!({
+        "namespace": "demo", "name": "job", "restart_policy": "OnFailure", "backoff_limit": 6, "deadline": 840,
+        "created": at(0), "started": at(0),
+        "conditions": [{"type": "FailureTarget", "status": "True", "reason": reason, "at": at(ended)}],
+    });
+    let mut whole = json!({ "job": job });
+    merge(&mut whole, more);
+    evidence(whole)
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+/// The Job's Pod with one container `c` that has these further fields.
+pub(crate) fn pod(container: Value) -> Value {
+    let mut whole = json!({"name": "c"});
+    merge(&mut whole, container);
+    json!([{"namespace": "demo", "name": "job-x", "phase": "Running", "node": "n", "created": at(0), "containers": [whole]}])
+}
+
+/// The Job's Pod whose container `c` waits for this reason.
+pub(crate) fn waiting(reason: &str, message: &str) -> Value {
+    pod(json!({"image": "tool:1", "waits": [{"reason": reason, "message": message, "seen": at(40)}]}))
+}
+
+/// The Job's Pod whose container `c` ended so.
+pub(crate) fn exited(code: i32, reason: &str) -> Value {
+    pod(json!({"ends": [{"exit_code": code, "reason": reason, "started": at(1), "finished": at(5)}]}))
+}
+
+/// The log of the first run of container `c`.
+pub(crate) fn log(lines: &[&str]) -> Value {
+    json!([{"pod": "job-x", "container": "c", "lines": lines, "captured": at(5), "last_line": at(5)}])
+}
+
+/// An event about the Job.
+pub(crate) fn job_event(reason: &str, message: &str) -> Value {
+    json!([{"object": {"kind": "Job", "namespace": "demo", "name": "job"}, "type": "Warning", "reason": reason, "message": message, "last": at(30)}])
+}
+
+/// An event about the Job's Pod.
+pub(crate) fn pod_event(reason: &str, message: &str) -> Value {
+    json!([{"object": {"kind": "Pod", "namespace": "demo", "name": "job-x"}, "type": "Warning", "reason": reason, "message": message, "last": at(30)}])
+}
+
+/// What the cause finds.
+pub(crate) fn find(cause: &dyn Cause, evidence: &Evidence) -> Option<Match> {
+    cause.find(&Case::new(evidence, &DiagnosisKnobs::default(), at(900)))
+}
+
+/// The whole diagnosis.
+pub(crate) fn judge(evidence: &Evidence) -> Diagnosis {
+    diagnose(evidence, &DiagnosisKnobs::default(), at(900))
+}
