@@ -236,7 +236,13 @@ async fn warn_says_code_numbers_and_fix() {
     let cluster = Cluster::in_mode(Mode::Warn);
     let response = cluster.validate(&review("job-create-waits-by-failing")).await;
     assert_eq!(response["allowed"], true);
+    assert_eq!(response["auditAnnotations"]["decision"], "warn (enforce: deny)");
     let warnings = warnings(&response);
+    assert_eq!(
+        warnings[0],
+        "HB101 retries-end-before-deadline: retries 310s, deadline 840s, release 900s; fix: restartPolicy Never, \
+         backoffLimit 7"
+    );
     let found = warnings
         .iter()
         .find(|w| w.starts_with("HB301 logs-lost-on-failure: "));
@@ -248,8 +254,7 @@ async fn warn_says_code_numbers_and_fix() {
 #[tokio::test]
 async fn enforce_denies_what_is_certain_with_a_first_line_that_stands_alone() {
     let cluster = Cluster::in_mode(Mode::Enforce);
-    let mut review = review("job-create-waits-by-failing");
-    annotate(&mut review, "hookbudget.dev/release-timeout", "10m");
+    let review = review("job-create-waits-by-failing");
     let response = cluster.validate(&review).await;
     assert_eq!(response["allowed"], false);
     assert_eq!(response["status"]["code"], 403);
@@ -257,11 +262,12 @@ async fn enforce_denies_what_is_certain_with_a_first_line_that_stands_alone() {
     let message = response["status"]["message"].as_str().unwrap();
     let first = message.lines().next().unwrap();
     for part in [
-        "HB103 deadline-exceeds-release-timeout: Job powerdns/powerdns-zone-bootstrap, spec.activeDeadlineSeconds",
-        "840 s",
-        "875 s",
-        "600 s",
-        "Fix: ",
+        "HB101 retries-end-before-deadline: Job powerdns/powerdns-zone-bootstrap, spec.template.spec.containers[0]",
+        "http://powerdns:8081/api/v1/servers",
+        "0 + 10 + 20 + 40 + 80 + 160 = 310 s",
+        "deadline of 840 s can never fire",
+        "Fix: restartPolicy: Never",
+        "at most 600 s",
     ] {
         assert!(first.contains(part), "{part} not in {first}");
     }
@@ -288,7 +294,6 @@ async fn enforce_denies_what_is_certain_with_a_first_line_that_stands_alone() {
 async fn an_exemption_with_a_reason_lets_it_through() {
     let cluster = Cluster::in_mode(Mode::Enforce);
     let mut review = review("job-create-waits-by-failing");
-    annotate(&mut review, "hookbudget.dev/release-timeout", "10m");
     annotate(&mut review, "hookbudget.dev/exempt", "");
     assert_eq!(
         cluster.validate(&review).await["allowed"],
@@ -362,8 +367,20 @@ async fn wait_for_puts_one_wait_in_front_that_fits_into_the_deadline() {
     assert_eq!(rules[1]["onExitCodes"]["containerName"], "hookbudget-wait");
     let (.., fields) = cluster.last_judged();
     assert!(fields.contains(&"initContainers".to_owned()), "{fields:?}");
+    assert_eq!(
+        warnings(&response),
+        [
+            "hookbudget rewrote restartPolicy OnFailure -> Never, backoffLimit 6 -> 1, podFailurePolicy, initContainers…"
+        ]
+    );
     review["request"]["object"] = object;
     assert_eq!(cluster.mutate(&review).await["patch"], Value::Null);
+    let judged = cluster.validate(&review).await;
+    assert_eq!(
+        judged,
+        json!({"uid": UID, "allowed": true}),
+        "nothing is left to say"
+    );
 }
 
 #[tokio::test]
@@ -374,19 +391,26 @@ async fn names_that_a_chart_uses_are_set_where_they_stand() {
     let object = patched(&review, &response);
     let container = &object["spec"]["template"]["spec"]["containers"][0];
     let env = env(container);
-    // 900 - 60 slack - 30 grace = 810 s of deadline at the most, 240 s of it headroom; 570 / (5 + 3) = 71.
-    let attempts = env.iter().find(|(name, _)| *name == "ITERATIONS").unwrap().1;
-    let budget = env
-        .iter()
-        .find(|(name, _)| *name == "HOOKBUDGET_WAIT_ATTEMPTS")
-        .unwrap()
-        .1;
-    assert_eq!(attempts, budget);
-    assert!(attempts == "71" || attempts == "101", "{attempts}");
+    // 900 - 60 slack - 30 grace = 810 s of deadline, 240 s of it headroom: 570 / (5 + 3) = 71 tries.
+    assert_eq!(object["spec"]["activeDeadlineSeconds"], 810);
+    assert!(env.contains(&("ITERATIONS", "71")), "{env:?}");
+    assert!(env.contains(&("HOOKBUDGET_WAIT_ATTEMPTS", "71")), "{env:?}");
     assert_eq!(env.iter().filter(|(name, _)| *name == "INTERVAL").count(), 1);
-    assert_eq!(response["warnings"], Value::Null);
-    let denied = cluster.validate(&review).await;
-    assert_eq!(denied["allowed"], true);
+    assert_eq!(
+        warnings(&response),
+        ["hookbudget rewrote activeDeadlineSeconds 810"]
+    );
+    let mut rewritten = review.clone();
+    rewritten["request"]["object"] = object.clone();
+    assert_eq!(cluster.mutate(&rewritten).await["patch"], Value::Null);
+    let before = cluster.validate(&review).await["auditAnnotations"]["findings"].to_string();
+    let after = cluster.validate(&rewritten).await["auditAnnotations"]["findings"].to_string();
+    for code in ["HB104", "HB106"] {
+        assert!(
+            before.contains(code) && !after.contains(code),
+            "{before} / {after}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -441,7 +465,6 @@ async fn what_is_out_of_scope_goes_through_untouched() {
     ];
     for (case, change) in cases {
         let mut review = review("job-create-waits-by-failing");
-        annotate(&mut review, "hookbudget.dev/release-timeout", "10m");
         change(&mut review["request"]);
         for path in ["/mutate", "/validate"] {
             let response = cluster.ask(path, &review).await;

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use crate::engine::Seconds;
 use crate::engine::assess::Assessment;
 use crate::engine::budget::Clocks;
 use crate::engine::finding::{Decision, Edit, Finding};
 use crate::engine::job::Job;
 use crate::engine::policy::Mode;
+use crate::engine::rewrite::Change;
 
 /// Characters of one warning (`k8s.io/api/admission/v1`, `AdmissionResponse.Warnings`).
 const WARNING: usize = 120;
@@ -80,7 +83,7 @@ fn numbers(clocks: &Clocks) -> String {
     ];
     let texts = known
         .into_iter()
-        .filter_map(|(clock, span)| span.map(|span: Seconds| format!("{clock} {span}")));
+        .filter_map(|(clock, span)| span.map(|span: Seconds| format!("{clock} {}s", span.ceil())));
     texts.collect::<Vec<_>>().join(", ")
 }
 
@@ -105,6 +108,25 @@ fn short_fix(finding: &Finding) -> Option<String> {
     from_edits
         .or_else(|| Some(finding.help.clone()))
         .filter(|text| !text.is_empty() && text.chars().count() <= LONGEST)
+}
+
+/// What was rewritten of how the Job behaves, for the one who sees it otherwise only in the live object.
+pub(super) fn rewritten(changes: &[Change]) -> Option<String> {
+    let behaviour = changes.iter().filter(|change| {
+        !change.field.starts_with("env.") && !change.field.ends_with("terminationMessagePolicy")
+    });
+    let texts: Vec<String> = behaviour
+        .map(|change| {
+            let field = change.field.rsplit('.').next().unwrap_or_default();
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            match (&change.from, &change.to) {
+                (_, Value::Object(_)) => field.to_owned(),
+                (Value::Null, to) => format!("{field} {}", text(to)),
+                (from, to) => format!("{field} {} -> {}", text(from), text(to)),
+            }
+        })
+        .collect();
+    (!texts.is_empty()).then(|| format!("hookbudget rewrote {}", texts.join(", ")))
 }
 
 /// The text of a denial: the finding that denies first, whole in its first line, then the others.
