@@ -240,7 +240,7 @@ async fn warn_says_code_numbers_and_fix() {
     let warnings = warnings(&response);
     assert_eq!(
         warnings[0],
-        "HB101 retries-end-before-deadline: retries 310s, deadline 840s, release 900s; fix: restartPolicy Never, \
+        "HB101 retries-end-before-deadline: retries end after 310 s, deadline 840 s; fix: restartPolicy Never, \
          backoffLimit 7"
     );
     let found = warnings

@@ -66,6 +66,7 @@ fn without_what_may_change(object: &Value, mapped: &[&str]) -> Value {
         "activeDeadlineSeconds",
         "ttlSecondsAfterFinished",
         "podFailurePolicy",
+        "podReplacementPolicy",
     ] {
         spec.remove(field);
     }

@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::engine::Seconds;
 use crate::engine::assess::Assessment;
-use crate::engine::budget::Clocks;
 use crate::engine::finding::{Decision, Edit, Finding};
 use crate::engine::job::Job;
 use crate::engine::policy::Mode;
@@ -17,8 +15,6 @@ const WARNING: usize = 120;
 /// Characters of all warnings together: below the 4096 at which the API server begins to cut
 /// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
 const ALL_WARNINGS: usize = 4_000;
-/// Room that a message needs to say anything when the fix takes the rest.
-const SHORTEST: usize = 40;
 
 /// The warnings of an assessment under a mode.
 pub(super) fn warnings(assessment: &Assessment, mode: Mode) -> Vec<String> {
@@ -26,7 +22,7 @@ pub(super) fn warnings(assessment: &Assessment, mode: Mode) -> Vec<String> {
         .findings
         .iter()
         .filter(|finding| finding.decision(mode) > Decision::Allow)
-        .map(|finding| warning(finding, &assessment.clocks))
+        .map(warning)
         .collect()
 }
 
@@ -48,43 +44,12 @@ pub(super) fn within_limits(warnings: Vec<String>) -> Vec<String> {
     kept
 }
 
-fn warning(finding: &Finding, clocks: &Clocks) -> String {
-    let head = format!("{} {}: ", finding.code, finding.name);
-    let fix = short_fix(finding).map_or_else(String::new, |fix| format!("; fix: {fix}"));
-    let numbers = if finding.code.starts_with("HB1") {
-        numbers(clocks)
-    } else {
-        String::new()
-    };
-    let whole = format!("{head}{}{fix}", finding.message);
-    if whole.chars().count() <= WARNING {
-        return whole;
+fn warning(finding: &Finding) -> String {
+    let told = format!("{} {}: {}", finding.code, finding.name, finding.brief);
+    match short_fix(finding).map(|fix| format!("{told}; fix: {fix}")) {
+        Some(whole) if whole.chars().count() <= WARNING => whole,
+        _ => cut(&told, WARNING),
     }
-    if !numbers.is_empty() {
-        let by_numbers = format!("{head}{numbers}{fix}");
-        if by_numbers.chars().count() <= WARNING {
-            return by_numbers;
-        }
-    }
-    let taken = head.chars().count() + fix.chars().count();
-    if taken + SHORTEST <= WARNING {
-        return format!("{head}{}{fix}", cut(&finding.message, WARNING - taken));
-    }
-    cut(&format!("{head}{}", finding.message), WARNING)
-}
-
-/// The clocks that are known, as short as they can be said.
-fn numbers(clocks: &Clocks) -> String {
-    let known = [
-        ("wait", clocks.wait.and_then(|wait| wait.nominal.seconds())),
-        ("retries", clocks.retries_lower.seconds()),
-        ("deadline", clocks.deadline),
-        ("release", clocks.release.timeout),
-    ];
-    let texts = known
-        .into_iter()
-        .filter_map(|(clock, span)| span.map(|span: Seconds| format!("{clock} {}s", span.ceil())));
-    texts.collect::<Vec<_>>().join(", ")
 }
 
 /// What to write, in a few words.
@@ -112,8 +77,10 @@ fn short_fix(finding: &Finding) -> Option<String> {
 
 /// What was rewritten of how the Job behaves, for the one who sees it otherwise only in the live object.
 pub(super) fn rewritten(changes: &[Change]) -> Option<String> {
+    // The replacement policy only follows the failure policy.
+    const QUIET: [&str; 2] = ["terminationMessagePolicy", "podReplacementPolicy"];
     let behaviour = changes.iter().filter(|change| {
-        !change.field.starts_with("env.") && !change.field.ends_with("terminationMessagePolicy")
+        !change.field.starts_with("env.") && !QUIET.iter().any(|field| change.field.ends_with(field))
     });
     let texts: Vec<String> = behaviour
         .map(|change| {

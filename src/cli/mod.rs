@@ -2,9 +2,11 @@
 
 pub mod args;
 pub mod explain;
+#[cfg(feature = "server")]
+pub mod exporter;
 pub mod lint;
 #[cfg(feature = "server")]
-pub mod logging;
+mod logging;
 pub mod manifest;
 pub mod objects;
 pub mod render;
@@ -46,5 +48,19 @@ fn dispatch(command: Command, terminal: &mut Terminal) -> anyhow::Result<ExitCod
         Command::Lint(args) => lint::run(&args, terminal),
         Command::Simulate(args) => simulate::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
+        #[cfg(feature = "server")]
+        Command::Exporter(args) => exporter::run(&args),
+        Command::Webhook(args) => serve(webhook::run(args)),
     }
+}
+
+/// Runs a server to its end. One thread serves: its tails are better than those of two on a small node, and a
+/// review takes microseconds.
+#[cfg(feature = "server")]
+fn serve(server: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(server)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -29,6 +29,7 @@ pub mod span;
 #[cfg(test)]
 pub(crate) mod testkit;
 pub mod timeline;
+pub mod told;
 
 pub use assess::{Assessment, assess};
 pub use seconds::Seconds;

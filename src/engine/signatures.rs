@@ -197,7 +197,7 @@ pub fn pull_failure(message: &str) -> Option<PullFailure> {
 /// What a line of a log says about why a program failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogSignature {
-    /// The API server refuses a ServiceAccount.
+    /// The API server refuses a `ServiceAccount`.
     Rbac,
     /// A service refuses the credentials.
     Auth,
@@ -346,11 +346,10 @@ fn curl_signature(code: u8, line: &str) -> Option<LogSignature> {
         7 => Some(LogSignature::Refused),
         22 if has_number(line, "401") || has_number(line, "403") => Some(LogSignature::Auth),
         28 if is_outside(line) || holds(line, "bytes received") => Some(LogSignature::Download),
-        28 | 52 => Some(LogSignature::Timeout),
         22 | 56 if is_outside(line) => Some(LogSignature::Download),
         18 | 23 | 56 => Some(LogSignature::Download),
         35 | 51 | 58 | 60 | 77 => Some(LogSignature::Tls),
-        22 => Some(LogSignature::Timeout),
+        22 | 28 | 52 => Some(LogSignature::Timeout),
         _ => None,
     }
 }
@@ -495,7 +494,7 @@ mod tests {
                 Some(P::NotFound),
             ),
             (
-                r#"failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized"#,
+                "failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized",
                 Some(P::Auth),
             ),
             (

@@ -1,4 +1,31 @@
-//! The cluster's state in memory: the only place that opens watches.
+//! The state of the cluster in memory, as far as Jobs go: facts and evidence, never API objects.
+//!
+//! [`Index`] has one writer and no I/O: changes go in, [`Action`]s come out (a log to follow, a dependency to look
+//! at), a [`Snapshot`] is what scrapes and pages read. What drives it is exchangeable: [`live`] watches a
+//! cluster, [`replay`] plays a recording of one.
 
+mod change;
+mod clock;
+mod entry;
+mod evidence;
+mod handle;
+mod kind;
+pub mod live;
+mod logs;
 pub mod namespaces;
+mod owners;
+mod pods;
 pub mod releases;
+pub mod replay;
+mod store;
+mod targets;
+mod view;
+
+pub use change::{Action, Change, LogKey, LogLine};
+pub use clock::Clock;
+pub use handle::{Handle, drive};
+pub use kind::{JobKey, Kind};
+pub use owners::{OwnerKey, OwnerView, WAIT_BUCKETS};
+pub use store::{Index, Settings};
+pub(crate) use view::label_pairs;
+pub use view::{Budget, JobView, KindView, Snapshot};

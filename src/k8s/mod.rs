@@ -3,10 +3,16 @@
 //! The same shapes serve a review's body, a list page of a watch and a manifest file: text is borrowed where
 //! the input allows it, unknown fields are skipped, `null` means unset as it does for the API server.
 
+pub mod dependency;
+pub mod event;
 pub mod helm_release;
 pub mod job;
+pub mod job_record;
+pub mod job_status;
+pub mod meta;
 pub mod namespace;
 pub mod patch;
+pub mod pod;
 pub mod text;
 
 pub use job::{JobObject, Problem};

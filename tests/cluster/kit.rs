@@ -59,7 +59,7 @@ impl Namespace {
         let stamp = std::process::id();
         let name = format!("{name}-{stamp}");
         let manifest = format!(
-            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels: {{hookbudget.dev/mode: {mode}}}\n"
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels: {{hookbudget.dev/mode: '{mode}'}}\n"
         );
         kubectl(&["create", "-f", "-"], &manifest);
         let namespace = Self(name);
@@ -124,7 +124,7 @@ impl Namespace {
             );
             Some((
                 found["reason"].as_str().unwrap_or_default().to_owned(),
-                (end - start).total("second").ok()?,
+                end.duration_since(start).as_secs_f64(),
             ))
         })
     }

@@ -7,12 +7,13 @@ use crate::engine::job::{Job, JobKind};
 /// environment and termination message policy, an init container in front, and its own annotations.
 #[must_use]
 pub fn is_allowed(job: &Job<'_>, edit: &Edit) -> bool {
-    const FIELDS: [&str; 5] = [
+    const FIELDS: [&str; 6] = [
         "template/spec/restartPolicy",
         "backoffLimit",
         "activeDeadlineSeconds",
         "ttlSecondsAfterFinished",
         "podFailurePolicy",
+        "podReplacementPolicy",
     ];
     let pointer = edit.pointer();
     let set = matches!(edit, Edit::Set { .. });
@@ -53,12 +54,13 @@ pub fn is_allowed(job: &Job<'_>, edit: &Edit) -> bool {
 /// The field of an allowed edit, for a counter's label: one of a small closed set.
 #[must_use]
 pub fn field_label(pointer: &str) -> &'static str {
-    const LABELS: [&str; 9] = [
+    const LABELS: [&str; 10] = [
         "restartPolicy",
         "backoffLimit",
         "activeDeadlineSeconds",
         "ttlSecondsAfterFinished",
         "podFailurePolicy",
+        "podReplacementPolicy",
         "failedJobsHistoryLimit",
         "initContainers",
         "terminationMessagePolicy",

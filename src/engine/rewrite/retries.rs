@@ -124,4 +124,6 @@ fn ignore_disruptions(plan: &mut Plan<'_>, waits: InnerWait) {
         }));
     }
     plan.set("podFailurePolicy", json!({ "rules": rules }), "HB406");
+    // The default was chosen before admission, without the policy; with one the API server takes only Failed.
+    plan.set("podReplacementPolicy", "Failed".into(), "HB406");
 }

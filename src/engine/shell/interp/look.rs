@@ -7,6 +7,7 @@ use super::Machine;
 
 /// What a piece of script holds.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // marks that do not exclude each other
 pub(super) struct Looks {
     /// `break`, `exit` or `return`.
     pub leaves: bool,

@@ -1,0 +1,132 @@
+//! `hookbudget exporter`: metrics, status page, diagnoses of a cluster.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::args::duration;
+use crate::engine::Seconds;
+use crate::engine::policy::Policy;
+use crate::http::{Limits, Shutdown, serve_plain};
+use crate::index::replay::Recorder;
+use crate::index::{Change, Clock, Handle, Settings, drive, live};
+use crate::tls::install_provider;
+use crate::{metrics, status};
+
+/// Changes that wait for the index: a list page may be large, and the watch waits when the index is busy.
+const QUEUE: usize = 512;
+/// How often time alone is looked at.
+const TICK: Duration = Duration::from_secs(2);
+
+/// Arguments of `exporter`.
+#[derive(Debug, Args)]
+pub struct ExporterArgs {
+    /// Where to serve metrics and the status page.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9464")]
+    listen: SocketAddr,
+    /// The policy document.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// How long a diagnosis is kept after its Job is gone.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    retention: Seconds,
+    /// Namespaces to watch; all of them when absent.
+    #[arg(long = "namespace", short, value_name = "NAMESPACE", num_args = 1..)]
+    namespaces: Vec<String>,
+    /// Write everything that is watched to a file, for `demo` and for tests. It holds objects as they are.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+/// Runs the exporter until it is told to end.
+///
+/// # Errors
+/// If the policy cannot be read, no cluster is configured, or the address cannot be listened at.
+pub fn run(args: &ExporterArgs) -> anyhow::Result<ExitCode> {
+    install_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: &ExporterArgs) -> anyhow::Result<ExitCode> {
+    let shutdown = Shutdown::on_signals().context("cannot handle signals")?;
+    let clock = Clock::Real;
+    let settings = Settings {
+        policy: Arc::new(read_policy(args)?),
+        retention: args.retention,
+        started: clock.now(),
+    };
+    let client = Client::try_default()
+        .await
+        .context("no cluster: run inside one, or set KUBECONFIG")?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("--listen {}", args.listen))?;
+    let index = Handle::new(settings, clock);
+    let (changes, incoming) = mpsc::channel(QUEUE);
+    let (actions, wanted) = mpsc::unbounded_channel();
+    let (sink, recording) = record(args, changes, index.clock())?;
+    let watches = tokio::spawn(live::run(client, args.namespaces.clone(), sink, wanted));
+    let writer = tokio::spawn(drive(index.clone(), incoming, actions, TICK, shutdown.clone()));
+    let router = metrics::router(index.clone()).merge(status::router(index));
+    tracing::info!(listen = %args.listen, "exporter runs");
+    serve_plain(listener, router, shutdown, Limits::default()).await;
+    watches.abort();
+    // The recorder ends with its last sender, which the watches held.
+    drop(writer.await);
+    if let Some(recording) = recording {
+        drop(watches.await);
+        recording.await.context("the recorder ended in a panic")??;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_policy(args: &ExporterArgs) -> anyhow::Result<Policy> {
+    let Some(path) = &args.policy else {
+        return Ok(Policy::default());
+    };
+    let text = std::fs::read_to_string(path).with_context(|| format!("--policy {}", path.display()))?;
+    serde_saphyr::from_str(&text).with_context(|| format!("--policy {}", path.display()))
+}
+
+type Recording = tokio::task::JoinHandle<std::io::Result<()>>;
+
+/// Puts a recorder between the watches and the index where one is asked for.
+fn record(
+    args: &ExporterArgs,
+    changes: mpsc::Sender<Change>,
+    clock: &Clock,
+) -> anyhow::Result<(mpsc::Sender<Change>, Option<Recording>)> {
+    let Some(path) = &args.record else {
+        return Ok((changes, None));
+    };
+    let file = File::create(path).with_context(|| format!("--record {}", path.display()))?;
+    let clock = clock.clone();
+    let mut recorder = Recorder::begin(BufWriter::new(file), clock.now())
+        .with_context(|| format!("--record {}", path.display()))?;
+    let (sink, mut incoming) = mpsc::channel(QUEUE);
+    let task = tokio::spawn(async move {
+        while let Some(change) = incoming.recv().await {
+            recorder.add(&change, clock.now())?;
+            if changes.send(change).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    Ok((sink, Some(task)))
+}

@@ -1,0 +1,113 @@
+//! What goes into the index and what comes out: the one language of live watches and recordings.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::kind::{JobKey, Kind};
+use crate::engine::evidence::{Dependency, EventRecord};
+
+/// A change of what is known. In JSON: `{"apply": {"kind": "Job", "object": {..}}}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A list of this kind begins: what is not applied before [`Change::End`] is gone.
+    Begin(Kind),
+    /// An object was listed, added or modified.
+    Apply {
+        /// Its kind.
+        kind: Kind,
+        /// The object as the API server sent it.
+        object: Box<RawValue>,
+    },
+    /// An object is gone.
+    Delete {
+        /// Its kind.
+        kind: Kind,
+        /// Its last state.
+        object: Box<RawValue>,
+    },
+    /// An object is gone, and nobody saw it go.
+    Gone {
+        /// Its kind.
+        kind: Kind,
+        /// Its metadata.
+        object: Box<RawValue>,
+    },
+    /// The list is complete.
+    End(Kind),
+    /// The cluster does not have this kind.
+    Absent(Kind),
+    /// A container wrote lines.
+    Log {
+        /// Which run of which container.
+        #[serde(flatten)]
+        log: LogKey,
+        /// The lines, oldest first.
+        lines: Vec<LogLine>,
+    },
+    /// The log of one run has been read to its end.
+    LogEnd(LogKey),
+    /// A log could not be read.
+    LogLost {
+        /// Which run of which container.
+        #[serde(flatten)]
+        log: LogKey,
+        /// Why.
+        why: String,
+    },
+    /// What a Job waits for was looked at.
+    Dependency {
+        /// The Job.
+        job: JobKey,
+        /// What was found.
+        dependency: Box<Dependency>,
+        /// Events about the Pods behind it.
+        #[serde(default)]
+        events: Vec<EventRecord>,
+    },
+}
+
+/// One run of one container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LogKey {
+    /// The namespace.
+    pub namespace: String,
+    /// The Pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// Which run: 0 for the first.
+    #[serde(default)]
+    pub attempt: u32,
+}
+
+/// One line of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When it was written, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// The text without its line end.
+    pub text: String,
+}
+
+/// What the index asks of whoever drives it. A recording has nothing to add and passes over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Read the log of the present run and go on reading until it ends.
+    Follow(LogKey),
+    /// Read the log of the run before the present one, while the kubelet still has it.
+    Previous(LogKey),
+    /// Look at what a Job waits for.
+    Inspect {
+        /// The Job.
+        job: JobKey,
+        /// The namespace of the Service.
+        namespace: String,
+        /// The Service.
+        service: String,
+        /// As the Job names it.
+        target: String,
+    },
+}

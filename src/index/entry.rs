@@ -1,0 +1,218 @@
+//! What is known of one Job, from the moment that anything mentions it until its retention is over.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::kind::JobKey;
+use super::logs::Logs;
+use super::pods;
+use super::view::JobView;
+use crate::engine::Seconds;
+use crate::engine::diagnosis::{Diagnosis, JobPhase};
+use crate::engine::evidence::{Dependency, EventRecord, Lost, PodRecord};
+use crate::k8s::job_record::JobSpec;
+use crate::k8s::job_status::JobStatus;
+
+/// Events kept per Job; repeated ones count as one.
+const EVENTS: usize = 64;
+/// Pods kept per Job: under Never each attempt leaves one, and 6 retries are the default.
+const PODS: usize = 16;
+
+/// One Job.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// The Job object; `None` while only its Pods or events are known.
+    pub(super) job: Option<JobState>,
+    /// What happened to it. Dropped once the Job has succeeded.
+    pub(super) trail: Option<Box<Trail>>,
+    /// The list in which it was seen last.
+    pub(super) epoch: u32,
+    /// When it was seen to be gone.
+    pub(super) gone: Option<Timestamp>,
+    /// When anything was heard of it last.
+    pub(super) touched: Option<Timestamp>,
+    /// When it was judged last.
+    pub(super) judged: Option<Timestamp>,
+    /// Whether its result has been given to the owner, and its cause to the owner's counter.
+    pub(super) counted: bool,
+    /// See `counted`.
+    pub(super) cause_counted: bool,
+    /// What scrapes and pages see.
+    pub(super) view: Option<Arc<JobView>>,
+}
+
+/// The Job object.
+#[derive(Debug)]
+pub(super) struct JobState {
+    pub(super) uid: Box<str>,
+    /// Changes when the spec or an annotation does.
+    pub(super) version: u64,
+    pub(super) spec: Arc<JobSpec>,
+    pub(super) created: Option<Timestamp>,
+    pub(super) status: JobStatus,
+    /// The object as text, kept only while a change of its release may alter its clocks.
+    pub(super) text: Option<Box<str>>,
+    /// When it was first seen to have ended.
+    pub(super) ended_seen: Option<Timestamp>,
+}
+
+/// What happened to a Job.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    pub(super) pods: Vec<PodRecord>,
+    pub(super) events: Vec<EventRecord>,
+    pub(super) logs: Logs,
+    pub(super) dependencies: Vec<Dependency>,
+    pub(super) inspected: Option<Timestamp>,
+    pub(super) lost: Vec<Lost>,
+    pub(super) diagnosis: Option<Arc<Diagnosis>>,
+}
+
+impl JobState {
+    /// How the Job stands, without regard to its Pods.
+    pub(super) fn phase(&self) -> JobPhase {
+        if self.status.failure().is_some() {
+            JobPhase::Failed
+        } else if self.status.has_succeeded() {
+            JobPhase::Succeeded
+        } else if self.spec.record.suspended || self.status.condition("Suspended").is_some() {
+            JobPhase::Suspended
+        } else {
+            JobPhase::Waiting
+        }
+    }
+
+    /// When it ended.
+    pub(super) fn ended(&self) -> Option<Timestamp> {
+        match self.phase() {
+            JobPhase::Failed => self.status.failure().and_then(|c| c.at),
+            JobPhase::Succeeded => self
+                .status
+                .completed
+                .or_else(|| self.status.condition("Complete").and_then(|c| c.at)),
+            _ => None,
+        }
+        .or(self.ended_seen)
+    }
+}
+
+impl Entry {
+    /// How the Job stands.
+    pub(super) fn phase(&self) -> Option<JobPhase> {
+        let phase = self.job.as_ref()?.phase();
+        let unfinished = matches!(phase, JobPhase::Waiting | JobPhase::Suspended);
+        Some(if self.gone.is_some() && unfinished {
+            JobPhase::Missing
+        } else {
+            phase
+        })
+    }
+
+    /// True once nothing about the Job is worth keeping but its result.
+    pub(super) fn is_settled(&self) -> bool {
+        self.phase() == Some(JobPhase::Succeeded)
+    }
+
+    /// Where evidence goes.
+    pub(super) fn trail(&mut self) -> &mut Trail {
+        self.trail.get_or_insert_default()
+    }
+
+    /// Takes over a Pod's present state.
+    pub(super) fn apply_pod(&mut self, pod: PodRecord) {
+        let pods = &mut self.trail().pods;
+        match pods
+            .iter_mut()
+            .find(|known| known.uid == pod.uid && known.name == pod.name)
+        {
+            Some(known) => pods::merge(known, pod),
+            None => {
+                if pods.len() >= PODS {
+                    // The first attempts say what every attempt says; the last ones what ended the Job.
+                    pods.remove(1);
+                }
+                pods.push(pod);
+            }
+        }
+    }
+
+    /// Keeps an event; one that is known is renewed.
+    pub(super) fn add_event(&mut self, event: EventRecord) {
+        let events = &mut self.trail().events;
+        add_event(events, event, EVENTS);
+    }
+
+    /// Something may be wrong: a restart, a failure, a Pod that does not come up.
+    pub(super) fn is_in_trouble(&self, now: Timestamp) -> bool {
+        let Some(phase) = self.phase() else { return false };
+        match phase {
+            JobPhase::Failed | JobPhase::Missing => true,
+            JobPhase::Succeeded | JobPhase::Suspended => false,
+            JobPhase::Waiting => {
+                let started = self
+                    .job
+                    .as_ref()
+                    .and_then(|job| job.status.started.or(job.created));
+                let patience = Seconds::new(15);
+                self.restarts() > 0 || started.is_some_and(|start| since(start, now) > patience)
+            }
+        }
+    }
+
+    /// Restarts of all containers of all Pods that were seen.
+    pub(super) fn restarts(&self) -> u32 {
+        let containers = self
+            .trail
+            .iter()
+            .flat_map(|trail| &trail.pods)
+            .flat_map(|pod| &pod.containers);
+        containers.map(|container| container.restarts).sum()
+    }
+
+    /// Runs that have begun: Pods, and restarts within them.
+    pub(super) fn attempts(&self) -> u32 {
+        let seen = self.trail.as_ref().map_or(0, |trail| trail.pods.len());
+        let counted = self.job.as_ref().map_or(0, |job| {
+            job.status.active + job.status.failed + job.status.succeeded
+        });
+        counted.max(u32::try_from(seen).unwrap_or(u32::MAX)) + self.restarts()
+    }
+}
+
+/// Keeps an event among others, at most `limit` of them; a repeated one is renewed.
+pub(super) fn add_event(events: &mut Vec<EventRecord>, event: EventRecord, limit: usize) {
+    let same = |known: &&mut EventRecord| {
+        known.object == event.object
+            && known.reason == event.reason
+            && known.message == event.message
+            && known.first == event.first
+    };
+    if let Some(known) = events.iter_mut().find(same) {
+        *known = event;
+        return;
+    }
+    if events.len() >= limit {
+        events.remove(0);
+    }
+    events.push(event);
+}
+
+/// The span between two times, zero when they are the wrong way round.
+pub(super) fn since(then: Timestamp, now: Timestamp) -> Seconds {
+    let nanos = now.duration_since(then).as_nanos().max(0);
+    Seconds::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+}
+
+/// A time later by a span.
+pub(super) fn after(then: Timestamp, span: Seconds) -> Timestamp {
+    then.checked_add(jiff::SignedDuration::from_nanos(span.nanos()))
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// The key of a Pod's Job, guessed from the Pod's name: the Job controller appends `-` and five characters
+/// (kubernetes/kubernetes `pkg/controller/job/utils.go`).
+pub(super) fn job_of_pod_name(namespace: &str, pod: &str) -> Option<JobKey> {
+    let (job, suffix) = pod.rsplit_once('-')?;
+    (suffix.len() == 5).then(|| JobKey::new(namespace, job))
+}

@@ -1,0 +1,76 @@
+//! Doing what the index asks for, within limits.
+
+use std::sync::Arc;
+
+use kube::Client;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{Sender, UnboundedReceiver};
+use tokio::task::JoinSet;
+
+use super::inspect::Inspector;
+use super::log::follow;
+use crate::index::change::{Action, Change};
+
+/// Logs followed at once. Each costs the API server and a kubelet one connection.
+const STREAMS: usize = 64;
+/// Logs of ended runs read at once; they must not wait for a stream to end, or the kubelet forgets them.
+const PREVIOUS: usize = 16;
+
+/// Does what is asked for until nobody asks any more.
+pub(super) async fn act(client: Client, mut wanted: UnboundedReceiver<Action>, sink: Sender<Change>) {
+    let streams = Arc::new(Semaphore::new(STREAMS));
+    let previous = Arc::new(Semaphore::new(PREVIOUS));
+    let inspector = Arc::new(Inspector::new(client.clone()));
+    let mut tasks = JoinSet::new();
+    loop {
+        let action = tokio::select! {
+            action = wanted.recv() => match action {
+                Some(action) => action,
+                None => return,
+            },
+            Some(ended) = tasks.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "reading a log or a dependency ended in a panic");
+                }
+                continue;
+            }
+        };
+        let (client, sink) = (client.clone(), sink.clone());
+        match action {
+            Action::Follow(key) => {
+                let permits = Arc::clone(&streams);
+                tasks.spawn(async move {
+                    // The semaphore is never closed.
+                    let _permit = permits.acquire().await;
+                    follow(client, key, false, sink).await;
+                });
+            }
+            Action::Previous(key) => {
+                let permits = Arc::clone(&previous);
+                tasks.spawn(async move {
+                    let _permit = permits.acquire().await;
+                    follow(client, key, true, sink).await;
+                });
+            }
+            Action::Inspect {
+                job,
+                namespace,
+                service,
+                target,
+            } => {
+                let inspector = Arc::clone(&inspector);
+                tasks.spawn(async move {
+                    let namespace = inspector.namespace(&namespace).await;
+                    let dependency = namespace.dependency(&service, &target);
+                    let events = namespace.events_of(&dependency).cloned().collect();
+                    let change = Change::Dependency {
+                        job,
+                        dependency: Box::new(dependency),
+                        events,
+                    };
+                    let _ = sink.send(change).await;
+                });
+            }
+        }
+    }
+}

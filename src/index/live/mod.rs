@@ -1,0 +1,40 @@
+//! A cluster as the source of changes: watches, logs, and looks at dependencies. The only place that opens
+//! connections to the API server for the index.
+
+mod act;
+mod inspect;
+mod log;
+mod merge;
+mod watch;
+mod watched;
+
+use kube::Client;
+use tokio::sync::mpsc::{Sender, UnboundedReceiver};
+use tokio::task::JoinSet;
+
+use super::change::{Action, Change};
+use super::kind::Kind;
+
+/// Watches a cluster, or some of its namespaces, and does what the index asks for, until the future is dropped.
+pub async fn run(
+    client: Client,
+    namespaces: Vec<String>,
+    sink: Sender<Change>,
+    wanted: UnboundedReceiver<Action>,
+) {
+    let mut tasks = JoinSet::new();
+    for kind in Kind::ALL {
+        tasks.spawn(watch::watch(
+            client.clone(),
+            kind,
+            namespaces.clone(),
+            sink.clone(),
+        ));
+    }
+    tasks.spawn(act::act(client, wanted, sink));
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a watch ended in a panic");
+        }
+    }
+}

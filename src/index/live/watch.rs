@@ -1,0 +1,148 @@
+//! One watch per kind, with the back-off of client-go, for as long as the process runs.
+
+use std::time::Duration;
+
+use futures::stream::{SelectAll, StreamExt};
+use kube::core::ApiResource;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
+use tokio::sync::mpsc::Sender;
+use tokio::time::sleep;
+
+use super::merge::Merge;
+use super::watched::Watched;
+use crate::index::change::Change;
+use crate::index::kind::Kind;
+use crate::k8s::helm_release;
+
+/// How often a cluster without Flux is asked whether it has it now.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// Watches a kind and sends what comes, until nobody listens.
+pub(super) async fn watch(client: Client, kind: Kind, namespaces: Vec<String>, sink: Sender<Change>) {
+    loop {
+        let resource = match kind {
+            Kind::HelmRelease => helm_releases(&client).await,
+            _ => Some(resource(kind)),
+        };
+        match resource {
+            Some(resource) => stream(&client, kind, &resource, &namespaces, &sink).await,
+            None => {
+                if sink.send(Change::Absent(kind)).await.is_err() {
+                    return;
+                }
+            }
+        }
+        if sink.is_closed() {
+            return;
+        }
+        sleep(ASK_AGAIN).await;
+    }
+}
+
+/// Returns when nobody listens, or when the API server no longer serves an optional kind.
+async fn stream(
+    client: &Client,
+    kind: Kind,
+    resource: &ApiResource,
+    namespaces: &[String],
+    sink: &Sender<Change>,
+) {
+    let apis: Vec<Api<Watched>> = if namespaces.is_empty() {
+        vec![Api::all_with(client.clone(), resource)]
+    } else {
+        namespaces
+            .iter()
+            .map(|namespace| Api::namespaced_with(client.clone(), namespace, resource))
+            .collect()
+    };
+    let mut merge = Merge::new(kind, apis.len());
+    let mut events = SelectAll::new();
+    for (number, api) in apis.into_iter().enumerate() {
+        let events_of = watcher(api, config(kind)).default_backoff();
+        events.push(events_of.map(move |event| (number, event)).boxed());
+    }
+    while let Some((number, event)) = events.next().await {
+        match event {
+            Ok(event) => {
+                for change in merge.changes(number, event) {
+                    if sink.send(change).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(kind = kind.as_str(), %error, "watch interrupted; it goes on by itself");
+                if kind == Kind::HelmRelease && is_refused(&error) {
+                    let _ = sink.send(Change::Absent(kind)).await;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// 403 and 404: an optional kind that may not be read, or that is gone, must not hold up readiness.
+fn is_refused(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status)) => matches!(status.code, 403 | 404),
+        _ => false,
+    }
+}
+
+fn config(kind: Kind) -> watcher::Config {
+    let config = watcher::Config::default();
+    match kind {
+        // The Job controller has set this label since Kubernetes 1.27.
+        Kind::Pod => config.labels("batch.kubernetes.io/job-name"),
+        Kind::JobEvent => config.fields("involvedObject.kind=Job"),
+        Kind::PodEvent => config.fields("involvedObject.kind=Pod"),
+        Kind::CronJobEvent => config.fields("involvedObject.kind=CronJob"),
+        Kind::Job | Kind::CronJob | Kind::HelmRelease => config,
+    }
+}
+
+fn resource(kind: Kind) -> ApiResource {
+    let (group, version, name, plural) = match kind {
+        Kind::Job => ("batch", "v1", "Job", "jobs"),
+        Kind::CronJob => ("batch", "v1", "CronJob", "cronjobs"),
+        Kind::Pod => ("", "v1", "Pod", "pods"),
+        Kind::HelmRelease => (helm_release::GROUP, "v2", "HelmRelease", "helmreleases"),
+        Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => ("", "v1", "Event", "events"),
+    };
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version: if group.is_empty() {
+            version.to_owned()
+        } else {
+            format!("{group}/{version}")
+        },
+        kind: name.to_owned(),
+        plural: plural.to_owned(),
+    }
+}
+
+/// `HelmRelease` in the newest version that the cluster serves and that is understood.
+async fn helm_releases(client: &Client) -> Option<ApiResource> {
+    let groups = match client.list_api_groups().await {
+        Ok(groups) => groups,
+        Err(error) => {
+            tracing::warn!(%error, "cannot ask for the API groups; Flux counts as absent");
+            return None;
+        }
+    };
+    let group = groups
+        .groups
+        .into_iter()
+        .find(|group| group.name == helm_release::GROUP)?;
+    let served = |version: &&str| group.versions.iter().any(|served| served.version == **version);
+    let version = ["v2", "v2beta2"].into_iter().find(|version| served(&version))?;
+    let mut resource = resource(Kind::HelmRelease);
+    resource.api_version = format!("{}/{version}", helm_release::GROUP);
+    version.clone_into(&mut resource.version);
+    Some(resource)
+}

@@ -1,0 +1,174 @@
+//! The ends of the logs of a Job's containers, one per run, within a fixed size.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+
+use super::change::{LogKey, LogLine};
+use crate::engine::evidence::LogTail;
+use crate::engine::progress::redact;
+
+/// Lines kept per run.
+const LINES: usize = 40;
+/// Bytes kept per run.
+const BYTES: usize = 16 * 1024;
+/// Bytes kept of one line.
+const LINE_BYTES: usize = 2 * 1024;
+/// Runs kept per Job: the first ones go first.
+const TAILS: usize = 24;
+
+/// The tails of one Job.
+#[derive(Debug, Default)]
+pub(super) struct Logs {
+    tails: BTreeMap<LogKey, Tail>,
+}
+
+#[derive(Debug, Default)]
+struct Tail {
+    lines: VecDeque<String>,
+    bytes: usize,
+    truncated: bool,
+    last_line: Option<Timestamp>,
+    captured: Option<Timestamp>,
+    complete: bool,
+    asked_previous: bool,
+}
+
+impl Logs {
+    /// Notes that a log has been asked for; true if it has not been before.
+    pub(super) fn ask(&mut self, key: &LogKey) -> bool {
+        if self.tails.contains_key(key) {
+            return false;
+        }
+        self.make_room();
+        self.tails.insert(key.clone(), Tail::default());
+        true
+    }
+
+    /// Notes that the log of a run that is over has been asked for; true if that is worth while and new.
+    pub(super) fn ask_previous(&mut self, key: &LogKey) -> bool {
+        self.ask(key);
+        let Some(tail) = self.tails.get_mut(key) else {
+            return false;
+        };
+        let worth = !tail.asked_previous && !(tail.complete && !tail.lines.is_empty());
+        tail.asked_previous = true;
+        worth
+    }
+
+    /// True when a log has been read to its end.
+    pub(super) fn is_complete(&self, key: &LogKey) -> bool {
+        self.tails.get(key).is_some_and(|tail| tail.complete)
+    }
+
+    /// Adds lines, redacted.
+    pub(super) fn add(&mut self, key: LogKey, lines: Vec<LogLine>, now: Timestamp) {
+        if !self.tails.contains_key(&key) {
+            self.make_room();
+        }
+        let tail = self.tails.entry(key).or_default();
+        // A stream that was cut starts again with lines that are known; the times tell them apart.
+        let known = tail.last_line;
+        for line in lines {
+            if line.at.is_some() && line.at <= known {
+                continue;
+            }
+            tail.push(&line);
+        }
+        tail.captured = Some(now);
+    }
+
+    /// Notes that a log has been read to its end.
+    pub(super) fn finish(&mut self, key: LogKey, now: Timestamp) {
+        let tail = self.tails.entry(key).or_default();
+        tail.complete = true;
+        tail.captured.get_or_insert(now);
+    }
+
+    /// True when no line of this run is known.
+    pub(super) fn is_empty_for(&self, key: &LogKey) -> bool {
+        self.tails.get(key).is_none_or(|tail| tail.lines.is_empty())
+    }
+
+    /// The tails that hold lines.
+    pub(super) fn records(&self) -> Vec<LogTail> {
+        self.tails
+            .iter()
+            .filter(|(_, tail)| !tail.lines.is_empty())
+            .map(|(key, tail)| LogTail {
+                pod: key.pod.clone(),
+                container: key.container.clone(),
+                attempt: key.attempt,
+                lines: tail.lines.iter().cloned().collect(),
+                last_line: tail.last_line,
+                captured: tail.captured,
+                truncated: tail.truncated,
+            })
+            .collect()
+    }
+
+    fn make_room(&mut self) {
+        if self.tails.len() < TAILS {
+            return;
+        }
+        let oldest = self
+            .tails
+            .iter()
+            .min_by_key(|(key, tail)| (tail.last_line.or(tail.captured), key.attempt))
+            .map(|(key, _)| key.clone());
+        if let Some(key) = oldest {
+            self.tails.remove(&key);
+        }
+    }
+}
+
+impl Tail {
+    fn push(&mut self, line: &LogLine) {
+        let cut = line.text.floor_char_boundary(LINE_BYTES);
+        self.truncated |= cut < line.text.len();
+        let text = redact(&line.text[..cut]).into_owned();
+        self.bytes += text.len();
+        self.lines.push_back(text);
+        while self.lines.len() > LINES || self.bytes > BYTES {
+            let Some(old) = self.lines.pop_front() else { break };
+            self.bytes -= old.len();
+            self.truncated = true;
+        }
+        self.last_line = line.at.or(self.last_line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str, at: Option<&str>) -> LogLine {
+        LogLine {
+            at: at.map(|at| at.parse().expect("a time")),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_tail_keeps_the_last_lines_within_its_size() {
+        let mut logs = Logs::default();
+        let lines = (0..100)
+            .map(|i| line(&format!("{i} {}", "x".repeat(1000)), None))
+            .collect();
+        logs.add(LogKey::default(), lines, Timestamp::UNIX_EPOCH);
+        let tail = &logs.records()[0];
+        assert!(tail.truncated);
+        assert!(tail.lines.iter().map(String::len).sum::<usize>() <= BYTES);
+        assert!(tail.lines.last().expect("a line").starts_with("99 "));
+    }
+
+    #[test]
+    fn lines_that_come_twice_are_kept_once() {
+        let mut logs = Logs::default();
+        let first = line("a", Some("2026-11-21T10:00:00Z"));
+        let second = line("b", Some("2026-11-21T10:00:01Z"));
+        logs.add(LogKey::default(), vec![first.clone()], Timestamp::UNIX_EPOCH);
+        logs.add(LogKey::default(), vec![first, second], Timestamp::UNIX_EPOCH);
+        assert_eq!(logs.records()[0].lines, ["a", "b"]);
+    }
+}

@@ -1,0 +1,107 @@
+//! The roll-up per owner: what stays when the Jobs are gone.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::entry::since;
+use crate::engine::Seconds;
+use crate::engine::evidence::ObjectRef;
+use crate::engine::root_cause::RootCause;
+
+/// Upper bounds of the histogram of waits in seconds: around the usual timeouts (5, 10, 15, 20, 30 minutes).
+pub const WAIT_BUCKETS: [i64; 11] = [15, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200];
+
+/// Names an owner.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerKey {
+    /// The owner's namespace.
+    pub namespace: String,
+    /// `CronJob`, `HelmRelease`, `Application`, `Release`, or `Job` for a Job that nobody owns.
+    pub kind: String,
+    /// The name.
+    pub name: String,
+}
+
+impl From<&ObjectRef> for OwnerKey {
+    fn from(object: &ObjectRef) -> Self {
+        Self {
+            namespace: object.namespace.clone(),
+            kind: object.kind.clone(),
+            name: object.name.clone(),
+        }
+    }
+}
+
+/// How an owner's Jobs went.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OwnerView {
+    /// Whether the last one failed; `None` before any has ended.
+    pub last_failed: Option<bool>,
+    /// Failures since the last success.
+    pub consecutive_failures: u32,
+    /// Successes since the last failure.
+    pub consecutive_successes: u32,
+    /// Failures by root cause since the exporter started.
+    pub failures: BTreeMap<RootCause, u64>,
+    /// Successful Jobs per bucket of [`WAIT_BUCKETS`], not cumulated, the last one without a bound.
+    pub waits: [u64; WAIT_BUCKETS.len() + 1],
+    /// Sum of what they took.
+    pub waited: Seconds,
+    /// When the last one ended: an older one that is learned of later changes nothing.
+    ended: Option<Timestamp>,
+}
+
+impl OwnerView {
+    /// Notes a result. `fresh` is false for what had ended before the exporter started: counters must not count
+    /// it again after each restart.
+    pub(super) fn note(&mut self, failed: bool, ended: Timestamp, took: Option<Seconds>, fresh: bool) {
+        if self.ended.is_some_and(|last| ended < last) {
+            return;
+        }
+        self.ended = Some(ended);
+        self.last_failed = Some(failed);
+        let (up, down) = if failed {
+            (&mut self.consecutive_failures, &mut self.consecutive_successes)
+        } else {
+            (&mut self.consecutive_successes, &mut self.consecutive_failures)
+        };
+        *up += 1;
+        *down = 0;
+        if let Some(took) = took.filter(|_| fresh && !failed) {
+            let bucket = WAIT_BUCKETS.partition_point(|bound| Seconds::new(*bound) < took);
+            self.waits[bucket] += 1;
+            self.waited = self.waited + took;
+        }
+    }
+
+    /// True when the last result is not older than `span`.
+    pub(super) fn ended_within(&self, span: Seconds, now: Timestamp) -> bool {
+        self.ended.is_none_or(|ended| since(ended, now) < span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_taken_in_the_order_in_which_they_ended() {
+        let at = |s| Timestamp::from_second(s).expect("a time");
+        let mut owner = OwnerView::default();
+        owner.note(true, at(10), None, true);
+        owner.note(true, at(20), None, true);
+        assert_eq!(owner.consecutive_failures, 2);
+        owner.note(false, at(30), Some(Seconds::new(300)), true);
+        owner.note(true, at(25), None, true);
+        assert_eq!(
+            (
+                owner.last_failed,
+                owner.consecutive_failures,
+                owner.consecutive_successes
+            ),
+            (Some(false), 0, 1)
+        );
+        assert_eq!(owner.waits[4], 1);
+    }
+}

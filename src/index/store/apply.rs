@@ -1,0 +1,417 @@
+//! Objects in: one function per kind.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Index, PodOwner, ReleaseState};
+use crate::engine::diagnosis::JobPhase;
+use crate::engine::evidence::{Dependency, EventRecord};
+use crate::engine::job::Origin;
+use crate::engine::release::Surroundings;
+use crate::index::entry::{Entry, JobState, job_of_pod_name};
+use crate::index::kind::{JobKey, Kind};
+use crate::index::pods;
+use crate::k8s::JobObject;
+use crate::k8s::event::EventObject;
+use crate::k8s::helm_release::HelmReleaseObject;
+use crate::k8s::job_record::JobSpec;
+use crate::k8s::job_status::JobStatusObject;
+use crate::k8s::meta::{AnyObject, ConditionedObject, Meta};
+use crate::k8s::pod::PodObject;
+
+/// Pods whose events are kept before the Pods themselves are seen.
+const LOOSE: usize = 4096;
+
+impl Index {
+    /// Takes in an object as the API server sent it. One that cannot be read is skipped and counted.
+    pub fn apply(&mut self, kind: Kind, text: &str, now: Timestamp) {
+        self.watches[kind.slot()].last_event = Some(now);
+        let read = match kind {
+            Kind::Job => self.apply_job(text, now),
+            Kind::Pod => self.apply_pod(text, now),
+            Kind::CronJob => self.apply_cron(text),
+            Kind::HelmRelease => self.apply_release(text),
+            Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => self.apply_event(text, now),
+        };
+        self.note(kind, read);
+    }
+
+    /// An object is gone; `text` is its last state, which may say more than the one before.
+    pub fn delete(&mut self, kind: Kind, text: &str, now: Timestamp) {
+        match kind {
+            // The API server deletes events after an hour; what they said stays true.
+            Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => {
+                self.watches[kind.slot()].last_event = Some(now);
+                return;
+            }
+            Kind::Job | Kind::Pod => self.apply(kind, text, now),
+            Kind::CronJob | Kind::HelmRelease => self.watches[kind.slot()].last_event = Some(now),
+        }
+        self.remove(kind, text, now);
+    }
+
+    /// An object is gone, whatever it was like.
+    pub(super) fn remove(&mut self, kind: Kind, text: &str, now: Timestamp) {
+        let Ok(AnyObject { metadata }) = serde_json::from_str(text) else {
+            return;
+        };
+        let key = JobKey::new(&metadata.namespace, &metadata.name);
+        match kind {
+            Kind::Job => self.job_gone(&key, &metadata.uid, now),
+            Kind::Pod => self.pod_gone(&key, now),
+            Kind::CronJob => self.owner_gone("CronJob", &key),
+            Kind::HelmRelease => self.owner_gone("HelmRelease", &key),
+            Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => {}
+        }
+    }
+
+    /// What a complete list did not hold is gone.
+    pub(super) fn sweep(&mut self, kind: Kind, epoch: u32, now: Timestamp) {
+        match kind {
+            Kind::Job => {
+                let gone: Vec<_> = self
+                    .jobs
+                    .iter()
+                    .filter(|(_, entry)| entry.job.is_some() && entry.epoch != epoch && entry.gone.is_none())
+                    .map(|(key, _)| key.clone())
+                    .collect();
+                for key in gone {
+                    let uid = self
+                        .jobs
+                        .get(&key)
+                        .and_then(|entry| Some(entry.job.as_ref()?.uid.clone()));
+                    self.job_gone(&key, uid.as_deref().unwrap_or_default(), now);
+                }
+            }
+            Kind::Pod => {
+                let gone: Vec<_> = self
+                    .pods
+                    .iter()
+                    .filter(|(_, pod)| pod.epoch != epoch)
+                    .map(|(key, _)| key.clone())
+                    .collect();
+                for key in gone {
+                    self.pod_gone(&key, now);
+                }
+            }
+            Kind::CronJob => {
+                let gone: Vec<_> = self
+                    .crons
+                    .iter()
+                    .filter(|(_, cron)| cron.epoch != epoch)
+                    .map(|(key, _)| key.clone())
+                    .collect();
+                for key in gone {
+                    self.owner_gone("CronJob", &key);
+                }
+            }
+            Kind::HelmRelease => {
+                let gone: Vec<_> = self
+                    .release_state
+                    .iter()
+                    .filter(|(_, release)| release.epoch != epoch)
+                    .map(|(key, _)| key.clone())
+                    .collect();
+                for key in gone {
+                    self.owner_gone("HelmRelease", &key);
+                }
+            }
+            Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => {}
+        }
+    }
+
+    fn note(&mut self, kind: Kind, read: Result<(), Skip>) {
+        if let Err(skip) = read {
+            *self.skipped.entry((kind, skip.reason())).or_default() += 1;
+            tracing::warn!(kind = kind.as_str(), %skip, "object skipped");
+        }
+    }
+
+    fn apply_job(&mut self, text: &str, now: Timestamp) -> Result<(), Skip> {
+        let (meta, status) = serde_json::from_str::<JobStatusObject>(text)?.into_parts();
+        let key = named(&meta)?;
+        let version = version(&meta, text);
+        let replaced = |entry: &Entry| entry.job.as_ref().is_some_and(|job| *job.uid != *meta.uid);
+        if self.jobs.get(&key).is_some_and(replaced) {
+            self.replace(&key, meta.creation_timestamp, now);
+        }
+        let known = self.jobs.get(&key).and_then(|entry| entry.job.as_ref());
+        let spec = match known {
+            Some(job) if job.version == version => Arc::clone(&job.spec),
+            _ => Arc::new(self.assess(text)?),
+        };
+        let ended_seen = known.and_then(|job| job.ended_seen);
+        let mut job = JobState {
+            uid: meta.uid.into_boxed_str(),
+            version,
+            created: meta.creation_timestamp,
+            text: None,
+            ended_seen,
+            status,
+            spec,
+        };
+        let unfinished = matches!(job.phase(), JobPhase::Waiting | JobPhase::Suspended);
+        if !unfinished {
+            job.ended_seen.get_or_insert(now);
+        }
+        let released = matches!(job.spec.record.origin, Origin::HelmHook | Origin::Flux);
+        job.text = (unfinished && released).then(|| text.into());
+        let epoch = self.watches[Kind::Job.slot()].epoch;
+        let entry = self.jobs.entry(key.clone()).or_default();
+        entry.job = Some(job);
+        entry.epoch = epoch;
+        entry.gone = None;
+        entry.touched = Some(now);
+        self.ask_for_logs(&key);
+        self.dirty.insert(key);
+        Ok(())
+    }
+
+    pub(super) fn assess(&self, text: &str) -> Result<JobSpec, Skip> {
+        let (job, _) = serde_json::from_str::<JobObject<'_>>(text)?.into_facts();
+        let around = Surroundings {
+            helm_releases: &self.releases,
+            ..Surroundings::default()
+        };
+        Ok(JobSpec::of(&job, around, &self.settings.policy))
+    }
+
+    /// A new Job of the same name: the old one is concluded, and only what is younger than the new one stays.
+    fn replace(&mut self, key: &JobKey, created: Option<Timestamp>, now: Timestamp) {
+        if let Some(entry) = self.jobs.get_mut(key) {
+            entry.gone.get_or_insert(now);
+        }
+        self.dirty.insert(key.clone());
+        self.settle(now);
+        let Some(old) = self.jobs.remove(key) else { return };
+        let mut new = Entry::default();
+        if let Some(trail) = old.trail {
+            let young = trail.pods.into_iter().filter(|pod| pod.created >= created);
+            for pod in young {
+                new.apply_pod(pod);
+            }
+            for event in trail.events.into_iter().filter(|event| event.first >= created) {
+                new.add_event(event);
+            }
+        }
+        self.jobs.insert(key.clone(), new);
+    }
+
+    fn apply_pod(&mut self, text: &str, now: Timestamp) -> Result<(), Skip> {
+        let object: PodObject = serde_json::from_str(text)?;
+        let pod_key = named(&object.metadata)?;
+        let Some(job) = object.job_name() else {
+            return Err(Skip::NoJob);
+        };
+        let key = JobKey::new(&pod_key.namespace, job);
+        let epoch = self.watches[Kind::Pod.slot()].epoch;
+        let owner = PodOwner {
+            job: key.name.clone(),
+            epoch,
+        };
+        self.pods.insert(pod_key.clone(), owner);
+        let entry = self.jobs.entry(key.clone()).or_default();
+        entry.touched = Some(now);
+        if entry.is_settled() {
+            return Ok(());
+        }
+        entry.apply_pod(object.into_record(Some(now)));
+        for event in self.loose.remove(&pod_key).unwrap_or_default() {
+            entry.add_event(event);
+        }
+        self.ask_for_logs(&key);
+        self.dirty.insert(key);
+        Ok(())
+    }
+
+    fn apply_cron(&mut self, text: &str) -> Result<(), Skip> {
+        let AnyObject { metadata } = serde_json::from_str(text)?;
+        let key = named(&metadata)?;
+        self.crons.entry(key).or_default().epoch = self.watches[Kind::CronJob.slot()].epoch;
+        Ok(())
+    }
+
+    fn apply_release(&mut self, text: &str) -> Result<(), Skip> {
+        let (release, _) = serde_json::from_str::<HelmReleaseObject<'_>>(text)?.into_facts();
+        let conditions = serde_json::from_str::<ConditionedObject>(text)?.into_conditions();
+        let key = JobKey::new(&release.namespace, &release.name);
+        let state = ReleaseState {
+            conditions,
+            epoch: self.watches[Kind::HelmRelease.slot()].epoch,
+        };
+        self.release_state.insert(key, state);
+        let namespace = release.release_namespace().to_owned();
+        let same = |known: &crate::engine::release::HelmRelease| {
+            known.namespace == release.namespace && known.name == release.name
+        };
+        match self.releases.iter_mut().find(|known| same(known)) {
+            Some(known) if *known == release => {}
+            Some(known) => *known = release,
+            None => self.releases.push(release),
+        }
+        self.reassess(&namespace);
+        Ok(())
+    }
+
+    /// The clocks of a namespace's unfinished Jobs anew: their release may have changed.
+    fn reassess(&mut self, namespace: &str) {
+        let texts: Vec<_> = self
+            .jobs
+            .iter()
+            .filter(|(key, _)| &*key.namespace == namespace)
+            .filter_map(|(key, entry)| Some((key.clone(), entry.job.as_ref()?.text.clone()?)))
+            .collect();
+        for (key, text) in texts {
+            let Ok(spec) = self.assess(&text) else { continue };
+            if let Some(job) = self.jobs.get_mut(&key).and_then(|entry| entry.job.as_mut()) {
+                job.spec = Arc::new(spec);
+            }
+            self.dirty.insert(key);
+        }
+    }
+
+    fn apply_event(&mut self, text: &str, now: Timestamp) -> Result<(), Skip> {
+        let event = serde_json::from_str::<EventObject>(text)?.into_record();
+        let about = JobKey::new(&event.object.namespace, &event.object.name);
+        let key = match event.object.kind.as_str() {
+            "CronJob" => {
+                self.add_cron_event(event);
+                return Ok(());
+            }
+            "Job" => Some(about),
+            "Pod" => self.job_of_pod(&about),
+            _ => return Err(Skip::NoJob),
+        };
+        let Some(key) = key else {
+            if self.loose.len() < LOOSE {
+                let about = JobKey::new(&event.object.namespace, &event.object.name);
+                self.loose.entry(about).or_default().push(event);
+            }
+            return Ok(());
+        };
+        let entry = self.jobs.entry(key.clone()).or_default();
+        entry.touched = Some(now);
+        // A Job of the same name that is long gone may have left events.
+        let created = entry.job.as_ref().and_then(|job| job.created);
+        if entry.is_settled() || (created.is_some() && event.last.is_some() && event.last < created) {
+            return Ok(());
+        }
+        entry.add_event(event);
+        self.dirty.insert(key);
+        Ok(())
+    }
+
+    /// The Job of a Pod: by the Pod's label, or by its name when the Pod itself was never seen.
+    pub(super) fn job_of_pod(&self, pod: &JobKey) -> Option<JobKey> {
+        if let Some(owner) = self.pods.get(pod) {
+            return Some(JobKey::new(&pod.namespace, &owner.job));
+        }
+        job_of_pod_name(&pod.namespace, &pod.name)
+            .filter(|key| self.jobs.get(key).is_some_and(|entry| entry.job.is_some()))
+    }
+
+    fn job_gone(&mut self, key: &JobKey, uid: &str, now: Timestamp) {
+        let Some(entry) = self.jobs.get_mut(key) else {
+            return;
+        };
+        if entry.job.as_ref().is_some_and(|job| &*job.uid == uid) {
+            entry.gone.get_or_insert(now);
+            self.dirty.insert(key.clone());
+        }
+    }
+
+    fn pod_gone(&mut self, pod: &JobKey, now: Timestamp) {
+        let Some(owner) = self.pods.remove(pod) else {
+            return;
+        };
+        let key = JobKey::new(&pod.namespace, &owner.job);
+        let Some(entry) = self.jobs.get_mut(&key) else {
+            return;
+        };
+        if let Some(trail) = &mut entry.trail {
+            let known = trail.pods.iter_mut().rev().find(|known| *known.name == *pod.name);
+            if let Some(known) = known {
+                pods::bury(known, now);
+            }
+        }
+        self.dirty.insert(key);
+    }
+
+    fn owner_gone(&mut self, kind: &str, key: &JobKey) {
+        self.crons.remove(key);
+        if kind == "HelmRelease" {
+            self.release_state.remove(key);
+            self.releases
+                .retain(|release| *release.namespace != *key.namespace || *release.name != *key.name);
+        }
+        self.owners.retain(|owner, _| {
+            owner.kind != kind || *owner.namespace != *key.namespace || *owner.name != *key.name
+        });
+    }
+
+    pub(super) fn add_dependency(&mut self, key: &JobKey, dependency: Dependency, events: Vec<EventRecord>) {
+        let Some(entry) = self.jobs.get_mut(key) else {
+            return;
+        };
+        let trail = entry.trail();
+        match trail
+            .dependencies
+            .iter_mut()
+            .find(|known| known.object == dependency.object)
+        {
+            Some(known) => *known = dependency,
+            None => trail.dependencies.push(dependency),
+        }
+        for event in events {
+            entry.add_event(event);
+        }
+        self.dirty.insert(key.clone());
+    }
+}
+
+/// Why an object is passed over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Skip {
+    /// It is not what its kind promises.
+    #[error("malformed: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// It has no name.
+    #[error("it has no metadata.name")]
+    NoName,
+    /// It belongs to no Job.
+    #[error("it belongs to no Job")]
+    NoJob,
+}
+
+impl Skip {
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::NoName => "no_name",
+            Self::NoJob => "no_job",
+        }
+    }
+}
+
+fn named(meta: &Meta) -> Result<JobKey, Skip> {
+    if meta.name.is_empty() {
+        return Err(Skip::NoName);
+    }
+    Ok(JobKey::new(&meta.namespace, &meta.name))
+}
+
+/// Changes with everything that the spec's assessment depends on: `generation` counts changes of the spec, but
+/// not those of labels and annotations. An object without a generation counts as new each time.
+fn version(meta: &Meta, text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    meta.uid.hash(&mut hasher);
+    meta.annotations.hash(&mut hasher);
+    meta.labels.hash(&mut hasher);
+    match meta.generation {
+        Some(generation) => generation.hash(&mut hasher),
+        None => text.hash(&mut hasher),
+    }
+    hasher.finish()
+}

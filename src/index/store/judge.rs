@@ -1,0 +1,273 @@
+//! Conclusions: diagnoses, results, what is asked for next, what is forgotten.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Index;
+use crate::engine::Seconds;
+use crate::engine::diagnose::diagnose;
+use crate::engine::diagnosis::{Diagnosis, JobPhase};
+use crate::engine::evidence::ObjectRef;
+use crate::engine::root_cause::RootCause;
+use crate::index::change::Action;
+use crate::index::entry::{Entry, JobState, since};
+use crate::index::evidence::{evidence, knobs};
+use crate::index::kind::JobKey;
+use crate::index::owners::OwnerKey;
+use crate::index::targets::target_in;
+use crate::index::view::JobView;
+
+/// How often what may go wrong is judged anew without any news, and its dependencies are looked at.
+const AGAIN: Seconds = Seconds::new(10);
+/// How long a failure's cause may still change by late events before it is counted.
+const LATE_EVIDENCE: Seconds = Seconds::new(10);
+/// How long a Job's Pods or events are kept while the Job itself is not seen.
+const ORPHANS: Seconds = Seconds::new(600);
+/// How long the result of a Job that nobody owns is kept after it has ended.
+const OWNERLESS: Seconds = Seconds::new(24 * 3600);
+/// Dependencies looked at per Job.
+const TARGETS: usize = 4;
+
+impl Index {
+    /// Judges what has changed, and gives results to the owners in the order in which they came about.
+    pub fn settle(&mut self, now: Timestamp) {
+        let dirty = std::mem::take(&mut self.dirty);
+        let mut ended = Vec::new();
+        for key in dirty {
+            self.judge(&key, now);
+            if let Some(at) = self.result_to_count(&key) {
+                ended.push((at, key));
+            }
+        }
+        if self.is_synced() {
+            ended.sort_unstable();
+            for (at, key) in ended {
+                self.count_result(&key, at);
+            }
+        }
+    }
+
+    /// What time alone changes: verdicts of waiting Jobs, causes to count, what to forget. To be called every
+    /// few seconds.
+    pub fn tick(&mut self, now: Timestamp) {
+        let retention = self.settings.retention;
+        let mut forgotten = Vec::new();
+        for (key, entry) in &self.jobs {
+            let is_old = |then: Option<Timestamp>, span| then.is_none_or(|then| since(then, now) >= span);
+            let waits = entry.phase() == Some(JobPhase::Waiting);
+            let expired = match (&entry.job, entry.gone) {
+                (None, _) => is_old(entry.touched, ORPHANS),
+                (Some(_), Some(gone)) => {
+                    (entry.is_settled() && entry.counted) || since(gone, now) >= retention
+                }
+                (Some(_), None) => false,
+            };
+            if expired {
+                forgotten.push(key.clone());
+            } else if (waits && is_old(entry.judged, AGAIN)) || needs_cause_counted(entry, now) {
+                self.dirty.insert(key.clone());
+            }
+        }
+        for key in forgotten {
+            self.count_cause(&key);
+            self.jobs.remove(&key);
+            self.pods
+                .retain(|pod, owner| pod.namespace != key.namespace || owner.job != key.name);
+        }
+        self.loose.retain(|_, events| {
+            let latest = events.iter().filter_map(|event| event.last).max();
+            latest.is_some_and(|latest| since(latest, now) < ORPHANS)
+        });
+        self.owners
+            .retain(|key, owner| key.kind != "Job" || owner.ended_within(OWNERLESS, now));
+        let due: Vec<_> = self
+            .dirty
+            .iter()
+            .filter(|key| {
+                self.jobs
+                    .get(key)
+                    .is_some_and(|entry| needs_cause_counted(entry, now))
+            })
+            .cloned()
+            .collect();
+        self.settle(now);
+        for key in due {
+            self.count_cause(&key);
+        }
+    }
+
+    fn judge(&mut self, key: &JobKey, now: Timestamp) {
+        let Some(entry) = self.jobs.get(key) else { return };
+        let (Some(job), Some(phase)) = (&entry.job, entry.phase()) else {
+            return;
+        };
+        let trouble = entry.is_in_trouble(now);
+        let diagnosis = match phase {
+            JobPhase::Succeeded => None,
+            JobPhase::Waiting if !trouble && !job.spec.matters => None,
+            _ => Some(Arc::new(self.diagnosis(entry, job, now))),
+        };
+        let policy = &self.settings.policy;
+        let view = JobView::of(key, entry, job, phase, policy, diagnosis.clone());
+        let asks = if trouble {
+            targets(entry, job, now)
+        } else {
+            Vec::new()
+        };
+        let Some(entry) = self.jobs.get_mut(key) else {
+            return;
+        };
+        entry.judged = Some(now);
+        entry.view = Some(Arc::new(view));
+        if phase == JobPhase::Succeeded {
+            entry.trail = None;
+        } else {
+            entry.trail().diagnosis = diagnosis;
+        }
+        if !asks.is_empty() {
+            entry.trail().inspected = Some(now);
+        }
+        self.actions.extend(
+            asks.into_iter()
+                .map(|(namespace, service, target)| Action::Inspect {
+                    job: key.clone(),
+                    namespace,
+                    service,
+                    target,
+                }),
+        );
+    }
+
+    fn diagnosis(&self, entry: &Entry, job: &JobState, now: Timestamp) -> Diagnosis {
+        let record = &job.spec.record;
+        let of = |object: &ObjectRef| JobKey::new(&object.namespace, &object.name);
+        let cron = record
+            .owner
+            .as_ref()
+            .filter(|owner| owner.kind == "CronJob")
+            .map(of);
+        let events = cron
+            .and_then(|key| self.crons.get(&key))
+            .map_or(&[][..], |cron| &cron.events);
+        let release = record
+            .release
+            .as_ref()
+            .and_then(|release| release.object.as_ref())
+            .map(of);
+        let conditions = release
+            .and_then(|key| self.release_state.get(&key))
+            .map_or(&[][..], |release| &release.conditions);
+        let evidence = evidence(entry, job, events, conditions);
+        diagnose(&evidence, &knobs(job, &self.settings.policy), now)
+    }
+
+    fn result_to_count(&self, key: &JobKey) -> Option<Timestamp> {
+        let entry = self.jobs.get(key).filter(|entry| !entry.counted)?;
+        let job = entry.job.as_ref()?;
+        matches!(job.phase(), JobPhase::Failed | JobPhase::Succeeded)
+            .then(|| job.ended())
+            .flatten()
+    }
+
+    fn count_result(&mut self, key: &JobKey, ended: Timestamp) {
+        let fresh = ended >= self.settings.started;
+        let Some(entry) = self.jobs.get_mut(key) else {
+            return;
+        };
+        entry.counted = true;
+        // What had ended before this process began is no news for a counter.
+        entry.cause_counted = !fresh;
+        let Some(job) = &entry.job else { return };
+        let failed = job.phase() == JobPhase::Failed;
+        let took = job.status.started.map(|start| since(start, ended));
+        if let Some(owner) = owner_key(key, job) {
+            self.owners
+                .entry(owner)
+                .or_default()
+                .note(failed, ended, took, fresh);
+        }
+    }
+
+    fn count_cause(&mut self, key: &JobKey) {
+        let Some(entry) = self
+            .jobs
+            .get_mut(key)
+            .filter(|entry| entry.counted && !entry.cause_counted)
+        else {
+            return;
+        };
+        entry.cause_counted = true;
+        let (Some(job), Some(view)) = (&entry.job, &entry.view) else {
+            return;
+        };
+        let Some(cause) = view.root_cause() else { return };
+        if cause == RootCause::EvidenceLost {
+            self.evidence_lost += 1;
+        }
+        if let Some(owner) = owner_key(key, job) {
+            let owner = self.owners.entry(owner).or_default();
+            *owner.failures.entry(cause).or_default() += 1;
+        }
+    }
+}
+
+fn needs_cause_counted(entry: &Entry, now: Timestamp) -> bool {
+    let seen = entry.job.as_ref().and_then(|job| job.ended_seen);
+    entry.counted
+        && !entry.cause_counted
+        && entry.phase() == Some(JobPhase::Failed)
+        && seen.is_some_and(|seen| since(seen, now) >= LATE_EVIDENCE)
+}
+
+/// A hook that nobody owns comes back under its own name; any other Job without an owner may never come back.
+fn owner_key(key: &JobKey, job: &JobState) -> Option<OwnerKey> {
+    let record = &job.spec.record;
+    record.owner.as_ref().map(OwnerKey::from).or_else(|| {
+        record.origin.is_hook().then(|| OwnerKey {
+            namespace: key.namespace.to_string(),
+            kind: "Job".to_owned(),
+            name: key.name.to_string(),
+        })
+    })
+}
+
+/// Whom to look at: the Services that the Job's scripts, annotations and logs name. While it waits every
+/// [`AGAIN`], and once more after it has ended.
+fn targets(entry: &Entry, job: &JobState, now: Timestamp) -> Vec<(String, String, String)> {
+    let trail = entry.trail.as_ref();
+    let inspected = trail.and_then(|trail| trail.inspected);
+    let due = match (inspected, job.ended_seen.or(entry.gone)) {
+        (None, ended) => ended.is_none_or(|ended| since(ended, now) < Seconds::new(60)),
+        (Some(at), None) => since(at, now) >= AGAIN,
+        (Some(at), Some(ended)) => at < ended,
+    };
+    if !due {
+        return Vec::new();
+    }
+    let here = &job.spec.record.namespace;
+    let logs = trail.map(|trail| trail.logs.records()).unwrap_or_default();
+    let in_logs = logs
+        .iter()
+        .rev()
+        .flat_map(|tail| tail.lines.iter().rev())
+        .filter_map(|line| target_in(line));
+    let stated = job.spec.waits.iter().filter_map(|wait| wait.target.clone());
+    let mut found: Vec<(String, String, String)> = Vec::new();
+    for target in stated.chain(in_logs) {
+        let Some((service, namespace)) = target.service() else {
+            continue;
+        };
+        let namespace = namespace.unwrap_or(here).to_owned();
+        if !found
+            .iter()
+            .any(|(ns, name, _)| *ns == namespace && name == service)
+        {
+            found.push((namespace, service.to_owned(), target.text.clone()));
+        }
+        if found.len() == TARGETS {
+            break;
+        }
+    }
+    found
+}

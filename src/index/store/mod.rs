@@ -1,0 +1,233 @@
+//! The index itself: one writer, three verbs per kind (`reset` as begin and end, `apply`, `delete`), no I/O.
+
+mod apply;
+mod judge;
+mod logs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+
+use super::change::{Action, Change};
+use super::entry::{Entry, add_event};
+use super::kind::{JobKey, Kind};
+use super::owners::{OwnerKey, OwnerView};
+use super::view::{JobView, KindView, Snapshot};
+use crate::engine::Seconds;
+use crate::engine::evidence::{Condition, EventRecord};
+use crate::engine::policy::Policy;
+use crate::engine::release::HelmRelease;
+
+/// What the index is run with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Margins and defaults.
+    pub policy: Arc<Policy>,
+    /// How long a failed Job's diagnosis is kept after the Job is gone.
+    pub retention: Seconds,
+    /// When this process began: what had ended before is not counted again.
+    pub started: Timestamp,
+}
+
+impl Settings {
+    /// The default policy and a retention of one hour.
+    #[must_use]
+    pub fn new(started: Timestamp) -> Self {
+        Self {
+            policy: Arc::new(Policy::default()),
+            retention: Seconds::new(3600),
+            started,
+        }
+    }
+}
+
+/// The state of the cluster, as far as Jobs go.
+#[derive(Debug)]
+pub struct Index {
+    settings: Settings,
+    jobs: BTreeMap<JobKey, Entry>,
+    /// Which Job a Pod belongs to.
+    pods: BTreeMap<JobKey, PodOwner>,
+    /// Events about Pods that nobody knows yet.
+    loose: BTreeMap<JobKey, Vec<EventRecord>>,
+    /// Events about `CronJob`s.
+    crons: BTreeMap<JobKey, CronState>,
+    releases: Vec<HelmRelease>,
+    release_state: BTreeMap<JobKey, ReleaseState>,
+    owners: BTreeMap<OwnerKey, OwnerView>,
+    watches: [Watch; Kind::ALL.len()],
+    skipped: BTreeMap<(Kind, &'static str), u64>,
+    evidence_lost: u64,
+    dirty: BTreeSet<JobKey>,
+    actions: Vec<Action>,
+}
+
+#[derive(Debug)]
+struct PodOwner {
+    job: Box<str>,
+    epoch: u32,
+}
+
+#[derive(Debug, Default)]
+struct CronState {
+    events: Vec<EventRecord>,
+    epoch: u32,
+}
+
+#[derive(Debug, Default)]
+struct ReleaseState {
+    conditions: Vec<Condition>,
+    epoch: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Watch {
+    epoch: u32,
+    synced: bool,
+    last_event: Option<Timestamp>,
+}
+
+impl Index {
+    /// An empty index.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            jobs: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            loose: BTreeMap::new(),
+            crons: BTreeMap::new(),
+            releases: Vec::new(),
+            release_state: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            watches: [Watch::default(); Kind::ALL.len()],
+            skipped: BTreeMap::new(),
+            evidence_lost: 0,
+            dirty: BTreeSet::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes in a change. [`Self::settle`] draws the conclusions.
+    pub fn change(&mut self, change: Change, now: Timestamp) {
+        match change {
+            Change::Begin(kind) => self.begin(kind, now),
+            Change::Apply { kind, object } => self.apply(kind, object.get(), now),
+            Change::Delete { kind, object } => self.delete(kind, object.get(), now),
+            Change::Gone { kind, object } => self.remove(kind, object.get(), now),
+            Change::End(kind) => self.end(kind, now),
+            Change::Absent(kind) => {
+                self.watches[kind.slot()].synced = true;
+                self.after_sync();
+            }
+            Change::Log { log, lines } => self.add_log(log, lines, now),
+            Change::LogEnd(log) => self.end_log(log, now),
+            Change::LogLost { log, why } => self.lose_log(&log, why),
+            Change::Dependency {
+                job,
+                dependency,
+                events,
+            } => self.add_dependency(&job, *dependency, events),
+        }
+    }
+
+    /// A list begins.
+    pub fn begin(&mut self, kind: Kind, now: Timestamp) {
+        let watch = &mut self.watches[kind.slot()];
+        watch.epoch = watch.epoch.wrapping_add(1);
+        watch.last_event = Some(now);
+    }
+
+    /// A list is complete: what it did not hold is gone.
+    pub fn end(&mut self, kind: Kind, now: Timestamp) {
+        let watch = &mut self.watches[kind.slot()];
+        watch.synced = true;
+        watch.last_event = Some(now);
+        let epoch = watch.epoch;
+        self.sweep(kind, epoch, now);
+        self.after_sync();
+    }
+
+    /// Replaces everything of a kind.
+    pub fn reset(&mut self, kind: Kind, objects: &[Box<RawValue>], now: Timestamp) {
+        self.begin(kind, now);
+        for object in objects {
+            self.apply(kind, object.get(), now);
+        }
+        self.end(kind, now);
+    }
+
+    /// True once the first list of every kind is complete.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        self.watches.iter().all(|watch| watch.synced)
+    }
+
+    /// What the index asks for since the last call.
+    pub fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// The state at `now`. Cheap: the Jobs are shared, not copied.
+    #[must_use]
+    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        Snapshot {
+            now,
+            jobs: self
+                .jobs
+                .values()
+                .filter_map(|entry| entry.view.clone())
+                .collect(),
+            owners: self
+                .owners
+                .iter()
+                .map(|(key, view)| (key.clone(), view.clone()))
+                .collect(),
+            kinds: Kind::ALL
+                .into_iter()
+                .map(|kind| {
+                    let watch = self.watches[kind.slot()];
+                    KindView {
+                        kind,
+                        synced: watch.synced,
+                        last_event: watch.last_event,
+                    }
+                })
+                .collect(),
+            skipped: self
+                .skipped
+                .iter()
+                .map(|((kind, reason), count)| (*kind, *reason, *count))
+                .collect(),
+            evidence_lost: self.evidence_lost,
+        }
+    }
+
+    /// One Job.
+    #[must_use]
+    pub fn job(&self, namespace: &str, name: &str) -> Option<Arc<JobView>> {
+        self.jobs.get(&JobKey::new(namespace, name))?.view.clone()
+    }
+
+    /// Objects held, for tests of what is forgotten: Jobs, Pods, loose events.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        (self.jobs.len(), self.pods.len(), self.loose.len())
+    }
+
+    /// The first complete picture is judged as a whole: results in the order in which they came about.
+    fn after_sync(&mut self) {
+        if self.is_synced() {
+            let open = self.jobs.iter().filter(|(_, entry)| !entry.counted);
+            self.dirty.extend(open.map(|(key, _)| key.clone()));
+        }
+    }
+
+    fn add_cron_event(&mut self, event: EventRecord) {
+        const EVENTS: usize = 16;
+        let key = JobKey::new(&event.object.namespace, &event.object.name);
+        add_event(&mut self.crons.entry(key).or_default().events, event, EVENTS);
+    }
+}

@@ -1,0 +1,318 @@
+//! What scrapes and pages see of the index: immutable, shared, with labels that are escaped once.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::entry::{Entry, JobState, after, since};
+use super::kind::{JobKey, Kind};
+use super::owners::{OwnerKey, OwnerView};
+use crate::engine::Seconds;
+use crate::engine::budget::Clock;
+use crate::engine::diagnosis::{Diagnosis, JobPhase};
+use crate::engine::policy::Policy;
+use crate::engine::root_cause::RootCause;
+use crate::k8s::job_record::JobSpec;
+
+/// The state of the index at one time.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub now: Timestamp,
+    /// The Jobs by namespace and name.
+    pub jobs: Vec<Arc<JobView>>,
+    /// The owners by name.
+    pub owners: Vec<(OwnerKey, OwnerView)>,
+    /// The watches.
+    pub kinds: Vec<KindView>,
+    /// Objects that could not be read, by kind and reason.
+    pub skipped: Vec<(Kind, &'static str, u64)>,
+    /// Pieces of evidence that could not be had.
+    pub evidence_lost: u64,
+}
+
+/// One watch.
+#[derive(Clone, Copy, Debug)]
+pub struct KindView {
+    /// What is watched.
+    pub kind: Kind,
+    /// True once its first list is complete.
+    pub synced: bool,
+    /// When it brought something last.
+    pub last_event: Option<Timestamp>,
+}
+
+/// One Job.
+#[derive(Clone, Debug)]
+pub struct JobView {
+    /// Its name.
+    pub key: JobKey,
+    /// `namespace="..",job_name=".."`, escaped.
+    pub labels: Box<str>,
+    /// The further labels of `hookbudget_job_info`.
+    pub info_labels: Box<str>,
+    /// The further labels of `hookbudget_job_root_cause`, for a Job that has failed.
+    pub cause_labels: Option<Box<str>>,
+    /// The further labels of `hookbudget_job_root_cause_info`.
+    pub culprit_labels: Option<Box<str>>,
+    /// The further labels of `hookbudget_job_wait_target_info`.
+    pub target_labels: Option<Box<str>>,
+    /// What its spec says.
+    pub spec: Arc<JobSpec>,
+    /// How it stands.
+    pub phase: JobPhase,
+    /// `status.startTime`.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// The clock that ends it, and when; `None` once it has ended and when nothing ends it.
+    pub gives_up: Option<(Clock, Timestamp)>,
+    /// Restarts of its containers.
+    pub restarts: u32,
+    /// Runs that have begun.
+    pub attempts: u32,
+    /// The diagnosis; `None` for a Job that has succeeded and for one that nothing is wrong with yet.
+    pub diagnosis: Option<Arc<Diagnosis>>,
+    /// The end of the log of its last run.
+    pub tail: Vec<String>,
+    /// How long a dependency may take to come up.
+    pub cold_start: Seconds,
+}
+
+/// One entry of `hookbudget_job_budget_seconds`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Budget<'a> {
+    /// The label `clock`.
+    pub clock: &'static str,
+    /// The label `source`.
+    pub source: &'a str,
+    /// The span.
+    pub span: Seconds,
+}
+
+impl JobView {
+    /// How long the Job has been waiting, or did wait until it ended.
+    #[must_use]
+    pub fn elapsed(&self, now: Timestamp) -> Option<Seconds> {
+        let started = self.started?;
+        (self.phase != JobPhase::Suspended).then(|| since(started, self.ended.unwrap_or(now)))
+    }
+
+    /// What is left until the clock that ends it runs out, zero at least.
+    #[must_use]
+    pub fn remaining(&self, now: Timestamp) -> Option<Seconds> {
+        self.gives_up.map(|(_, at)| since(now, at))
+    }
+
+    /// The clocks that the spec states or implies; those without an end are left out.
+    pub fn budgets(&self) -> impl Iterator<Item = Budget<'_>> {
+        let spec = &*self.spec;
+        let clocks = &spec.record.clocks;
+        let release = spec.record.release.as_ref();
+        let cold_start_source = if spec.cold_start.is_some() {
+            "annotation"
+        } else {
+            "policy"
+        };
+        [
+            ("wait_nominal", spec.wait_source, clocks.wait_nominal),
+            ("wait_worst", spec.wait_source, clocks.wait_worst),
+            ("retries", "backoffLimit", clocks.retries_lower),
+            ("deadline", "activeDeadlineSeconds", spec.record.deadline),
+            (
+                "release",
+                release.map_or("", |release| &release.timeout_source),
+                release.and_then(|release| release.timeout),
+            ),
+            ("cold_start", cold_start_source, Some(self.cold_start)),
+        ]
+        .into_iter()
+        .filter_map(|(clock, source, span)| span.map(|span| Budget { clock, source, span }))
+    }
+
+    /// The root cause, for a Job that has failed: exactly one.
+    #[must_use]
+    pub fn root_cause(&self) -> Option<RootCause> {
+        let failed =
+            matches!(self.phase, JobPhase::Failed | JobPhase::Missing) || self.has_missed_its_release();
+        failed.then(|| {
+            let cause = self.diagnosis.as_ref().and_then(|diagnosis| diagnosis.root_cause);
+            cause.unwrap_or(RootCause::Unknown)
+        })
+    }
+
+    /// True when the release has given up and the Job goes on: nobody else tells.
+    #[must_use]
+    pub fn has_missed_its_release(&self) -> bool {
+        use crate::engine::diagnosis::Trigger;
+        self.diagnosis
+            .as_ref()
+            .is_some_and(|diagnosis| diagnosis.trigger == Trigger::ReleaseTimeout)
+    }
+
+    pub(super) fn of(
+        key: &JobKey,
+        entry: &Entry,
+        job: &JobState,
+        phase: JobPhase,
+        policy: &Policy,
+        diagnosis: Option<Arc<Diagnosis>>,
+    ) -> Self {
+        let spec = Arc::clone(&job.spec);
+        let ended = job.ended().or(entry.gone);
+        let running = matches!(phase, JobPhase::Waiting);
+        let target = diagnosis
+            .as_ref()
+            .and_then(|d| d.progress.as_ref()?.target.as_deref())
+            .or_else(|| {
+                spec.waits
+                    .iter()
+                    .find_map(|wait| wait.target.as_ref().map(|target| target.text.as_str()))
+            });
+        let mut view = Self {
+            key: key.clone(),
+            labels: label_pairs(&[("namespace", &key.namespace), ("job_name", &key.name)]),
+            info_labels: info_labels(&spec),
+            cause_labels: None,
+            culprit_labels: None,
+            target_labels: target.map(|target| label_pairs(&[("target", target)])),
+            phase,
+            started: job.status.started,
+            ended,
+            gives_up: running.then(|| gives_up(job)).flatten(),
+            restarts: entry.restarts(),
+            attempts: entry.attempts(),
+            diagnosis,
+            tail: last_lines(entry),
+            cold_start: spec.cold_start.unwrap_or(policy.cold_start),
+            spec,
+        };
+        if let Some(cause) = view.root_cause() {
+            let (cause, culprit) = failure_labels(&view, cause);
+            view.cause_labels = Some(cause);
+            view.culprit_labels = Some(culprit);
+        }
+        view
+    }
+}
+
+fn info_labels(spec: &JobSpec) -> Box<str> {
+    let record = &spec.record;
+    let (kind, name) = record
+        .owner
+        .as_ref()
+        .map_or(("", ""), |owner| (owner.kind.as_str(), owner.name.as_str()));
+    let release = record
+        .release
+        .as_ref()
+        .and_then(|release| release.object.as_ref())
+        .map_or("", |object| object.name.as_str());
+    label_pairs(&[
+        ("owner_kind", kind),
+        ("owner_name", name),
+        ("release", release),
+        ("hook", &record.hooks.join(",")),
+        ("restart_policy", record.restart_policy.as_str()),
+    ])
+}
+
+fn failure_labels(view: &JobView, cause: RootCause) -> (Box<str>, Box<str>) {
+    let diagnosis = view.diagnosis.as_deref();
+    let record = &view.spec.record;
+    let (owner_kind, owner_name) = record
+        .owner
+        .as_ref()
+        .map_or(("", ""), |owner| (owner.kind.as_str(), owner.name.as_str()));
+    let cause_labels = label_pairs(&[
+        ("trigger", diagnosis.map_or("NotFailed", |d| d.trigger.as_str())),
+        ("root_cause", cause.as_str()),
+        (
+            "route",
+            diagnosis.and_then(|d| d.route).unwrap_or(cause.route()).as_str(),
+        ),
+        (
+            "severity",
+            diagnosis.map_or(cause.severity(), |d| d.severity).as_str(),
+        ),
+        ("verdict", diagnosis.map_or("unknown", |d| d.verdict.as_str())),
+        ("owner_kind", owner_kind),
+        ("owner_name", owner_name),
+    ]);
+    let chain = diagnosis.map_or(&[][..], |d| &d.chain);
+    let (kind, namespace, name) = chain
+        .last()
+        .map_or(("Job", &*view.key.namespace, &*view.key.name), |link| {
+            (&link.kind, &link.namespace, &link.name)
+        });
+    let culprit_labels = label_pairs(&[
+        ("culprit_kind", kind),
+        ("culprit_namespace", namespace),
+        ("culprit_name", name),
+        ("depth", &chain.len().to_string()),
+    ]);
+    (cause_labels, culprit_labels)
+}
+
+/// F6 in absolute times: the first clock that runs out. The release counts from the Job's creation, the others
+/// from its start.
+fn gives_up(job: &JobState) -> Option<(Clock, Timestamp)> {
+    let spec = &job.spec;
+    let record = &spec.record;
+    let started = job.status.started;
+    let from_start = |span: Option<Seconds>| Some(after(started?, span?));
+    let own_wait = match (spec.ends_by, spec.ends_at) {
+        (Some(Clock::Wait), at) => from_start(at),
+        _ => None,
+    };
+    let release = record.release.as_ref().and_then(|release| release.timeout);
+    [
+        (Clock::Wait, own_wait),
+        (Clock::Retries, from_start(record.clocks.retries_lower)),
+        (Clock::Deadline, from_start(record.deadline)),
+        (
+            Clock::Release,
+            job.created.zip(release).map(|(at, span)| after(at, span)),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(clock, at)| at.map(|at| (clock, at)))
+    .min_by_key(|(_, at)| *at)
+}
+
+fn last_lines(entry: &Entry) -> Vec<String> {
+    const SHOWN: usize = 20;
+    let Some(trail) = &entry.trail else {
+        return Vec::new();
+    };
+    let mut tails = trail.logs.records();
+    tails.sort_by_key(|tail| (tail.last_line.or(tail.captured), tail.attempt));
+    let Some(tail) = tails.pop() else {
+        return Vec::new();
+    };
+    let skip = tail.lines.len().saturating_sub(SHOWN);
+    tail.lines.into_iter().skip(skip).collect()
+}
+
+/// Labels in the exposition's own form: backslash, quote and line feed are escaped (Prometheus text format
+/// 0.0.4; OpenMetrics 1.0 `escaped-string`).
+pub(crate) fn label_pairs(pairs: &[(&str, &str)]) -> Box<str> {
+    let mut text = String::with_capacity(pairs.iter().map(|(k, v)| k.len() + v.len() + 4).sum());
+    for (name, value) in pairs {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{name}=\"");
+        for c in value.chars() {
+            match c {
+                '\\' => text.push_str("\\\\"),
+                '"' => text.push_str("\\\""),
+                '\n' => text.push_str("\\n"),
+                _ => text.push(c),
+            }
+        }
+        text.push('"');
+    }
+    text.into_boxed_str()
+}

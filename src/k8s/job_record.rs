@@ -1,0 +1,240 @@
+//! A Job's spec as evidence: assessed once, and then only what a diagnosis and a series need of it.
+
+use crate::engine::budget::{Clock, WaitSource};
+use crate::engine::evidence::{Clocks, JobRecord, ObjectRef, ReleaseRecord, WaitRecord};
+use crate::engine::finding::Severity;
+use crate::engine::job::{Job, Origin};
+use crate::engine::policy::Policy;
+use crate::engine::progress::redact;
+use crate::engine::release::{Surroundings, TimeoutSource};
+use crate::engine::shell::Target;
+use crate::engine::{Limit, Seconds, assess, budget};
+
+/// What the spec of a Job says, the Job's whole life long.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JobSpec {
+    /// The record, its status left empty.
+    pub record: JobRecord,
+    /// The waits of its scripts and annotations.
+    pub waits: Vec<WaitRecord>,
+    /// Who states the wait.
+    pub wait_source: &'static str,
+    /// The clock that ends the Job first when its dependency never comes up.
+    pub ends_by: Option<Clock>,
+    /// When that is, from the start of the Job (from its creation for the release).
+    pub ends_at: Option<Seconds>,
+    /// `hookbudget.dev/cold-start` of the Job.
+    pub cold_start: Option<Seconds>,
+    /// Codes and severities of the rules' findings that no annotation exempts.
+    pub findings: Vec<(&'static str, Severity)>,
+    /// True for a Job whose failure somebody waits for: a hook, a `CronJob`'s, or one with an annotation of ours.
+    pub matters: bool,
+}
+
+impl JobSpec {
+    /// Reads the waits of a Job, sets its clocks side by side and keeps the outcome.
+    #[must_use]
+    pub fn of(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Self {
+        let assessment = assess(job, around, policy);
+        let clocks = &assessment.clocks;
+        let origin = job.origin();
+        let duration = |key| job.annotation(key).and_then(|text| Seconds::parse_go(text).ok());
+        let release = release_record(clocks, origin);
+        let record = JobRecord {
+            namespace: job.namespace.as_deref().unwrap_or_default().to_owned(),
+            name: job.name.clone().into_owned(),
+            uid: job.uid.as_deref().unwrap_or_default().to_owned(),
+            owner: owner(job, release.as_ref()),
+            origin,
+            hooks: job.hooks().into_iter().map(str::to_owned).collect(),
+            restart_policy: job.pod.restart_policy,
+            backoff_limit: Some(job.backoff_limit.value),
+            deadline: job.active_deadline,
+            suspended: job.suspend,
+            parked: job.annotation("hookbudget.dev/parked").map(str::to_owned),
+            release,
+            clocks: Clocks {
+                wait_nominal: clocks.wait.and_then(|wait| wait.nominal.seconds()),
+                wait_worst: clocks.wait.and_then(|wait| wait.worst.seconds()),
+                retries_lower: clocks.retries_lower.seconds(),
+                retries_upper: clocks.retries_upper.seconds(),
+            },
+            ..JobRecord::default()
+        };
+        let ours = |pairs: &[(_, _)]| {
+            pairs.iter().any(
+                |(key, _): &(std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+                    key.starts_with("hookbudget.dev/")
+                },
+            )
+        };
+        Self {
+            matters: origin.is_hook()
+                || origin == Origin::CronJob
+                || ours(&job.annotations)
+                || ours(&job.template_annotations),
+            waits: waits(job, clocks),
+            wait_source: match clocks.wait_source {
+                WaitSource::Annotation => "annotation",
+                WaitSource::Script => "script",
+                WaitSource::None => "none",
+                WaitSource::Hidden => "unknown",
+            },
+            ends_by: Some(clocks.ends_by).filter(|clock| *clock != Clock::Nothing),
+            ends_at: Limit::seconds(clocks.ends_at),
+            cold_start: duration("hookbudget.dev/cold-start"),
+            findings: assessment
+                .findings
+                .iter()
+                .filter(|finding| finding.exempted.is_none())
+                .map(|finding| (finding.code, finding.severity))
+                .collect(),
+            record,
+        }
+    }
+}
+
+fn release_record(clocks: &budget::Clocks, origin: Origin) -> Option<ReleaseRecord> {
+    let release = &clocks.release;
+    if release.source == TimeoutSource::None && !matches!(origin, Origin::HelmHook | Origin::Flux) {
+        return None;
+    }
+    Some(ReleaseRecord {
+        object: release.object.as_ref().map(|object| ObjectRef {
+            kind: object.kind.clone(),
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+        }),
+        timeout: release.timeout,
+        timeout_source: release.source.to_string(),
+        assumed: !release.is_known(),
+        gave_up: None,
+        message: String::new(),
+    })
+}
+
+/// The owner in the user's eyes: the `CronJob` that made the Job, else the release object, else what the labels
+/// of Flux, Argo CD and Helm name.
+fn owner(job: &Job<'_>, release: Option<&ReleaseRecord>) -> Option<ObjectRef> {
+    let here = job.namespace.as_deref().unwrap_or_default();
+    let named = |kind: &str, namespace: &str, name: &str| ObjectRef {
+        kind: kind.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    };
+    if let Some(owner) = &job.owner {
+        return Some(named(&owner.kind, here, &owner.name));
+    }
+    if let Some(object) = release.and_then(|release| release.object.clone()) {
+        return Some(object);
+    }
+    if let Some(name) = job.label("helm.toolkit.fluxcd.io/name") {
+        let namespace = job.label("helm.toolkit.fluxcd.io/namespace").unwrap_or(here);
+        return Some(named("HelmRelease", namespace, name));
+    }
+    if let Some(name) = job.label("argocd.argoproj.io/instance") {
+        return Some(named("Application", here, name));
+    }
+    matches!(job.origin(), Origin::HelmHook | Origin::Flux)
+        .then(|| job.label("app.kubernetes.io/instance"))
+        .flatten()
+        .map(|name| named("Release", here, name))
+}
+
+fn waits(job: &Job<'_>, clocks: &budget::Clocks) -> Vec<WaitRecord> {
+    let safe = |target: &Target| Target {
+        text: redact(&target.text).into_owned(),
+        ..target.clone()
+    };
+    let seen = clocks.waits().map(|(container, wait)| WaitRecord {
+        container: container.name.clone(),
+        target: wait.target.as_ref().map(safe),
+        attempts: wait.attempts,
+        interval: wait.interval,
+        nominal: wait.span.nominal.seconds(),
+        place: format!("line {} of the script of {}", wait.place.line + 1, container.name),
+    });
+    let declared = job
+        .annotation("hookbudget.dev/wait-for")
+        .into_iter()
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(|text| WaitRecord {
+            target: Some(safe(&declared_target(text))),
+            place: "annotation hookbudget.dev/wait-for".to_owned(),
+            ..WaitRecord::default()
+        });
+    seen.chain(declared).collect()
+}
+
+/// A URL, `tcp://host:port` or `dns://name`.
+fn declared_target(text: &str) -> Target {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()),
+        None => (authority, None),
+    };
+    let port = port.or(match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    });
+    Target {
+        text: text.to_owned(),
+        host: Some(host.to_owned()).filter(|host| !host.is_empty()),
+        port,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::k8s::JobObject;
+
+    fn spec(text: &str) -> JobSpec {
+        let (job, _) = serde_json::from_str::<JobObject<'_>>(text)
+            .expect("a Job")
+            .into_facts();
+        JobSpec::of(&job, Surroundings::default(), &Policy::default())
+    }
+
+    #[test]
+    fn a_declared_target_is_a_wait() {
+        let spec = spec(
+            r#"{"metadata":{"name":"a","namespace":"n","annotations":{"hookbudget.dev/wait-for":
+                "http://powerdns:8081/api, tcp://pg.db.svc:5432","helm.sh/hook":"post-install"}}}"#,
+        );
+        let services: Vec<_> = spec
+            .waits
+            .iter()
+            .filter_map(|wait| wait.target.as_ref())
+            .map(|target| (target.service(), target.port))
+            .collect();
+        assert_eq!(
+            services,
+            [
+                (Some(("powerdns", None)), Some(8081)),
+                (Some(("pg", Some("db"))), Some(5432))
+            ]
+        );
+        assert!(spec.matters);
+        assert_eq!(spec.ends_by, Some(Clock::Release));
+    }
+
+    #[test]
+    fn the_owner_is_the_cron_job_or_the_release() {
+        let cron = spec(
+            r#"{"metadata":{"name":"b-1","namespace":"n","ownerReferences":[
+                {"kind":"CronJob","name":"b","uid":"u","controller":true}]}}"#,
+        );
+        assert_eq!(cron.record.owner.map(|o| o.kind).as_deref(), Some("CronJob"));
+        let hook = spec(
+            r#"{"metadata":{"name":"b","namespace":"n","labels":{"app.kubernetes.io/instance":"r"},
+                "annotations":{"helm.sh/hook":"post-install"}}}"#,
+        );
+        assert_eq!(hook.record.owner.map(|o| o.name).as_deref(), Some("r"));
+    }
+}

@@ -1,0 +1,205 @@
+//! One Job: what it is, its clocks, how far it has come.
+
+use crate::engine::Seconds;
+use crate::metrics::family::{Family, Source, Type, Value};
+
+const JOB: &[&str] = &["namespace", "job_name"];
+
+/// The families of a Job that is there.
+pub(super) const FAMILIES: &[Family] = &[
+    Family {
+        name: "hookbudget_job_info",
+        help: "A Job: who owns it, which hooks it is, how its containers restart. Always 1.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &[
+            "namespace",
+            "job_name",
+            "owner_kind",
+            "owner_name",
+            "release",
+            "hook",
+            "restart_policy",
+        ],
+        source: Source::Job(|job, _, out| out.write(&[&job.labels, &job.info_labels], Value::Int(1))),
+    },
+    Family {
+        name: "hookbudget_job_state",
+        help: "How a Job stands: waiting, suspended, failed, succeeded, or missing when it was deleted before it had ended. Always 1; one state at a time.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &["namespace", "job_name", "state"],
+        source: Source::Job(|job, _, out| {
+            let state = format!("state=\"{}\"", job.phase.as_str());
+            out.write(&[&job.labels, &state], Value::Int(1));
+        }),
+    },
+    Family {
+        name: "hookbudget_job_budget_seconds",
+        help: "The clocks that bound a Job, by clock and by who states it; a clock without an end is absent.",
+        kind: Type::Gauge,
+        unit: Some("seconds"),
+        labels: &["namespace", "job_name", "clock", "source"],
+        source: Source::Job(|job, _, out| {
+            for budget in job.budgets() {
+                let labels = crate::index::label_pairs(&[("clock", budget.clock), ("source", budget.source)]);
+                out.write(&[&job.labels, &labels], Value::Span(budget.span));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_job_start_timestamp_seconds",
+        help: "When the Job started, which is what its deadline counts from; absent before.",
+        kind: Type::Gauge,
+        unit: Some("seconds"),
+        labels: JOB,
+        source: Source::Job(|job, _, out| {
+            if let Some(at) = job.started {
+                out.write(&[&job.labels], Value::Time(at));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_job_gives_up_timestamp_seconds",
+        help: "When a waiting Job, or the release that waits for it, gives up, and which clock does it; absent once it has ended.",
+        kind: Type::Gauge,
+        unit: Some("seconds"),
+        labels: &["namespace", "job_name", "clock"],
+        source: Source::Job(|job, _, out| {
+            if let Some((clock, at)) = job.gives_up {
+                let clock = format!("clock=\"{}\"", clock.as_str());
+                out.write(&[&job.labels, &clock], Value::Time(at));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_job_wait_elapsed_seconds",
+        help: "How long the Job has been running since its start; stands still once it has ended.",
+        kind: Type::Gauge,
+        unit: Some("seconds"),
+        labels: JOB,
+        source: Source::Job(|job, now, out| {
+            if let Some(elapsed) = job.elapsed(now) {
+                out.write(&[&job.labels], Value::Span(elapsed));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_job_wait_remaining_seconds",
+        help: "What is left until the clock that ends the Job runs out, 0 at least; absent once it has ended.",
+        kind: Type::Gauge,
+        unit: Some("seconds"),
+        labels: JOB,
+        source: Source::Job(|job, now, out| {
+            if let Some(remaining) = job.remaining(now) {
+                out.write(&[&job.labels], Value::Span(remaining));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_job_wait_ratio",
+        help: "Elapsed time over the time that the Job has in all, 1 when that is used up; absent once it has ended.",
+        kind: Type::Gauge,
+        unit: Some("ratio"),
+        labels: JOB,
+        source: Source::Job(|job, now, out| {
+            if let (Some(elapsed), Some(remaining)) = (job.elapsed(now), job.remaining(now)) {
+                out.write(&[&job.labels], Value::Ratio(share(elapsed, remaining)));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_job_wait_attempts",
+        help: "The try that the container's own progress lines say it is at.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: JOB,
+        source: Source::Job(|job, _, out| {
+            let progress = job.diagnosis.as_ref().and_then(|d| d.progress.as_ref());
+            if let Some(attempt) = progress.and_then(|progress| progress.attempt) {
+                out.write(&[&job.labels], Value::Count(attempt));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_job_wait_attempts_limit",
+        help: "How many tries the container's own progress lines say there are.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: JOB,
+        source: Source::Job(|job, _, out| {
+            let progress = job.diagnosis.as_ref().and_then(|d| d.progress.as_ref());
+            if let Some(limit) = progress.and_then(|progress| progress.attempts) {
+                out.write(&[&job.labels], Value::Count(limit));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_job_wait_target_info",
+        help: "What the Job waits for, as its script, its annotation or its log names it. Always 1.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &["namespace", "job_name", "target"],
+        source: Source::Job(|job, _, out| {
+            if let Some(target) = &job.target_labels {
+                out.write(&[&job.labels, target], Value::Int(1));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_job_restarts",
+        help: "Restarts of the Job's containers in all of its Pods that were seen; under OnFailure they count towards backoffLimit.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: JOB,
+        source: Source::Job(|job, _, out| out.write(&[&job.labels], Value::Int(job.restarts.into()))),
+    },
+    Family {
+        name: "hookbudget_job_attempts",
+        help: "Runs that have begun: the Job's Pods, and the restarts within them.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: JOB,
+        source: Source::Job(|job, _, out| out.write(&[&job.labels], Value::Int(job.attempts.into()))),
+    },
+    Family {
+        name: "hookbudget_job_findings",
+        help: "What the rules have to say about the Job as it is, as a count per rule; exempted findings are left out.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &["namespace", "job_name", "code", "severity"],
+        source: Source::Job(|job, _, out| {
+            for (index, finding) in job.spec.findings.iter().enumerate() {
+                if job.spec.findings[..index].contains(finding) {
+                    continue;
+                }
+                let count = job.spec.findings.iter().filter(|other| *other == finding).count();
+                let (code, severity) = finding;
+                let labels = format!("code=\"{code}\",severity=\"{}\"", severity.as_str());
+                out.write(&[&job.labels, &labels], Value::Count(count as u64));
+            }
+        }),
+    },
+];
+
+/// Elapsed over all, in ten-thousandths.
+fn share(elapsed: Seconds, remaining: Seconds) -> i64 {
+    let millis = |span: Seconds| i128::from(span.nanos() / 1_000_000);
+    let all = millis(elapsed) + millis(remaining);
+    if all == 0 {
+        return 10_000;
+    }
+    i64::try_from(millis(elapsed) * 10_000 / all).unwrap_or(10_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_has_run_out_is_used_up() {
+        assert_eq!(share(Seconds::new(30), Seconds::new(90)), 2_500);
+        assert_eq!(share(Seconds::new(30), Seconds::ZERO), 10_000);
+        assert_eq!(share(Seconds::ZERO, Seconds::ZERO), 10_000);
+    }
+}

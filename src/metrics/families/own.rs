@@ -1,0 +1,67 @@
+//! The exporter itself.
+
+use crate::metrics::family::{Family, Source, Type, Value};
+
+/// The families of the exporter.
+pub(super) const FAMILIES: &[Family] = &[
+    Family {
+        name: "hookbudget_index_synced",
+        help: "1 once the first list of a kind is complete, or the cluster is known not to have the kind.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &["kind"],
+        source: Source::All(|snapshot, out| {
+            for watch in &snapshot.kinds {
+                let kind = format!("kind=\"{}\"", watch.kind.as_str());
+                out.write(&[&kind], Value::Int(watch.synced.into()));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_watch_last_event_timestamp_seconds",
+        help: "When the watch of a kind brought something last; absent before.",
+        kind: Type::Gauge,
+        unit: Some("seconds"),
+        labels: &["kind"],
+        source: Source::All(|snapshot, out| {
+            for watch in &snapshot.kinds {
+                if let Some(at) = watch.last_event {
+                    let kind = format!("kind=\"{}\"", watch.kind.as_str());
+                    out.write(&[&kind], Value::Time(at));
+                }
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_objects_skipped_total",
+        help: "Objects that were passed over, by kind and reason: malformed, no_name, no_job.",
+        kind: Type::Counter,
+        unit: None,
+        labels: &["kind", "reason"],
+        source: Source::All(|snapshot, out| {
+            for (kind, reason, count) in &snapshot.skipped {
+                let labels = format!("kind=\"{}\",reason=\"{reason}\"", kind.as_str());
+                out.write(&[&labels], Value::Count(*count));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_evidence_lost_total",
+        help: "Pieces of evidence that could not be had: logs that were gone before they were read, failed Jobs of which nothing was left.",
+        kind: Type::Counter,
+        unit: None,
+        labels: &[],
+        source: Source::All(|snapshot, out| out.write(&[], Value::Count(snapshot.evidence_lost))),
+    },
+    Family {
+        name: "hookbudget_build_info",
+        help: "The version of this binary. Always 1.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &["version"],
+        source: Source::All(|_, out| {
+            let version = concat!("version=\"", env!("CARGO_PKG_VERSION"), "\"");
+            out.write(&[version], Value::Int(1));
+        }),
+    },
+];

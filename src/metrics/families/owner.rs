@@ -1,0 +1,110 @@
+//! One owner of Jobs: what stays when the Jobs are gone.
+
+use crate::engine::Seconds;
+use crate::index::{OwnerKey, OwnerView, Snapshot, WAIT_BUCKETS, label_pairs};
+use crate::metrics::family::{Family, Samples, Source, Type, Value};
+
+const OWNER: &[&str] = &["namespace", "owner_kind", "owner_name"];
+
+/// The families of an owner, until the owner itself is gone.
+pub(super) const FAMILIES: &[Family] = &[
+    Family {
+        name: "hookbudget_owner_last_result",
+        help: "How the owner's last Job ended: success or failure. Always 1; one result at a time.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &["namespace", "owner_kind", "owner_name", "result"],
+        source: Source::All(|snapshot, out| {
+            each(snapshot, out, |labels, owner, out| {
+                if let Some(failed) = owner.last_failed {
+                    let result = if failed {
+                        "result=\"failure\""
+                    } else {
+                        "result=\"success\""
+                    };
+                    out.write(&[labels, result], Value::Int(1));
+                }
+            });
+        }),
+    },
+    Family {
+        name: "hookbudget_owner_consecutive_failures",
+        help: "How many of the owner's Jobs have failed since one succeeded.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: OWNER,
+        source: Source::All(|snapshot, out| {
+            each(snapshot, out, |labels, owner, out| {
+                out.write(&[labels], Value::Int(owner.consecutive_failures.into()));
+            });
+        }),
+    },
+    Family {
+        name: "hookbudget_owner_consecutive_successes",
+        help: "How many of the owner's Jobs have succeeded since one failed.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: OWNER,
+        source: Source::All(|snapshot, out| {
+            each(snapshot, out, |labels, owner, out| {
+                out.write(&[labels], Value::Int(owner.consecutive_successes.into()));
+            });
+        }),
+    },
+    Family {
+        name: "hookbudget_owner_failures_total",
+        help: "Failed Jobs of the owner by root cause since the exporter started.",
+        kind: Type::Counter,
+        unit: None,
+        labels: &["namespace", "owner_kind", "owner_name", "root_cause"],
+        source: Source::All(|snapshot, out| {
+            each(snapshot, out, |labels, owner, out| {
+                for (cause, count) in &owner.failures {
+                    let cause = format!("root_cause=\"{cause}\"");
+                    out.write(&[labels, &cause], Value::Count(*count));
+                }
+            });
+        }),
+    },
+    Family {
+        name: "hookbudget_owner_wait_seconds",
+        help: "How long the owner's successful Jobs took from start to completion since the exporter started: what a cold start truly takes.",
+        kind: Type::Histogram,
+        unit: Some("seconds"),
+        labels: OWNER,
+        source: Source::All(|snapshot, out| each(snapshot, out, histogram)),
+    },
+];
+
+fn each(snapshot: &Snapshot, out: &mut Samples<'_>, write: impl Fn(&str, &OwnerView, &mut Samples<'_>)) {
+    for (key, owner) in &snapshot.owners {
+        let OwnerKey {
+            namespace,
+            kind,
+            name,
+        } = key;
+        let labels = label_pairs(&[
+            ("namespace", namespace),
+            ("owner_kind", kind),
+            ("owner_name", name),
+        ]);
+        write(&labels, owner, out);
+    }
+}
+
+fn histogram(labels: &str, owner: &OwnerView, out: &mut Samples<'_>) {
+    let mut count = 0;
+    for (bound, waits) in WAIT_BUCKETS.iter().zip(owner.waits) {
+        count += waits;
+        out.write_as(
+            "_bucket",
+            &[labels, &format!("le=\"{bound}.0\"")],
+            Value::Count(count),
+        );
+    }
+    count += owner.waits[WAIT_BUCKETS.len()];
+    out.write_as("_bucket", &[labels, "le=\"+Inf\""], Value::Count(count));
+    let waited: Seconds = owner.waited;
+    out.write_as("_sum", &[labels], Value::Span(waited));
+    out.write_as("_count", &[labels], Value::Count(count));
+}

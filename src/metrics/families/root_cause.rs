@@ -1,0 +1,48 @@
+//! Why a Job failed.
+
+use crate::metrics::family::{Family, Source, Type, Value};
+
+/// The families of a Job that has failed, until the Job is gone past its retention.
+pub(super) const FAMILIES: &[Family] = &[
+    Family {
+        name: "hookbudget_job_root_cause",
+        help: "Why a Job failed: how it ended, the root cause, who is told, whether anybody has to act. Always 1; exactly one per failed Job.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &[
+            "namespace",
+            "job_name",
+            "trigger",
+            "root_cause",
+            "route",
+            "severity",
+            "verdict",
+            "owner_kind",
+            "owner_name",
+        ],
+        source: Source::Job(|job, _, out| {
+            if let Some(cause) = &job.cause_labels {
+                out.write(&[&job.labels, cause], Value::Int(1));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_job_root_cause_info",
+        help: "The deepest object that is proven to be at fault, and how many links below the Job it was found. Always 1.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &[
+            "namespace",
+            "job_name",
+            "culprit_kind",
+            "culprit_namespace",
+            "culprit_name",
+            "depth",
+        ],
+        source: Source::Job(|job, _, out| {
+            if let Some(culprit) = &job.culprit_labels {
+                out.write(&[&job.labels, culprit], Value::Int(1));
+            }
+        }),
+    },
+];

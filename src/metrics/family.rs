@@ -1,0 +1,147 @@
+//! What a metric family is.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use crate::engine::Seconds;
+use crate::index::{JobView, Snapshot};
+
+/// A table entry: everything about a family but its values' text.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// The name of its samples; of a histogram without `_bucket`, `_sum`, `_count`.
+    pub name: &'static str,
+    /// What it says, in one sentence.
+    pub help: &'static str,
+    /// What kind of number it is.
+    pub kind: Type,
+    /// `seconds` or `ratio`, which the name then ends with.
+    pub unit: Option<&'static str>,
+    /// Its labels, in the order in which they are written.
+    pub labels: &'static [&'static str],
+    /// Where the samples come from.
+    pub(super) source: Source,
+}
+
+/// What kind of number a family holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Goes up and down. Facts whose value is always 1 are gauges too: `hookbudget_job_root_cause` and
+    /// `hookbudget_job_root_cause_info` would be one family by the name rules of OpenMetrics' info type.
+    Gauge,
+    /// Only goes up.
+    Counter,
+    /// Counts per bucket.
+    Histogram,
+}
+
+impl Type {
+    /// The word in the exposition.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// Where a family's samples come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    /// One Job after the other.
+    Job(fn(&JobView, Timestamp, &mut Samples<'_>)),
+    /// Everything at once.
+    All(fn(&Snapshot, &mut Samples<'_>)),
+}
+
+/// Writes the samples of one family.
+#[derive(Debug)]
+pub(super) struct Samples<'b> {
+    pub(super) name: &'static str,
+    pub(super) text: &'b mut String,
+}
+
+/// A sample's value.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value {
+    Int(i64),
+    Count(u64),
+    /// A fraction with four digits, in ten-thousandths.
+    Ratio(i64),
+    Span(Seconds),
+    Time(Timestamp),
+}
+
+impl Samples<'_> {
+    /// A sample whose labels are ready: pieces of `name="value"` lists, empty ones left out.
+    pub(super) fn write(&mut self, labels: &[&str], value: Value) {
+        self.write_as("", labels, value);
+    }
+
+    /// As [`Self::write`], with a suffix to the name.
+    pub(super) fn write_as(&mut self, suffix: &str, labels: &[&str], value: Value) {
+        let text = &mut *self.text;
+        text.push_str(self.name);
+        text.push_str(suffix);
+        let mut open = false;
+        for piece in labels.iter().filter(|piece| !piece.is_empty()) {
+            text.push(if open { ',' } else { '{' });
+            open = true;
+            text.push_str(piece);
+        }
+        if open {
+            text.push('}');
+        }
+        text.push(' ');
+        value.write(text);
+        text.push('\n');
+    }
+}
+
+impl Value {
+    fn write(self, text: &mut String) {
+        // Writing to a String cannot fail.
+        let _ = match self {
+            Self::Int(value) => write!(text, "{value}"),
+            Self::Count(value) => write!(text, "{value}"),
+            Self::Ratio(value) => write!(text, "{}.{:04}", value / 10_000, value % 10_000),
+            Self::Span(span) => return millis(text, span.nanos() / 1_000_000),
+            Self::Time(at) => return millis(text, at.as_millisecond()),
+        };
+    }
+}
+
+/// Seconds with as many of three digits as there are.
+fn millis(text: &mut String, millis: i64) {
+    let sign = if millis < 0 { "-" } else { "" };
+    let (whole, rest) = (millis.unsigned_abs() / 1000, millis.unsigned_abs() % 1000);
+    let _ = if rest == 0 {
+        write!(text, "{sign}{whole}")
+    } else {
+        write!(text, "{sign}{whole}.{rest:03}")
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: Value) -> String {
+        let mut text = String::new();
+        value.write(&mut text);
+        text
+    }
+
+    #[test]
+    fn values_are_written_short_and_exact() {
+        assert_eq!(text(Value::Span(Seconds::new(840))), "840");
+        assert_eq!(text(Value::Span(Seconds::from_nanos(1_500_000_000))), "1.500");
+        assert_eq!(text(Value::Ratio(8_340)), "0.8340");
+        assert_eq!(text(Value::Int(-3)), "-3");
+        let at = "2026-11-21T10:00:00.007Z".parse().expect("a time");
+        assert_eq!(text(Value::Time(at)), "1795255200.007");
+    }
+}
