@@ -247,7 +247,7 @@ async fn warn_says_code_numbers_and_fix() {
         .iter()
         .find(|w| w.starts_with("HB301 logs-lost-on-failure: "));
     let found = found.unwrap_or_else(|| panic!("{warnings:?}"));
-    assert!(found.contains("restartPolicy Never, backoffLimit 5"), "{found}");
+    assert!(found.contains("all 6 attempts"), "{found}");
     assert_eq!(cluster.last_judged().2, Decision::Warn);
 }
 

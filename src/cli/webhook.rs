@@ -60,10 +60,10 @@ pub struct WebhookArgs {
     /// The policy, YAML or JSON; without it the defaults hold.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    /// The namespace that the webhook runs in, which it never judges.
+    /// The namespace that the webhook runs in, which it never judges; without it, `POD_NAMESPACE`.
     #[arg(long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
-    /// Watch nothing: no namespace labels and no HelmReleases are known.
+    /// Watch nothing: neither the labels of namespaces nor the timeouts of releases are known.
     #[arg(long)]
     pub no_cluster: bool,
 }
@@ -93,7 +93,10 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     let admission = Arc::new(Admission {
         policy: Arc::new(ArcSwap::from_pointee(policy)),
         surroundings,
-        own_namespace: args.namespace.clone(),
+        own_namespace: args
+            .namespace
+            .clone()
+            .or_else(|| std::env::var("POD_NAMESPACE").ok()),
         observer: metrics,
     });
     let certificate = serving_certificate(&args, &expiry, &shutdown)?;
@@ -240,11 +243,10 @@ impl HandshakeObserver for LogHandshakes {
     fn completed(&self, _: Duration) {}
 
     fn failed(&self, why: HandshakeFailure) {
-        match why {
-            HandshakeFailure::Untrusted => {
-                tracing::warn!("a client does not trust the certificate: check its caBundle");
-            }
-            _ => tracing::debug!(why = why.as_str(), "a TLS handshake failed"),
+        if why == HandshakeFailure::Untrusted {
+            tracing::warn!("a client does not trust the certificate: check its caBundle");
+        } else {
+            tracing::debug!(why = why.as_str(), "a TLS handshake failed");
         }
     }
 }
