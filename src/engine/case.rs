@@ -467,10 +467,10 @@ mod tests {
         let first = json!({"name": "p", "created": at(0), "containers": [{"name": "c", "state": waiting, "ends": ran}]});
         let later = json!({"name": "q", "created": at(9), "containers": [{"name": "c", "state": {"running": {"started": at(10)}}}]});
         judged(&json!({"pods": [first]}), |case| {
-            assert_eq!(case.waiting().count(), 1)
+            assert_eq!(case.waiting().count(), 1);
         });
         judged(&json!({"pods": [first, later]}), |case| {
-            assert_eq!(case.waiting().count(), 0)
+            assert_eq!(case.waiting().count(), 0);
         });
     }
 }

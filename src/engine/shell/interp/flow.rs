@@ -20,7 +20,7 @@ impl Machine<'_> {
             return Flow::Spent;
         }
         if item.background {
-            self.background = sleeping(item).cloned();
+            self.background = look::sleeping(item).cloned();
             self.status = Status::Success;
             return Flow::Next;
         }
@@ -388,18 +388,5 @@ impl Machine<'_> {
             let why = format!("`${name}` is set under a condition that the manifest does not decide");
             self.vars.insert(name.clone(), Value::unknown(value.text, why));
         }
-    }
-}
-
-/// The `sleep` that an item runs in the background, so that a signal can interrupt the `wait` for it.
-fn sleeping(item: &Item) -> Option<&Command> {
-    match (item.rest.as_slice(), item.first.stages.as_slice()) {
-        ([], [command]) => match &command.kind {
-            Kind::Simple { words, .. } if words.first().and_then(Word::bare) == Some("sleep") => {
-                Some(command)
-            }
-            _ => None,
-        },
-        _ => None,
     }
 }
