@@ -701,3 +701,60 @@ async fn a_panic_costs_one_review_its_judgement_and_no_more() {
         [Skipped::Panic, Skipped::Panic]
     );
 }
+
+#[tokio::test]
+async fn a_namespace_sets_the_level_and_the_release_timeout_of_its_jobs() {
+    let facts = NamespaceFacts {
+        rewrite: Some(RewriteLevel::All),
+        release_timeout: Some(Seconds::new(700)),
+        ..NamespaceFacts::default()
+    };
+    let cluster = Cluster::with(Policy::default(), facts);
+    let mut review = review("job-create-waits-by-failing");
+    let object = patched(&review, &cluster.mutate(&review).await);
+    assert_eq!(object["spec"]["template"]["spec"]["restartPolicy"], "Never");
+
+    // No HelmRelease reconciles into this namespace: 700 - 60 - 30 is less than 840 - 240.
+    review["request"]["namespace"] = "tofu-state".into();
+    let object = patched(&review, &cluster.mutate(&review).await);
+    let env = env(&object["spec"]["template"]["spec"]["containers"][0]);
+    assert!(
+        env.contains(&("HOOKBUDGET_RELEASE_TIMEOUT_SECONDS", "700")),
+        "{env:?}"
+    );
+
+    annotate(&mut review, "hookbudget.dev/rewrite", "none");
+    let object = patched(&review, &cluster.mutate(&review).await);
+    assert_eq!(
+        object["spec"]["template"]["spec"]["restartPolicy"], "OnFailure",
+        "the Job's own annotation wins"
+    );
+}
+
+/// A request whose body has no known length and never ends.
+fn endless(timeout: &str) -> Request<Body> {
+    let never = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+    Request::post(format!("/validate?timeout={timeout}"))
+        .body(Body::from_stream(never))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn slow_bodies_neither_last_for_ever_nor_keep_small_reviews_out() {
+    let cluster = Cluster::in_mode(Mode::Warn);
+    let (status, text) = cluster.send(endless("100ms")).await;
+    assert_eq!(status, StatusCode::REQUEST_TIMEOUT, "{text}");
+
+    // Seven bodies of unknown length hold 56 of the 64 MiB.
+    let slow: Vec<_> = (0..7)
+        .map(|_| tokio::spawn(cluster.router.clone().oneshot(endless("30s"))))
+        .collect();
+    tokio::task::yield_now().await;
+    let (status, text) = cluster.send(endless("100ms")).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{text}");
+    let small = cluster.validate(&review("job-create-waits-by-failing")).await;
+    assert_eq!(small["allowed"], true);
+    for request in slow {
+        request.abort();
+    }
+}

@@ -266,7 +266,7 @@ impl Admission {
                         object = %message::one_line(&case.job.to_string()),
                         operation = case.scope.operation,
                         findings = %message::audit(&case.assessment.findings),
-                        message = denial.lines().next().unwrap_or_default(),
+                        why = denial.lines().next().unwrap_or_default(),
                         "denied"
                     );
                 }

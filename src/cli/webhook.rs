@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::header;
@@ -18,9 +18,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::watch;
 
-use super::logging;
+use super::{logging, objects};
 use crate::admission::{self, Admission, Metrics, Ready, Surroundings};
-use crate::engine::policy::Policy;
 use crate::http::{
     Acceptor, HandshakeFailure, HandshakeObserver, Limits, Shutdown, bind, serve_plain, serve_tls,
 };
@@ -76,7 +75,7 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     logging::start();
     install_provider();
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-    let policy = load_policy(&args)?;
+    let policy = objects::policy(args.policy.as_deref()).context("--policy")?;
 
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut registry));
@@ -124,27 +123,6 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     let (reviews, _) = tokio::join!(reviews, scrapes);
     tracing::info!(cut = reviews.cut, "webhook ended");
     Ok(())
-}
-
-fn load_policy(args: &WebhookArgs) -> anyhow::Result<Policy> {
-    let Some(path) = &args.policy else {
-        return Ok(Policy::default());
-    };
-    let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("--policy {name}"))?;
-    let policy: Policy =
-        serde_saphyr::from_str(&text).with_context(|| format!("--policy {name} is no policy"))?;
-    let expected = Policy::default();
-    if policy.kind != expected.kind || policy.api_version != expected.api_version {
-        bail!(
-            "--policy {name} is {} {}: write apiVersion: {} and kind: {}",
-            policy.api_version,
-            policy.kind,
-            expected.api_version,
-            expected.kind
-        );
-    }
-    Ok(policy)
 }
 
 /// Starts the watches. What is returned become true as each has seen its first list.
