@@ -53,6 +53,7 @@ pub struct ExporterArgs {
 /// # Errors
 /// If the policy cannot be read, no cluster is configured, or the address cannot be listened at.
 pub fn run(args: &ExporterArgs) -> anyhow::Result<ExitCode> {
+    super::logging::start();
     install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -5,6 +5,8 @@ pub mod explain;
 #[cfg(feature = "server")]
 pub mod exporter;
 pub mod lint;
+#[cfg(feature = "server")]
+pub mod logging;
 pub mod manifest;
 pub mod objects;
 pub mod render;

@@ -69,11 +69,14 @@ impl Index {
                 self.dirty.insert(key.clone());
             }
         }
-        for key in forgotten {
-            self.count_cause(&key);
-            self.jobs.remove(&key);
+        for key in &forgotten {
+            self.count_cause(key);
+            self.jobs.remove(key);
+        }
+        if !forgotten.is_empty() {
+            let jobs = &self.jobs;
             self.pods
-                .retain(|pod, owner| pod.namespace != key.namespace || owner.job != key.name);
+                .retain(|pod, owner| jobs.contains_key(&JobKey::new(&pod.namespace, &owner.job)));
         }
         self.loose.retain(|_, events| {
             let latest = events.iter().filter_map(|event| event.last).max();
@@ -109,7 +112,7 @@ impl Index {
             _ => Some(Arc::new(self.diagnosis(entry, job, now))),
         };
         let policy = &self.settings.policy;
-        let view = JobView::of(key, entry, job, phase, policy, diagnosis.clone());
+        let view = JobView::of(key, entry, job, phase, policy, diagnosis.clone(), now);
         let asks = if trouble {
             targets(entry, job, now)
         } else {

@@ -1,0 +1,21 @@
+//! The log of the servers: text on a terminal, JSON elsewhere, always to standard error.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts the log. `RUST_LOG` sets the level, else `info`; a second call changes nothing.
+pub fn start() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = if std::io::stderr().is_terminal() {
+        log.with_target(false).try_init()
+    } else {
+        log.json().flatten_event(true).with_current_span(false).try_init()
+    };
+    if let Err(error) = started {
+        tracing::debug!(%error, "the log is set up already");
+    }
+}
