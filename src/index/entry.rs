@@ -122,19 +122,18 @@ impl Entry {
     /// Takes over a Pod's present state.
     pub(super) fn apply_pod(&mut self, pod: PodRecord) {
         let pods = &mut self.trail().pods;
-        match pods
+        let known = pods
             .iter_mut()
-            .find(|known| known.uid == pod.uid && known.name == pod.name)
-        {
-            Some(known) => pods::merge(known, pod),
-            None => {
-                if pods.len() >= PODS {
-                    // The first attempts say what every attempt says; the last ones what ended the Job.
-                    pods.remove(1);
-                }
-                pods.push(pod);
-            }
+            .find(|known| known.uid == pod.uid && known.name == pod.name);
+        if let Some(known) = known {
+            pods::merge(known, pod);
+            return;
         }
+        if pods.len() >= PODS {
+            // The first attempts say what every attempt says; the last ones what ended the Job.
+            pods.remove(1);
+        }
+        pods.push(pod);
     }
 
     /// Keeps an event; one that is known is renewed.

@@ -163,14 +163,14 @@ impl JobView {
         let spec = Arc::clone(&job.spec);
         let ended = job.ended().or(entry.gone);
         let running = matches!(phase, JobPhase::Waiting);
-        let target = diagnosis
+        let stated = spec
+            .waits
+            .iter()
+            .find_map(|wait| Some(wait.target.as_ref()?.text.as_str()));
+        let printed = diagnosis
             .as_ref()
-            .and_then(|d| d.progress.as_ref()?.target.as_deref())
-            .or_else(|| {
-                spec.waits
-                    .iter()
-                    .find_map(|wait| wait.target.as_ref().map(|target| target.text.as_str()))
-            });
+            .and_then(|d| d.progress.as_ref()?.target.as_deref());
+        let target = stated.or(printed);
         let mut view = Self {
             key: key.clone(),
             labels: label_pairs(&[("namespace", &key.namespace), ("job_name", &key.name)]),
@@ -204,11 +204,10 @@ fn info_labels(spec: &JobSpec) -> Box<str> {
         .owner
         .as_ref()
         .map_or(("", ""), |owner| (owner.kind.as_str(), owner.name.as_str()));
-    let release = record
-        .release
-        .as_ref()
-        .and_then(|release| release.object.as_ref())
-        .map_or("", |object| object.name.as_str());
+    let release = match &record.owner {
+        Some(owner) if matches!(owner.kind.as_str(), "HelmRelease" | "Release") => owner.name.as_str(),
+        _ => "",
+    };
     label_pairs(&[
         ("owner_kind", kind),
         ("owner_name", name),

@@ -40,16 +40,16 @@ pub fn page(snapshot: &Snapshot) -> String {
         );
     }
     section(&mut out, "failed", "Failed", &failed, |out, job| {
-        failed_job(out, job, snapshot.now)
+        failed_job(out, job, snapshot.now);
     });
     section(&mut out, "waiting", "Waiting", &waiting, |out, job| {
-        waiting_job(out, job, snapshot.now)
+        waiting_job(out, job, snapshot.now);
     });
     section(&mut out, "suspended", "Suspended", &suspended, |out, job| {
-        plain_job(out, job, snapshot.now)
+        plain_job(out, job, snapshot.now);
     });
     section(&mut out, "succeeded", "Succeeded", &succeeded, |out, job| {
-        plain_job(out, job, snapshot.now)
+        plain_job(out, job, snapshot.now);
     });
     if failed.is_empty() && waiting.is_empty() {
         out.push_str("<p class=\"note\">No Job is waiting and none has failed.</p>");
