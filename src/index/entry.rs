@@ -48,7 +48,9 @@ pub(super) struct JobState {
     pub(super) uid: Box<str>,
     /// Changes when the spec or an annotation does.
     pub(super) version: u64,
+    /// Without namespace, name and uid, so that the Jobs of one owner can share it.
     pub(super) spec: Arc<JobSpec>,
+    pub(super) info_labels: Arc<str>,
     pub(super) created: Option<Timestamp>,
     pub(super) status: JobStatus,
     /// The object as text, kept only while a change of its release may alter its clocks.
@@ -70,6 +72,19 @@ pub(super) struct Trail {
 }
 
 impl JobState {
+    /// Drops what nobody asks of a Job that has succeeded: most Jobs of a cluster have.
+    pub(super) fn trim(&mut self) {
+        if !self.status.has_succeeded() {
+            return;
+        }
+        let conditions = &mut self.status.conditions;
+        conditions.retain(|condition| condition.kind == "Complete");
+        for condition in conditions.iter_mut() {
+            (condition.reason, condition.message) = Default::default();
+        }
+        conditions.shrink_to_fit();
+    }
+
     /// How the Job stands, without regard to its Pods.
     pub(super) fn phase(&self) -> JobPhase {
         if self.status.failure().is_some() {

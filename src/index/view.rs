@@ -51,7 +51,7 @@ pub struct JobView {
     /// `namespace="..",job_name=".."`, escaped.
     pub labels: Box<str>,
     /// The further labels of `hookbudget_job_info`.
-    pub info_labels: Box<str>,
+    pub info_labels: Arc<str>,
     /// The further labels of `hookbudget_job_root_cause`, for a Job that has failed.
     pub cause_labels: Option<Box<str>>,
     /// The further labels of `hookbudget_job_root_cause_info`.
@@ -174,7 +174,7 @@ impl JobView {
         let mut view = Self {
             key: key.clone(),
             labels: label_pairs(&[("namespace", &key.namespace), ("job_name", &key.name)]),
-            info_labels: info_labels(&spec),
+            info_labels: Arc::clone(&job.info_labels),
             cause_labels: None,
             culprit_labels: None,
             target_labels: target.map(|target| label_pairs(&[("target", target)])),
@@ -198,7 +198,7 @@ impl JobView {
     }
 }
 
-fn info_labels(spec: &JobSpec) -> Box<str> {
+pub(super) fn info_labels(spec: &JobSpec) -> Box<str> {
     let record = &spec.record;
     let (kind, name) = record
         .owner
