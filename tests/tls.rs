@@ -402,6 +402,7 @@ async fn an_oversized_body_reaches_its_answer_even_if_all_is_sent_first() {
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&vec![b'x'; 3 * MAX_BODY]).await.unwrap();
+    stream.flush().await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.ends_with("allowed: more than 8388608 bytes"), "{answer}");
@@ -420,6 +421,7 @@ async fn a_client_that_dawdles_over_its_headers_is_cut() {
     slow.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\n")
         .await
         .unwrap();
+    slow.flush().await.unwrap();
     let mut answer = Vec::new();
     let _ = slow.read_to_end(&mut answer).await;
     assert!(begun.elapsed() >= limit);

@@ -1,1 +1,19 @@
 //! Admission: HTTP in, `AdmissionResponse` out.
+//!
+//! Nothing on this path waits for anything but the request's own body: policy, namespaces and releases are
+//! snapshots that others keep up to date.
+
+mod decide;
+mod http;
+mod message;
+mod metrics;
+mod observer;
+mod review;
+mod scope;
+mod surroundings;
+
+pub use decide::{Admission, Webhook};
+pub use http::{Ready, router};
+pub use metrics::Metrics;
+pub use observer::{Observer, Outcome, Silent, Skipped};
+pub use surroundings::Surroundings;

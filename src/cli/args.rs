@@ -42,6 +42,9 @@ pub enum Command {
     Simulate(super::simulate::SimulateArgs),
     /// Show the page of a rule or of a root cause.
     Explain(super::explain::ExplainArgs),
+    /// Judge and rewrite hook Jobs when they are created: the admission webhook.
+    #[cfg(feature = "server")]
+    Webhook(super::webhook::WebhookArgs),
     /// Watch a cluster: metrics, status page, diagnoses.
     #[cfg(feature = "server")]
     Exporter(super::exporter::ExporterArgs),

@@ -6,12 +6,14 @@ pub mod explain;
 pub mod exporter;
 pub mod lint;
 #[cfg(feature = "server")]
-pub mod logging;
+mod logging;
 pub mod manifest;
 pub mod objects;
 pub mod render;
 pub mod simulate;
 pub mod terminal;
+#[cfg(feature = "server")]
+pub mod webhook;
 
 use std::io;
 use std::process::ExitCode;
@@ -47,6 +49,19 @@ fn dispatch(command: Command, terminal: &mut Terminal) -> anyhow::Result<ExitCod
         Command::Simulate(args) => simulate::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
         #[cfg(feature = "server")]
-        Command::Exporter(args) => exporter::run(&args),
+        Command::Exporter(args) => serve(exporter::run(args)),
+        #[cfg(feature = "server")]
+        Command::Webhook(args) => serve(webhook::run(args)),
     }
+}
+
+/// Runs a server to its end. One thread serves: its tails are better than those of two on a small node, and a
+/// review takes microseconds.
+#[cfg(feature = "server")]
+fn serve(server: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(server)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -9,12 +9,11 @@ use super::evidence::{
     Condition, ContainerRecord, ContainerState, EventRecord, Evidence, JobRecord, PodRecord, Termination,
     Waiting,
 };
-use super::signatures::{LogSignature, holds, log_signature};
+use super::signatures::{LogSignature, holds};
+use super::told::{Hit, hits};
 
 /// Longest grace period that an end may lag behind the deletion that caused it.
 const DELETION_LAG: SignedDuration = SignedDuration::from_secs(60);
-/// A signature counts among this many last lines of a log; what is further up was survived.
-const TELLING_LINES: usize = 12;
 /// A Job of this age without a single Pod has not started.
 const NEVER_STARTED_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
@@ -70,21 +69,6 @@ impl End<'_> {
     pub fn run_time(&self) -> Option<Seconds> {
         Some(span(self.end.started?, self.end.finished?))
     }
-}
-
-/// A line that tells why a run failed.
-#[derive(Clone, Debug)]
-pub struct Hit<'e> {
-    /// What it says.
-    pub signature: LogSignature,
-    /// The line.
-    pub line: &'e str,
-    /// Where it stands.
-    pub source: String,
-    /// When the log was read or ended.
-    pub at: Option<Timestamp>,
-    /// True when it is from the newest log.
-    pub last: bool,
 }
 
 /// `later - earlier` in seconds.
@@ -175,7 +159,9 @@ impl<'e> Case<'e> {
                 .object
                 .name
                 .strip_prefix(job.name.as_str())
-                .is_some_and(|rest| rest.starts_with('-'));
+                .and_then(|rest| rest.strip_prefix('-'))
+                // More segments may be the Pod of a Job with a longer name.
+                .is_some_and(|suffix| !suffix.contains('-'));
             event.object.namespace == job.namespace
                 && (own_name || pods.iter().any(|pod| pod.name == event.object.name))
         })
@@ -196,9 +182,18 @@ impl<'e> Case<'e> {
                     .map(move |waiting| (pod, container, waiting))
             })
         });
-        entries.filter(|(pod, container, waiting)| {
-            let seen = waiting.seen.or(pod.created);
-            !self.ran_after(Some(&container.name), seen)
+        entries.filter(|(pod, container, waiting)| match &container.state {
+            // It waits now, whatever ran before: only a later Pod can have overtaken it.
+            ContainerState::Waiting(now) if std::ptr::eq(now, *waiting) => {
+                !self.evidence.pods.iter().any(|later| {
+                    let same = later
+                        .containers
+                        .iter()
+                        .filter(|other| other.name == container.name);
+                    later.created > pod.created && same.flat_map(starts).next().is_some()
+                })
+            }
+            _ => !self.ran_after(Some(&container.name), waiting.seen.or(pod.created)),
         })
     }
 
@@ -390,106 +385,6 @@ fn is_effect(pod: &PodRecord, end: &Termination, ended: Option<Timestamp>, trigg
     signalled && near_deletion && condition(&pod.conditions, "DisruptionTarget").is_none()
 }
 
-fn hits(evidence: &Evidence) -> Vec<Hit<'_>> {
-    let made = |name: &str| {
-        evidence
-            .pods
-            .iter()
-            .find(|pod| pod.name == name)
-            .and_then(|pod| pod.created)
-    };
-    let mut texts: Vec<(Option<Timestamp>, u32, Option<Timestamp>, String, Vec<&str>)> = evidence
-        .logs
-        .iter()
-        .map(|log| {
-            let source = format!(
-                "log of Pod {} container {}, run {}",
-                log.pod,
-                log.container,
-                log.attempt + 1
-            );
-            let at = log.last_line.or(log.captured);
-            (
-                made(&log.pod),
-                log.attempt,
-                at,
-                source,
-                log.lines.iter().map(String::as_str).collect(),
-            )
-        })
-        .collect();
-    for pod in &evidence.pods {
-        for container in &pod.containers {
-            for end in container.ends.iter().filter(|end| !end.message.trim().is_empty()) {
-                let source = format!(
-                    "termination message of Pod {} container {}, run {}",
-                    pod.name,
-                    container.name,
-                    end.attempt + 1
-                );
-                texts.push((
-                    pod.created,
-                    end.attempt,
-                    end.finished,
-                    source,
-                    end.message.lines().collect(),
-                ));
-            }
-        }
-    }
-    texts.sort_by_key(|(made, attempt, at, ..)| (*made, *attempt, *at));
-    let newest = texts.last().map(|(made, attempt, ..)| (*made, *attempt));
-    texts
-        .into_iter()
-        .filter_map(|(made, attempt, at, source, lines)| {
-            let (line, signature) = telling(&lines)?;
-            Some(Hit {
-                signature,
-                line,
-                source,
-                at,
-                last: Some((made, attempt)) == newest,
-            })
-        })
-        .collect()
-}
-
-/// The last telling line. A line about reaching something is void once a later one says that it was reached.
-fn telling<'l>(lines: &[&'l str]) -> Option<(&'l str, LogSignature)> {
-    let mut reached = false;
-    for line in lines
-        .iter()
-        .rev()
-        .filter(|line| !line.trim().is_empty())
-        .take(TELLING_LINES)
-    {
-        if let Some(signature) = log_signature(line) {
-            if !(reached && signature.is_unreachable()) {
-                return Some((line.trim(), signature));
-            }
-        } else if says_reached(line) {
-            reached = true;
-        }
-    }
-    None
-}
-
-fn says_reached(line: &str) -> bool {
-    let negated = ["not ready", "not yet", "unready", "waiting", "until"]
-        .iter()
-        .any(|part| holds(line, part));
-    !negated
-        && [
-            " is ready",
-            " ready after",
-            "connected to",
-            " is up",
-            "accepting connections",
-        ]
-        .iter()
-        .any(|part| holds(line, part))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -497,7 +392,7 @@ mod tests {
     use super::*;
     use crate::engine::testkit::{at, evidence};
 
-    fn judged(value: serde_json::Value, check: impl FnOnce(&Case<'_>)) {
+    fn judged(value: &serde_json::Value, check: impl FnOnce(&Case<'_>)) {
         let evidence = evidence(value);
         check(&Case::new(&evidence, &DiagnosisKnobs::default(), at(1000)));
     }
@@ -505,7 +400,7 @@ mod tests {
     #[test]
     fn the_failure_target_counts_before_failed() {
         let job = json!({"conditions": [{"type": "FailureTarget", "status": "True", "reason": "BackoffLimitExceeded", "at": at(330)}]});
-        judged(json!({ "job": job }), |case| {
+        judged(&json!({ "job": job }), |case| {
             assert_eq!(
                 (case.phase, case.trigger),
                 (JobPhase::Failed, Trigger::BackoffLimitExceeded)
@@ -518,17 +413,17 @@ mod tests {
     fn a_release_that_gave_up_is_a_trigger_and_an_assumed_timeout_is_none() {
         for (assumed, trigger) in [(false, Trigger::ReleaseTimeout), (true, Trigger::NotFailed)] {
             let job = json!({"created": at(0), "active": 1, "release": {"timeout": 300, "assumed": assumed}});
-            judged(json!({ "job": job }), |case| assert_eq!(case.trigger, trigger));
+            judged(&json!({ "job": job }), |case| assert_eq!(case.trigger, trigger));
         }
     }
 
     #[test]
     fn without_a_pod_a_job_has_never_started() {
-        judged(json!({"job": {"created": at(0)}}), |case| {
-            assert_eq!(case.trigger, Trigger::NeverStarted)
+        judged(&json!({"job": {"created": at(0)}}), |case| {
+            assert_eq!(case.trigger, Trigger::NeverStarted);
         });
-        judged(json!({"job": {"created": at(970)}}), |case| {
-            assert_eq!(case.trigger, Trigger::NotFailed)
+        judged(&json!({"job": {"created": at(970)}}), |case| {
+            assert_eq!(case.trigger, Trigger::NotFailed);
         });
     }
 
@@ -559,25 +454,23 @@ mod tests {
         ] {
             let job = json!({"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "at": at(20)}]});
             let pods = json!([{"name": "p", "containers": [{"name": "c", "ends": [end]}]}]);
-            judged(json!({"job": job, "pods": pods}), |case| {
-                assert_eq!(case.ends.len(), counts, "{end}")
+            judged(&json!({"job": job, "pods": pods}), |case| {
+                assert_eq!(case.ends.len(), counts, "{end}");
             });
         }
     }
 
     #[test]
-    fn a_line_that_was_survived_tells_nothing() {
-        let logs =
-            |lines: serde_json::Value| json!({"logs": [{"pod": "p", "container": "c", "lines": lines}]});
-        judged(
-            logs(json!(["curl: (7) refused", "api is ready", "zone malformed"])),
-            |case| assert!(case.hits.is_empty()),
-        );
-        judged(
-            logs(json!(["curl: (7) refused", "server returned error 401"])),
-            |case| {
-                assert_eq!(case.last_hit().map(|hit| hit.signature), Some(LogSignature::Auth));
-            },
-        );
+    fn what_waits_now_counts_though_it_ran_before_and_a_later_pod_overtakes_it() {
+        let waiting = json!({"waiting": {"reason": "ErrImagePull"}});
+        let ran = json!([{"exit_code": 1, "started": at(1), "finished": at(2)}]);
+        let first = json!({"name": "p", "created": at(0), "containers": [{"name": "c", "state": waiting, "ends": ran}]});
+        let later = json!({"name": "q", "created": at(9), "containers": [{"name": "c", "state": {"running": {"started": at(10)}}}]});
+        judged(&json!({"pods": [first]}), |case| {
+            assert_eq!(case.waiting().count(), 1);
+        });
+        judged(&json!({"pods": [first, later]}), |case| {
+            assert_eq!(case.waiting().count(), 0);
+        });
     }
 }

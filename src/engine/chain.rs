@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use super::Seconds;
 use super::case::{Case, span};
 use super::diagnosis::{ChainLink, Verdict};
-use super::evidence::{ContainerState, Dependency, EventRecord, ObjectRef, PodRecord, Workload};
+use super::evidence::{Condition, ContainerState, Dependency, EventRecord, ObjectRef, PodRecord, Workload};
+use super::family::first_sentence;
 use super::root_cause::RootCause;
 use super::signatures::{Unschedulable, holds, unschedulable};
 
@@ -200,17 +201,21 @@ impl Window<'_, '_> {
     }
 
     fn deepest(self, dependency: &Dependency, depth: usize, above: &ChainLink) -> Option<Walk> {
+        let relation = if dependency.object.kind == "Service" {
+            "is served by"
+        } else {
+            "is made by"
+        };
         dependency
             .workloads
             .iter()
-            .filter_map(|workload| self.workload(workload, depth + 1))
+            .filter_map(|workload| self.workload(workload, relation, depth + 1))
             .max_by_key(Walk::order)
             .map(|walk| walk.below(above.clone()))
     }
 
-    fn workload(self, workload: &Workload, depth: usize) -> Option<Walk> {
+    fn workload(self, workload: &Workload, relation: &str, depth: usize) -> Option<Walk> {
         let object = &workload.object;
-        let relation = "is served by";
         let here = self.narrowed(workload.cold_start, workload.created);
         let stopped = if let Some(reason) = &workload.parked {
             Some((
@@ -246,6 +251,7 @@ impl Window<'_, '_> {
         let pods = workload
             .pods
             .iter()
+            .rev()
             .filter_map(|pod| here.pod(pod, needs.as_ref()));
         pods.max_by_key(Walk::order)
             .or(needs)
@@ -265,22 +271,7 @@ impl Window<'_, '_> {
             .iter()
             .find(|c| c.kind == "PodScheduled" && c.status == "False")
         {
-            let kind = unschedulable(&condition.message);
-            let proof = format!("PodScheduled=False {}: {}", condition.reason, condition.message);
-            let cause = if kind == Some(Unschedulable::Resources) {
-                RootCause::DependencyNodeCapacity
-            } else {
-                RootCause::DependencyPodPending
-            };
-            let mut walk = Walk::step(&object, relation, "finds no node".to_owned(), proof, cause);
-            walk.at = condition.at;
-            let scaling = here.autoscaler(&object);
-            if let Some(event) = scaling {
-                walk.links.push(autoscaler_link(event));
-            } else if here.declared.is_some() && here.still_young().is_some() {
-                walk.verdict = Verdict::Transient;
-            }
-            return Some(walk);
+            return Some(here.unplaced(&object, condition));
         }
         for container in &pod.containers {
             let ContainerState::Waiting(waiting) = &container.state else {
@@ -348,6 +339,25 @@ impl Window<'_, '_> {
             finding,
             proof,
         ))
+    }
+
+    /// A Pod without a node; the autoscaler's word, where there is one, is the last link.
+    fn unplaced(&self, pod: &ObjectRef, condition: &Condition) -> Walk {
+        let proof = format!("PodScheduled=False {}: {}", condition.reason, condition.message);
+        let cause = if unschedulable(&condition.message) == Some(Unschedulable::Resources) {
+            RootCause::DependencyNodeCapacity
+        } else {
+            RootCause::DependencyPodPending
+        };
+        let finding = format!("finds no node: {}", first_sentence(&condition.message));
+        let mut walk = Walk::step(pod, "runs as", finding, proof, cause);
+        walk.at = condition.at;
+        if let Some(event) = self.autoscaler(pod) {
+            walk.links.push(autoscaler_link(event));
+        } else if self.declared.is_some() && self.still_young().is_some() {
+            walk.verdict = Verdict::Transient;
+        }
+        walk
     }
 
     /// A slow start while the object is younger than the time it is given, else `cause`.

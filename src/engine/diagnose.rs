@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
-use super::case::{Case, condition, failure};
+use super::case::{Case, End, condition, failure};
 use super::causes::{Match, registry};
 use super::diagnosis::{
     ChainLink, Confidence, Diagnosis, DiagnosisKnobs, JobName, JobPhase, Proof, RetryAdvice, RuledOut,
@@ -67,12 +67,12 @@ fn nothing_known(_case: &Case<'_>) -> Match {
 fn assemble(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Diagnosis {
     let job = case.job();
     let verdict = verdict(case, root);
-    let cause = root.map(|found| found.cause);
+    let chosen = root.map(|found| found.cause);
     let mut not: Vec<RuledOut> = Vec::new();
     if case.is_failure() {
         for other in registry() {
             let name = other.meta().cause;
-            if cause == Some(name) || contributing.iter().any(|found| found.cause == name) {
+            if chosen == Some(name) || contributing.iter().any(|found| found.cause == name) {
                 continue;
             }
             not.extend(other.rules_out(case).map(|why| RuledOut { cause: name, why }));
@@ -86,10 +86,10 @@ fn assemble(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Di
         owner: job.owner.clone(),
         state: case.phase,
         trigger: case.trigger,
-        root_cause: cause,
+        root_cause: chosen,
         verdict,
-        severity: severity(cause, verdict),
-        route: cause.map(RootCause::route),
+        severity: severity(chosen, verdict),
+        route: chosen.map(RootCause::route),
         confidence: root.map_or(Confidence::Certain, |found| found.confidence),
         summary: summary(case, root),
         chain: chain(case, root),
@@ -137,7 +137,7 @@ fn summary(case: &Case<'_>, root: Option<&Match>) -> String {
         (JobPhase::Failed, trigger) => format!("failed with {}{after}", trigger.as_str()),
         (JobPhase::Suspended, _) => "is suspended".to_owned(),
         (JobPhase::Missing, _) => "is gone without having ended".to_owned(),
-        (JobPhase::Waiting, _) => format!("has been waiting{after}").replace("waiting after", "active for"),
+        (JobPhase::Waiting, _) => format!("has not ended{after}"),
     };
     root.map_or_else(
         || format!("{name} {state}."),
@@ -187,6 +187,8 @@ fn chain(case: &Case<'_>, root: Option<&Match>) -> Vec<ChainLink> {
         },
         finding: match case.phase {
             JobPhase::Failed => format!("failed with {}", case.trigger.as_str()),
+            _ if case.trigger == Trigger::ReleaseTimeout => "goes on after its release gave up".to_owned(),
+            _ if case.trigger == Trigger::NeverStarted => "has no Pod".to_owned(),
             other => format!("is {}", other.as_str()),
         },
         proof,
@@ -202,17 +204,19 @@ fn repair_order(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -
     // Job's turn.
     let between = root.links.len().saturating_sub(1);
     for link in root.links[..between].iter().rev() {
-        if link.kind != "Pod" || link.relation == "runs as" {
-            let name = if link.namespace.is_empty() {
-                link.name.clone()
-            } else {
-                format!("{}/{}", link.namespace, link.name)
-            };
-            order.push(format!(
-                "Then wait until {} {name} is there and ready.",
-                link.kind
-            ));
+        // A workload that is ready has its Pods.
+        if link.kind == "Pod" {
+            continue;
         }
+        let name = if link.namespace.is_empty() {
+            link.name.clone()
+        } else {
+            format!("{}/{}", link.namespace, link.name)
+        };
+        order.push(format!(
+            "Then wait until {} {name} is there and ready.",
+            link.kind
+        ));
     }
     for other in contributing
         .iter()
@@ -234,6 +238,16 @@ fn repair_order(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -
                     object.kind, object.namespace, object.name
                 )
             },
+        ));
+    }
+    let run = case
+        .last_end()
+        .and_then(End::run_time)
+        .filter(|run| *run < case.knobs.quick_failure);
+    if let Some(run) = run.filter(|_| advice(root.cause) == RetryAdvice::DoNotRetry) {
+        let span = run.ceil().max(1);
+        order.push(format!(
+            "Not before: the last run failed within {span} s, and nothing has changed since."
         ));
     }
     order.dedup();
@@ -324,4 +338,87 @@ fn lost(case: &Case<'_>, root: Option<&Match>) -> Vec<Lost> {
         }
     }
     lost
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::testkit::{at, evidence, failed, job_event, judge, log, pod};
+
+    #[test]
+    fn what_the_newest_run_shows_comes_before_what_an_older_one_showed() {
+        let end = |attempt: u32, exit_code: i32, reason: &str| {
+            let (started, finished) = (at(2 * i64::from(attempt)), at(2 * i64::from(attempt) + 1));
+            json!({"attempt": attempt, "exit_code": exit_code, "reason": reason, "started": started, "finished": finished})
+        };
+        for (code, chosen) in [(7, RootCause::BudgetMisconfigured), (1, RootCause::OomKilled)] {
+            let pods = pod(json!({"ends": [end(0, 1, "OOMKilled"), end(1, code, "Error")]}));
+            let judged = judge(&failed("BackoffLimitExceeded", 330, json!({ "pods": pods })));
+            assert_eq!(judged.root_cause, Some(chosen));
+        }
+    }
+
+    #[test]
+    fn an_early_refusal_is_not_the_cause_of_a_later_failure() {
+        let end = json!({"exit_code": 6, "reason": "Error", "started": at(61), "finished": at(62)});
+        let mut pods = pod(json!({"ends": [end]}));
+        pods[0]["created"] = json!(at(60));
+        let judged = judge(&failed(
+            "BackoffLimitExceeded",
+            330,
+            json!({
+                "events": job_event("FailedCreate", r#"pods "job-x" is forbidden: exceeded quota: team"#),
+                "pods": pods,
+                "logs": log(&["curl: (6) Could not resolve host: powerdns"]),
+            }),
+        ));
+        assert_eq!(judged.root_cause, Some(RootCause::DnsFailure));
+        assert!(!judged.contributing.contains(&RootCause::PodCreateQuota));
+    }
+
+    #[test]
+    fn a_job_that_runs_or_has_succeeded_has_no_cause() {
+        for (job, phase) in [
+            (json!({"created": at(0), "active": 1}), JobPhase::Waiting),
+            (
+                json!({"conditions": [{"type": "Complete", "status": "True"}]}),
+                JobPhase::Succeeded,
+            ),
+        ] {
+            let judged = judge(&evidence(&json!({ "job": job })));
+            assert_eq!(
+                (judged.state, judged.root_cause, judged.severity),
+                (phase, None, Severity::Info)
+            );
+        }
+    }
+
+    #[test]
+    fn a_quick_failure_against_an_unchanged_blocker_is_said() {
+        let quick = |finished| {
+            let end = json!({"exit_code": 1, "reason": "Error", "started": at(1), "finished": at(finished)});
+            let more = json!({
+                "pods": pod(json!({"ends": [end]})),
+                "logs": log(&["curl: (22) The requested URL returned error: 401"]),
+            });
+            let judged = judge(&failed("BackoffLimitExceeded", 330, more));
+            judged
+                .repair_order
+                .iter()
+                .any(|step| step.starts_with("Not before"))
+        };
+        assert!(quick(20));
+        assert!(!quick(21));
+    }
+
+    #[test]
+    fn a_reason_that_is_not_known_is_a_failure_nevertheless() {
+        let judged = judge(&failed("SomethingNew", 9, json!({})));
+        assert_eq!(
+            (judged.trigger, judged.root_cause),
+            (Trigger::Other, Some(RootCause::EvidenceLost))
+        );
+    }
 }

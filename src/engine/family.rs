@@ -1,6 +1,6 @@
 //! Finding what several causes of one family share: the event, state or line that decides between them.
 
-use super::case::{Case, End, Hit};
+use super::case::{Case, End};
 use super::causes::Match;
 use super::chain::walk;
 use super::diagnosis::Confidence;
@@ -10,6 +10,7 @@ use super::signatures::{
     CreateFailure, LogSignature, PullFailure, Unschedulable, create_failure, exit_signature, pull_failure,
     unschedulable,
 };
+use super::told::Hit;
 
 /// The newest `FailedCreate` event of the Job of this kind, unless a Pod was made after it.
 #[must_use]
@@ -23,7 +24,7 @@ pub fn creation<'e>(case: &Case<'e>, kind: CreateFailure) -> Option<&'e EventRec
 /// The Pod that the scheduler cannot place for this reason, unless it or a later one was placed.
 #[must_use]
 pub fn scheduling(case: &Case<'_>, kind: Unschedulable) -> Option<Match> {
-    let cause = match kind {
+    let name = match kind {
         Unschedulable::Resources => RootCause::UnschedulableResources,
         Unschedulable::Volume => RootCause::UnschedulableVolume,
         Unschedulable::Affinity => RootCause::UnschedulableAffinity,
@@ -36,7 +37,7 @@ pub fn scheduling(case: &Case<'_>, kind: Unschedulable) -> Option<Match> {
             pod.name,
             first_sentence(&condition.message)
         );
-        Match::from_pod(cause, finding, pod, condition.at, condition.message.clone())
+        Match::from_pod(name, finding, pod, condition.at, condition.message.clone())
             .confident(Confidence::Likely)
     })
 }
@@ -86,7 +87,7 @@ pub fn is_pull_reason(reason: &str) -> bool {
 /// The container that waits for its image, with the most telling message that was seen.
 #[must_use]
 pub fn pull<'e>(case: &Case<'e>, kind: PullFailure) -> Option<(Match, &'e ContainerRecord)> {
-    let cause = match kind {
+    let name = match kind {
         PullFailure::NotFound => RootCause::ImagePullNotFound,
         PullFailure::Auth => RootCause::ImagePullAuth,
         PullFailure::RateLimited => RootCause::ImagePullRateLimited,
@@ -105,7 +106,7 @@ pub fn pull<'e>(case: &Case<'e>, kind: PullFailure) -> Option<(Match, &'e Contai
                 "image {} of container {} cannot be pulled",
                 container.image, container.name
             );
-            let found = Match::from_waiting(cause, finding, (pod, container, waiting));
+            let found = Match::from_waiting(name, finding, (pod, container, waiting));
             (found.confident(Confidence::Likely), container)
         });
     }
@@ -122,7 +123,7 @@ pub fn pull<'e>(case: &Case<'e>, kind: PullFailure) -> Option<(Match, &'e Contai
         "image {} of container {} cannot be pulled",
         container.image, container.name
     );
-    Some((Match::from_event(cause, finding, event), container))
+    Some((Match::from_event(name, finding, event), container))
 }
 
 /// A container that waits for one of these reasons.
@@ -145,10 +146,10 @@ pub fn blocking_event<'e>(case: &Case<'e>, reason: &'e str) -> Option<&'e EventR
 
 /// The newest line with this signature, or, where no line tells anything, curl's exit code for it.
 #[must_use]
-pub fn told(case: &Case<'_>, cause: RootCause, signature: LogSignature, finding: &str) -> Option<Match> {
+pub fn told(case: &Case<'_>, name: RootCause, signature: LogSignature, finding: &str) -> Option<Match> {
     if let Some(hit) = case.hit(signature) {
         return Some(Match::from_hit(
-            cause,
+            name,
             format!("{finding}: {}", shortened(hit)),
             hit,
         ));
@@ -169,7 +170,7 @@ pub fn told(case: &Case<'_>, cause: RootCause, signature: LogSignature, finding:
             Confidence::Possible
         };
         Match::from_end(
-            cause,
+            name,
             format!("{finding}: exit code {code}, which is curl's for it"),
             end,
         )
@@ -229,8 +230,8 @@ pub fn some_container_ran(case: &Case<'_>) -> Option<String> {
 
 /// The walk down the Job's dependencies, when it ends at this cause and the Job cannot reach what it calls.
 #[must_use]
-pub fn dependency(case: &Case<'_>, cause: RootCause, repair: &str) -> Option<Match> {
-    let walk = walk(case).filter(|walk| walk.cause == cause && case.may_be_blocked_outside())?;
+pub fn dependency(case: &Case<'_>, name: RootCause, repair: &str) -> Option<Match> {
+    let walk = walk(case).filter(|walk| walk.cause == name && case.may_be_blocked_outside())?;
     let first = walk.links.first()?;
     // The autoscaler's word explains the last object; the object is what is named.
     let last = walk.links.iter().rev().find(|link| link.kind != "Autoscaler")?;
@@ -238,7 +239,7 @@ pub fn dependency(case: &Case<'_>, cause: RootCause, repair: &str) -> Option<Mat
         format!("{} {} {}", last.kind, last.name, last.finding)
     } else {
         format!(
-            "{} {} is not there because, {} links down, {} {} {}",
+            "{} {} is not ready, and {} links down {} {} {}",
             first.kind,
             first.name,
             walk.links.len() - 1,
@@ -247,14 +248,14 @@ pub fn dependency(case: &Case<'_>, cause: RootCause, repair: &str) -> Option<Mat
             last.finding
         )
     };
-    let mut found = Match::new(cause, finding).confident(Confidence::Likely);
+    let mut found = Match::new(name, finding).confident(Confidence::Likely);
     for link in walk.links.iter().rev() {
         let source = format!("{} {}/{}", link.kind, link.namespace, link.name);
         found = found.proof("dependency", source, walk.at, link.proof.clone());
     }
     found.depth = walk.links.len();
     found.verdict = walk.verdict;
-    found.soft = cause == RootCause::DependencySlowStart;
+    found.soft = name == RootCause::DependencySlowStart;
     found.links = walk.links;
     Some(found.repair(repair))
 }

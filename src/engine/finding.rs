@@ -67,6 +67,8 @@ pub struct Finding {
     pub confidence: Confidence,
     /// Where it stands in the object.
     pub at: At,
+    /// The numbers in a few words, for an admission warning: 70 characters at the most.
+    pub brief: String,
     /// What is wrong and what follows from it, in one or two sentences.
     pub message: String,
     /// The numbers that prove it, in one line.
@@ -254,6 +256,7 @@ mod tests {
             severity,
             confidence,
             at: At::default(),
+            brief: String::new(),
             message: String::new(),
             arithmetic: None,
             help: String::new(),

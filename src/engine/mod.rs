@@ -18,6 +18,7 @@ pub mod policy;
 pub mod progress;
 pub mod redact;
 pub mod release;
+pub mod rewrite;
 pub mod root_cause;
 pub mod rule;
 pub mod rules;
@@ -28,6 +29,7 @@ pub mod span;
 #[cfg(test)]
 pub(crate) mod testkit;
 pub mod timeline;
+pub mod told;
 
 pub use assess::{Assessment, assess};
 pub use seconds::Seconds;

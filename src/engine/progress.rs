@@ -319,7 +319,10 @@ mod tests {
     use super::*;
     use crate::engine::testkit::{at, evidence};
 
-    fn read(line: &str) -> Option<(Option<u64>, Option<u64>, Option<i64>, Option<i64>)> {
+    /// Attempt, attempts, elapsed, budget.
+    type Numbers = (Option<u64>, Option<u64>, Option<i64>, Option<i64>);
+
+    fn read(line: &str) -> Option<Numbers> {
         let found = read_line(line)?;
         Some((
             found.attempt,
@@ -416,7 +419,7 @@ mod tests {
     }
 
     fn waiting(deadline: Option<i64>, release: Option<i64>) -> Evidence {
-        evidence(json!({
+        evidence(&json!({
             "job": {"created": at(0), "started": at(0), "deadline": deadline,
                     "release": release.map(|timeout| json!({"timeout": timeout, "timeout_source": "HelmRelease x"}))},
             "waits": [{"container": "mint", "attempts": 168, "interval": 5, "nominal": 840}],

@@ -159,50 +159,52 @@ fn pair(part: &str, last: bool) -> (Cow<'_, str>, Expect) {
         Some(hidden) => return (Cow::Owned(hidden), Expect::Nothing),
         None => part,
     };
-    if let Some(at) = part.find(['=', ':']) {
-        let key = part[..at].trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        let value = &part[at + 1..];
+    // Keys may follow each other: `error:password=x`.
+    let (mut from, mut last_key) = (0, "");
+    while let Some(at) = part[from..].find(['=', ':']).map(|at| from + at) {
+        let key = part[from..at].trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let kind = key_kind(key);
-        let bare = value.trim_matches(['"', '\'']);
         if kind != Expect::Nothing {
-            if bare.is_empty() {
-                return (Cow::Borrowed(part), if last { kind } else { Expect::Nothing });
-            }
-            if kind == Expect::Header {
-                return (Cow::Owned(format!("{}{HIDDEN}", &part[..=at])), Expect::Header);
-            }
-            if !(part.as_bytes()[at] == b':' && kind == Expect::MaybeSecret && is_plain_word(value)) {
-                let tail = value
-                    .trim_end_matches(['&', ',', ';', '?', '"', '\'', '}', ']', ')'])
-                    .len();
-                let head = value.len() - value.trim_start_matches(['"', '\'']).len();
-                let hidden = format!(
-                    "{}{}{HIDDEN}{}",
-                    &part[..=at],
-                    &value[..head.min(tail)],
-                    &value[tail..]
-                );
-                return (Cow::Owned(hidden), Expect::Nothing);
-            }
+            return value(part, at, kind, last);
         }
-        if is_token(bare.trim_matches(|c: char| !c.is_ascii_alphanumeric()))
-            && !key.eq_ignore_ascii_case("sha256")
-        {
-            return (Cow::Owned(format!("{}{HIDDEN}", &part[..=at])), Expect::Nothing);
-        }
-    } else if matches!(
-        part.trim_start_matches('-'),
-        "password" | "passwd" | "token" | "secret"
-    ) && part.starts_with("--")
-    {
+        (from, last_key) = (at + 1, key);
+    }
+    if matches!(part, "--password" | "--passwd" | "--token" | "--secret") {
         return (Cow::Borrowed(part), Expect::Secret);
     }
-    let bare = part.trim_matches(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '/' | '='));
-    if is_token(bare) {
-        (replaced(part), Expect::Nothing)
-    } else {
-        (Cow::Borrowed(part), Expect::Nothing)
+    let bare =
+        part[from..].trim_matches(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '/' | '='));
+    if is_token(bare) && !last_key.ends_with("sha256") {
+        let head = part.len() - part[from..].len();
+        let shown = replaced(&part[from..]);
+        return (Cow::Owned(format!("{}{shown}", &part[..head])), Expect::Nothing);
     }
+    (Cow::Borrowed(part), Expect::Nothing)
+}
+
+/// What is shown of a part whose key, ending at `at`, speaks of a secret.
+fn value(part: &str, at: usize, kind: Expect, last: bool) -> (Cow<'_, str>, Expect) {
+    let value = &part[at + 1..];
+    if value.trim_matches(['"', '\'']).is_empty() {
+        return (Cow::Borrowed(part), if last { kind } else { Expect::Nothing });
+    }
+    if kind == Expect::Header {
+        return (Cow::Owned(format!("{}{HIDDEN}", &part[..=at])), Expect::Header);
+    }
+    if part.as_bytes()[at] == b':' && kind == Expect::MaybeSecret && is_plain_word(value) {
+        return (Cow::Borrowed(part), Expect::Nothing);
+    }
+    let tail = value
+        .trim_end_matches(['&', ',', ';', '?', '"', '\'', '}', ']', ')'])
+        .len();
+    let head = value.len() - value.trim_start_matches(['"', '\'']).len();
+    let hidden = format!(
+        "{}{}{HIDDEN}{}",
+        &part[..=at],
+        &value[..head.min(tail)],
+        &value[tail..]
+    );
+    (Cow::Owned(hidden), Expect::Nothing)
 }
 
 /// `scheme://user:password@host` without the user information. The authority ends at the first slash.
@@ -322,6 +324,7 @@ mod tests {
             ),
             ("password=hunter2 user=app", "password=[redacted] user=app"),
             ("PGPASSWORD=hunter2", "PGPASSWORD=[redacted]"),
+            ("error:password=hunter2", "error:password=[redacted]"),
             ("password: hunter2", "password: [redacted]"),
             (
                 "--password hunter2 --user app",

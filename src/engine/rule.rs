@@ -65,6 +65,7 @@ impl Rule {
             severity,
             confidence,
             at: super::finding::At::default(),
+            brief: String::new(),
             message: String::new(),
             arithmetic: None,
             help: String::new(),

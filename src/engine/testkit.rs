@@ -15,13 +15,9 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 }
 
 /// Reads evidence, and fails on a key that the types do not know.
-pub(crate) fn evidence(value: Value) -> Evidence {
+pub(crate) fn evidence(value: &Value) -> Evidence {
     let evidence: Evidence = serde_json::from_value(value.clone()).expect("evidence");
-    assert_known(
-        &value,
-        &serde_json::to_value(&evidence).expect("JSON"),
-        "evidence",
-    );
+    assert_known(value, &serde_json::to_value(&evidence).expect("JSON"), "evidence");
     evidence
 }
 
@@ -53,7 +49,7 @@ pub(crate) fn failed(reason: &str, ended: i64, more: Value) -> Evidence {
     });
     let mut whole = json!({ "job": job });
     merge(&mut whole, more);
-    evidence(whole)
+    evidence(&whole)
 }
 
 fn merge(into: &mut Value, from: Value) {
@@ -107,4 +103,56 @@ pub(crate) fn find(cause: &dyn Cause, evidence: &Evidence) -> Option<Match> {
 /// The whole diagnosis.
 pub(crate) fn judge(evidence: &Evidence) -> Diagnosis {
     diagnose(evidence, &DiagnosisKnobs::default(), at(900))
+}
+
+/// A Job at its deadline whose Pod the scheduler does not place.
+pub(crate) fn unplaced(reason: &str, message: &str) -> Evidence {
+    let condition =
+        json!({"type": "PodScheduled", "status": "False", "reason": reason, "message": message, "at": at(1)});
+    let pod = json!({"namespace": "demo", "name": "job-x", "phase": "Pending", "created": at(0), "conditions": [condition]});
+    failed("DeadlineExceeded", 840, json!({ "pods": [pod] }))
+}
+
+/// A failed Job whose Pod was put out or refused by its node.
+pub(crate) fn put_out(reason: &str, message: &str) -> Evidence {
+    let mut pods = pod(json!({}));
+    pods[0]["phase"] = json!("Failed");
+    pods[0]["reason"] = json!(reason);
+    pods[0]["message"] = json!(message);
+    failed("BackoffLimitExceeded", 30, json!({ "pods": pods }))
+}
+
+/// A failed Job whose Pod was the target of a disruption.
+pub(crate) fn disrupted(reason: &str) -> Evidence {
+    let mut pods = pod(json!({}));
+    let condition = json!({"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "so it was", "at": at(20)});
+    pods[0]["conditions"] = json!([condition]);
+    failed("BackoffLimitExceeded", 30, json!({ "pods": pods }))
+}
+
+/// A Job at its deadline that could not reach the old Service `db`, behind which these Pods of one Deployment
+/// stand.
+pub(crate) fn blocked_by(service: Value, pods: &Value) -> Evidence {
+    let deployment = json!({
+        "object": {"kind": "Deployment", "namespace": "demo", "name": "db"},
+        "wanted": 1, "created": at(-5000), "pods": pods.clone(),
+    });
+    let stands = pods.as_array().is_some_and(|pods| !pods.is_empty());
+    let mut dependency = json!({
+        "object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true,
+        "workloads": if stands { json!([deployment]) } else { json!([]) },
+    });
+    merge(&mut dependency, service);
+    failed(
+        "DeadlineExceeded",
+        840,
+        json!({"logs": log(&["curl: (7) refused"]), "dependencies": [dependency]}),
+    )
+}
+
+/// An old Pod of a dependency that the scheduler does not place.
+pub(crate) fn pending(message: &str) -> Value {
+    let condition =
+        json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
+    json!({"namespace": "demo", "name": "db-1", "phase": "Pending", "created": at(-5000), "conditions": [condition]})
 }

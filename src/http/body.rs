@@ -1,6 +1,6 @@
 //! Reading a request's body whole, within a limit, so that the handler can still answer.
 
-use std::pin::Pin;
+use std::{pin::Pin, time::Duration};
 
 use axum::BoxError;
 use bytes::{Bytes, BytesMut};
@@ -9,6 +9,10 @@ use hyper::body::Body;
 
 /// How many times the limit is read and thrown away before a peer that sends too much is given up on.
 const DISCARD_FACTOR: u64 = 4;
+
+/// How long a body may take. No API server waits longer for a webhook (`timeoutSeconds` is at most 30,
+/// `k8s.io/kubernetes/pkg/apis/admissionregistration/validation`), so nobody is there to read an answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why there is no body.
 #[derive(Debug, thiserror::Error)]
@@ -21,17 +25,36 @@ pub enum BodyError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The peer broke off or did not keep to HTTP.
+    /// The peer broke off, stalled or did not keep to HTTP.
     #[error("the request body cannot be read: {0}")]
     Unreadable(#[source] BoxError),
 }
 
 /// Reads `body` up to `max` bytes. Room is made ahead for the length that the peer announces, never for more
-/// than `max`. There is no time limit here: it belongs to the handler's own deadline.
+/// than `max`. A peer that stalls is given up on after 30 s; a shorter deadline is the handler's own business.
 ///
 /// # Errors
 /// [`BodyError::TooLarge`] or [`BodyError::Unreadable`].
-pub async fn read_body<B>(mut body: B, max: usize) -> Result<Bytes, BodyError>
+pub async fn read_body<B>(body: B, max: usize) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    within(READ_TIMEOUT, read_whole(body, max)).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    reading: impl Future<Output = Result<T, BodyError>>,
+) -> Result<T, BodyError> {
+    tokio::time::timeout(limit, reading).await.unwrap_or_else(|_| {
+        Err(BodyError::Unreadable(
+            format!("not complete within {limit:?}").into(),
+        ))
+    })
+}
+
+async fn read_whole<B>(mut body: B, max: usize) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
@@ -170,5 +193,14 @@ mod tests {
             .await
             .unwrap_err();
         assert!(matches!(error, BodyError::Unreadable(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stalls_is_given_up_on() {
+        let silent = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
+        let error = within(Duration::from_millis(1), read_whole(silent, 10))
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("not complete within"), "{error}");
     }
 }

@@ -10,6 +10,8 @@ pub mod job;
 pub mod job_record;
 pub mod job_status;
 pub mod meta;
+pub mod namespace;
+pub mod patch;
 pub mod pod;
 pub mod text;
 

@@ -80,7 +80,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(1, "Error"), "logs": log(&[r#"zone example.org is malformed"#])}),
+            json!({"pods": exited(1, "Error"), "logs": log(&["zone example.org is malformed"])}),
         );
         assert!(find(&AppError, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(AppError.meta().cause));
@@ -91,7 +91,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(1, "Error"), "logs": log(&[r#"curl: (7) Failed to connect to powerdns port 8081"#])}),
+            json!({"pods": exited(1, "Error"), "logs": log(&["curl: (7) Failed to connect to powerdns port 8081"])}),
         );
         assert!(find(&AppError, &evidence).is_none());
     }

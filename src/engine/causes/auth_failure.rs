@@ -23,7 +23,7 @@ cause! {
     /// # Not to be confused with
     ///
     /// `image_pull_auth`: there no container ran. `rbac_denied`: there the API server refuses the
-    /// ServiceAccount. `connection_refused`: there nobody answered.
+    /// `ServiceAccount`. `connection_refused`: there nobody answered.
     ///
     /// # Repair
     ///
@@ -64,7 +64,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(1, "Error"), "logs": log(&[r#"curl: (22) The requested URL returned error: 401"#])}),
+            json!({"pods": exited(1, "Error"), "logs": log(&["curl: (22) The requested URL returned error: 401"])}),
         );
         assert!(find(&AuthFailure, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(AuthFailure.meta().cause));
@@ -75,7 +75,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(1, "Error"), "logs": log(&[r#"curl: (7) Failed to connect to powerdns port 8081"#])}),
+            json!({"pods": exited(1, "Error"), "logs": log(&["curl: (7) Failed to connect to powerdns port 8081"])}),
         );
         assert!(find(&AuthFailure, &evidence).is_none());
     }

@@ -140,7 +140,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(7, "Error"), "logs": log(&[r#"curl: (7) Failed to connect to powerdns port 8081 after 2 ms: Couldn't connect to server"#])}),
+            json!({"pods": exited(7, "Error"), "logs": log(&["curl: (7) Failed to connect to powerdns port 8081 after 2 ms: Couldn't connect to server"])}),
         );
         assert!(find(&BudgetMisconfigured, &evidence).is_some());
         assert_eq!(
@@ -154,7 +154,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(1, "Error"), "logs": log(&[r#"zone example.org is malformed"#])}),
+            json!({"pods": exited(1, "Error"), "logs": log(&["zone example.org is malformed"])}),
         );
         assert!(find(&BudgetMisconfigured, &evidence).is_none());
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_release_that_gives_up_first_is_a_matter_of_budgets_too() {
         for (timeout, found) in [(300, true), (840, false)] {
-            let evidence = evidence(json!({
+            let evidence = evidence(&json!({
                 "job": {"namespace": "demo", "name": "job", "created": at(0), "started": at(0), "active": 1,
                         "clocks": {"wait_nominal": 840}, "release": {"timeout": timeout}},
                 "logs": log(&["curl: (7) Failed to connect"]),

@@ -10,7 +10,7 @@ use crate::engine::signatures::holds;
 cause! {
     /// # What it is
     ///
-    /// The container cannot be made because a ConfigMap, a Secret, or a key in one of them does not exist.
+    /// The container cannot be made because a `ConfigMap`, a Secret, or a key in one of them does not exist.
     /// Under a release this is often a matter of order: a hook runs before the object that it reads.
     ///
     /// # Evidence
@@ -81,7 +81,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"pods": waiting("CreateContainerError", r#"context deadline exceeded"#)}),
+            json!({"pods": waiting("CreateContainerError", "context deadline exceeded")}),
         );
         assert!(find(&ConfigMissing, &evidence).is_none());
     }

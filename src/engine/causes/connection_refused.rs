@@ -1,7 +1,6 @@
 //! `connection_refused`.
 
-use super::Match;
-use super::named;
+use super::{Match, named};
 use crate::engine::case::Case;
 use crate::engine::evidence::Dependency;
 use crate::engine::family::told;
@@ -104,7 +103,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"pods": exited(7, "Error"), "logs": log(&[r#"curl: (7) Failed to connect to powerdns port 8081"#])}),
+            json!({"pods": exited(7, "Error"), "logs": log(&["curl: (7) Failed to connect to powerdns port 8081"])}),
         );
         assert!(find(&ConnectionRefused, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(ConnectionRefused.meta().cause));
@@ -115,7 +114,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(6, "Error"), "logs": log(&[r#"curl: (6) Could not resolve host: powerdns"#])}),
+            json!({"pods": exited(6, "Error"), "logs": log(&["curl: (6) Could not resolve host: powerdns"])}),
         );
         assert!(find(&ConnectionRefused, &evidence).is_none());
     }

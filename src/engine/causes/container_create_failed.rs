@@ -56,7 +56,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"pods": waiting("CreateContainerError", r#"failed to reserve container name"#)}),
+            json!({"pods": waiting("CreateContainerError", "failed to reserve container name")}),
         );
         assert!(find(&ContainerCreateFailed, &evidence).is_some());
         assert_eq!(

@@ -43,14 +43,13 @@ mod tests {
 
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge, log};
+    use crate::engine::testkit::{at, blocked_by, find, judge, pending};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"logs": log(&["curl: (7) refused"]), "dependencies": [{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true, "ready": 0, "workloads": [{"object": {"kind": "Deployment", "namespace": "demo", "name": "db"}, "wanted": 1, "ready": 0, "created": at(-5000), "pods": [{"namespace": "demo", "name": "db-1", "created": at(-5000), "phase": "Running", "containers": [{"name": "db", "restarts": 9, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}}]}]}]}]}),
+        let evidence = blocked_by(
+            json!({"ready": 0}),
+            &json!([{"phase": "Running", "created": at(-5000), "containers": [{"restarts": 9, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}]),
         );
         assert!(find(&DependencyCrashloop, &evidence).is_some());
         assert_eq!(
@@ -61,10 +60,11 @@ mod tests {
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"logs": log(&["curl: (7) refused"]), "dependencies": [{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true, "ready": 0, "workloads": [{"object": {"kind": "Deployment", "namespace": "demo", "name": "db"}, "wanted": 1, "ready": 0, "created": at(-5000), "pods": [{"namespace": "demo", "name": "db-1", "created": at(-5000), "phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": r#"0/2 nodes are available: 2 node(s) had untolerated taint {pool: gpu}. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."#}]}]}]}]}),
+        let evidence = blocked_by(
+            json!({"ready": 0}),
+            &json!([pending(
+                "0/2 nodes are available: 2 node(s) had untolerated taint {pool: gpu}. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
+            )]),
         );
         assert!(find(&DependencyCrashloop, &evidence).is_none());
     }

@@ -45,26 +45,18 @@ mod tests {
 
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{failed, find, judge, log};
+    use crate::engine::testkit::{blocked_by, find, judge};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"logs": log(&["curl: (7) refused"]), "dependencies": [{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": false, "ready": null, "workloads": []}]}),
-        );
+        let evidence = blocked_by(json!({"exists": false}), &json!([]));
         assert!(find(&DependencyMissing, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(DependencyMissing.meta().cause));
     }
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"logs": log(&["curl: (7) refused"]), "dependencies": [{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true, "ready": 0, "workloads": []}]}),
-        );
+        let evidence = blocked_by(json!({"ready": 0}), &json!([]));
         assert!(find(&DependencyMissing, &evidence).is_none());
     }
 }

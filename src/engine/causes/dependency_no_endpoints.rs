@@ -47,14 +47,13 @@ mod tests {
 
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge, log};
+    use crate::engine::testkit::{at, blocked_by, failed, find, judge};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"logs": log(&["curl: (7) refused"]), "dependencies": [{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true, "ready": 0, "created": at(-5000), "workloads": [{"object": {"kind": "Deployment", "namespace": "demo", "name": "db"}, "wanted": 1, "ready": 0, "created": at(-5000), "pods": [{"namespace": "demo", "name": "db-1", "created": at(-5000), "phase": "Running", "containers": [{"name": "db", "state": {"running": {"started": at(-4000)}}}]}]}]}]}),
+        let evidence = blocked_by(
+            json!({"ready": 0, "created": at(-5000)}),
+            &json!([{"phase": "Running", "created": at(-5000)}]),
         );
         assert!(find(&DependencyNoEndpoints, &evidence).is_some());
         assert_eq!(
@@ -65,11 +64,7 @@ mod tests {
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"logs": log(&["curl: (7) refused"]), "dependencies": [{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true, "ready": 1, "workloads": []}]}),
-        );
+        let evidence = blocked_by(json!({"ready": 1}), &json!([]));
         assert!(find(&DependencyNoEndpoints, &evidence).is_none());
     }
 

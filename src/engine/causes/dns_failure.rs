@@ -25,7 +25,7 @@ cause! {
     ///
     /// # Repair
     ///
-    /// `Temporary failure` points to the DNS servers or a NetworkPolicy, `no such host` to the name.
+    /// `Temporary failure` points to the DNS servers or a `NetworkPolicy`, `no such host` to the name.
     ///
     /// # Do not
     ///
@@ -56,7 +56,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(1, "Error"), "logs": log(&[r#"curl: (6) Could not resolve host: dl.example.org"#])}),
+            json!({"pods": exited(1, "Error"), "logs": log(&["curl: (6) Could not resolve host: dl.example.org"])}),
         );
         assert!(find(&DnsFailure, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(DnsFailure.meta().cause));
@@ -67,7 +67,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(1, "Error"), "logs": log(&[r#"curl: (28) Failed to connect to dl.example.org port 443: Timeout was reached"#])}),
+            json!({"pods": exited(1, "Error"), "logs": log(&["curl: (28) Failed to connect to dl.example.org port 443: Timeout was reached"])}),
         );
         assert!(find(&DnsFailure, &evidence).is_none());
     }

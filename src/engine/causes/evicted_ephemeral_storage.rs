@@ -51,18 +51,15 @@ fn find(case: &Case<'_>) -> Option<Match> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge};
+    use crate::engine::testkit::{find, judge, put_out};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "BackoffLimitExceeded",
-            30,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "reason": "Evicted", "message": r#"The node was low on resource: ephemeral-storage. Threshold quantity: 100Mi, available: 50Mi."#}]}),
+        let evidence = put_out(
+            "Evicted",
+            "The node was low on resource: ephemeral-storage. Threshold quantity: 100Mi, available: 50Mi.",
         );
         assert!(find(&EvictedEphemeralStorage, &evidence).is_some());
         assert_eq!(
@@ -73,11 +70,7 @@ mod tests {
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "BackoffLimitExceeded",
-            30,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "reason": "Evicted", "message": r#"The node was low on resource: memory."#}]}),
-        );
+        let evidence = put_out("Evicted", "The node was low on resource: memory.");
         assert!(find(&EvictedEphemeralStorage, &evidence).is_none());
     }
 }

@@ -47,18 +47,15 @@ fn find(case: &Case<'_>) -> Option<Match> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge};
+    use crate::engine::testkit::{find, judge, put_out};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "BackoffLimitExceeded",
-            30,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "reason": "Evicted", "message": r#"The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi."#}]}),
+        let evidence = put_out(
+            "Evicted",
+            "The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi.",
         );
         assert!(find(&EvictedMemory, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(EvictedMemory.meta().cause));
@@ -66,11 +63,7 @@ mod tests {
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "BackoffLimitExceeded",
-            30,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "reason": "Evicted", "message": r#"The node was low on resource: ephemeral-storage."#}]}),
-        );
+        let evidence = put_out("Evicted", "The node was low on resource: ephemeral-storage.");
         assert!(find(&EvictedMemory, &evidence).is_none());
     }
 }

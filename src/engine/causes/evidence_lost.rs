@@ -81,7 +81,7 @@ fn find(case: &Case<'_>) -> Option<Match> {
         found.missing.push(Lost {
             what: what.to_owned(),
             why: why.to_owned(),
-        })
+        });
     };
     miss("the logs of all runs");
     if case.ends.is_empty() {
@@ -138,7 +138,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(1, "Error"), "logs": log(&[r#"zone example.org is malformed"#])}),
+            json!({"pods": exited(1, "Error"), "logs": log(&["zone example.org is malformed"])}),
         );
         assert!(find(&EvidenceLost, &evidence).is_none());
     }

@@ -22,8 +22,8 @@ cause! {
     ///
     /// # Repair
     ///
-    /// Check `imagePullSecrets` of the Pod and of its ServiceAccount, in this namespace, and whether the token
-    /// has run out.
+    /// Check `imagePullSecrets` of the Pod and of its `ServiceAccount`, in this namespace, and whether the
+    /// token has run out.
     ///
     /// # Do not
     ///
@@ -52,7 +52,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"pods": waiting("ErrImagePull", r#"failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized"#)}),
+            json!({"pods": waiting("ErrImagePull", "failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized")}),
         );
         assert!(find(&ImagePullAuth, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(ImagePullAuth.meta().cause));
@@ -74,7 +74,7 @@ mod tests {
             "DeadlineExceeded",
             840,
             json!({"pods": pod(json!({
-                "waits": [{"reason": "ErrImagePull", "message": r#"failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized"#, "seen": at(40)}],
+                "waits": [{"reason": "ErrImagePull", "message": "failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized", "seen": at(40)}],
                 "state": {"running": {"started": at(60)}},
             }))}),
         );
@@ -88,7 +88,7 @@ mod tests {
             840,
             json!({
                 "pods": waiting("ImagePullBackOff", "Back-off pulling image"),
-                "events": pod_event("Failed", r#"Failed to pull image: failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized"#),
+                "events": pod_event("Failed", "Failed to pull image: failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized"),
             }),
         );
         assert!(find(&ImagePullAuth, &evidence).is_some());

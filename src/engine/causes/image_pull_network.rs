@@ -63,7 +63,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"pods": waiting("ErrImagePull", r#"toomanyrequests: You have reached your pull rate limit"#)}),
+            json!({"pods": waiting("ErrImagePull", "toomanyrequests: You have reached your pull rate limit")}),
         );
         assert!(find(&ImagePullNetwork, &evidence).is_none());
     }

@@ -65,7 +65,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"pods": waiting("ErrImagePull", r#"failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized"#)}),
+            json!({"pods": waiting("ErrImagePull", "failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized")}),
         );
         assert!(find(&ImagePullNotFound, &evidence).is_none());
     }

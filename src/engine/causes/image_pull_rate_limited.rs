@@ -51,7 +51,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"pods": waiting("ErrImagePull", r#"toomanyrequests: You have reached your pull rate limit"#)}),
+            json!({"pods": waiting("ErrImagePull", "toomanyrequests: You have reached your pull rate limit")}),
         );
         assert!(find(&ImagePullRateLimited, &evidence).is_some());
         assert_eq!(
@@ -65,7 +65,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"pods": waiting("ErrImagePull", r#"failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized"#)}),
+            json!({"pods": waiting("ErrImagePull", "failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized")}),
         );
         assert!(find(&ImagePullRateLimited, &evidence).is_none());
     }
@@ -76,7 +76,7 @@ mod tests {
             "DeadlineExceeded",
             840,
             json!({"pods": pod(json!({
-                "waits": [{"reason": "ErrImagePull", "message": r#"toomanyrequests: You have reached your pull rate limit"#, "seen": at(40)}],
+                "waits": [{"reason": "ErrImagePull", "message": "toomanyrequests: You have reached your pull rate limit", "seen": at(40)}],
                 "state": {"running": {"started": at(60)}},
             }))}),
         );
@@ -90,7 +90,7 @@ mod tests {
             840,
             json!({
                 "pods": waiting("ImagePullBackOff", "Back-off pulling image"),
-                "events": pod_event("Failed", r#"Failed to pull image: toomanyrequests: You have reached your pull rate limit"#),
+                "events": pod_event("Failed", "Failed to pull image: toomanyrequests: You have reached your pull rate limit"),
             }),
         );
         assert!(find(&ImagePullRateLimited, &evidence).is_some());

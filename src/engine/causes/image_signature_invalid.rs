@@ -53,7 +53,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"pods": waiting("SignatureValidationFailed", r#"image pull failed: signature validation failed"#)}),
+            json!({"pods": waiting("SignatureValidationFailed", "image pull failed: signature validation failed")}),
         );
         assert!(find(&ImageSignatureInvalid, &evidence).is_some());
         assert_eq!(
@@ -67,7 +67,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"pods": waiting("ErrImagePull", r#"failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized"#)}),
+            json!({"pods": waiting("ErrImagePull", "failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized")}),
         );
         assert!(find(&ImageSignatureInvalid, &evidence).is_none());
     }

@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = evidence(json!({"job": {"created": at(0), "deleted": at(9)}}));
+        let evidence = evidence(&json!({"job": {"created": at(0), "deleted": at(9)}}));
         assert!(find(&JobObjectDeleted, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(JobObjectDeleted.meta().cause));
     }

@@ -57,18 +57,15 @@ fn find(case: &Case<'_>) -> Option<Match> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge};
+    use crate::engine::testkit::{find, judge, put_out};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "BackoffLimitExceeded",
-            30,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "reason": "OutOfcpu", "message": r#"Pod was rejected: Node didn't have enough resource: cpu"#}]}),
+        let evidence = put_out(
+            "OutOfcpu",
+            "Pod was rejected: Node didn't have enough resource: cpu",
         );
         assert!(find(&KubeletAdmissionRejected, &evidence).is_some());
         assert_eq!(
@@ -79,11 +76,7 @@ mod tests {
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "BackoffLimitExceeded",
-            30,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "reason": "Evicted", "message": r#"The node was low on resource: memory."#}]}),
-        );
+        let evidence = put_out("Evicted", "The node was low on resource: memory.");
         assert!(find(&KubeletAdmissionRejected, &evidence).is_none());
     }
 }

@@ -54,7 +54,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             40,
-            json!({"events": pod_event("FailedPostStartHook", r#"Exec lifecycle hook failed"#)}),
+            json!({"events": pod_event("FailedPostStartHook", "Exec lifecycle hook failed")}),
         );
         assert!(find(&LifecycleHookFailed, &evidence).is_some());
         assert_eq!(
@@ -68,7 +68,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             40,
-            json!({"events": pod_event("Unhealthy", r#"Liveness probe failed"#)}),
+            json!({"events": pod_event("Unhealthy", "Liveness probe failed")}),
         );
         assert!(find(&LifecycleHookFailed, &evidence).is_none());
     }

@@ -44,15 +44,11 @@ mod tests {
 
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge, log};
+    use crate::engine::testkit::{at, blocked_by, find, judge};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"logs": log(&["curl: (7) refused"]), "dependencies": [{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true, "load_balancer_pending": true, "workloads": []}]}),
-        );
+        let evidence = blocked_by(json!({"load_balancer_pending": true}), &json!([]));
         assert!(find(&LoadBalancerPending, &evidence).is_some());
         assert_eq!(
             judge(&evidence).root_cause,
@@ -62,11 +58,7 @@ mod tests {
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"logs": log(&["curl: (7) refused"]), "dependencies": [{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true, "ready": 0, "created": at(-5000), "workloads": []}]}),
-        );
+        let evidence = blocked_by(json!({"ready": 0, "created": at(-5000)}), &json!([]));
         assert!(find(&LoadBalancerPending, &evidence).is_none());
     }
 }

@@ -5,10 +5,11 @@
 
 use jiff::Timestamp;
 
-use super::case::{Case, End, Hit};
+use super::case::{Case, End};
 use super::diagnosis::{ChainLink, Confidence, Proof, Verdict};
 use super::evidence::{ContainerRecord, EventRecord, Lost, ObjectRef, PodRecord, Waiting};
 use super::root_cause::{Rank, RootCause, Route, Severity};
+use super::told::Hit;
 
 /// What is fixed about a cause.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,7 @@ impl CauseMeta {
     #[must_use]
     pub fn page(&self) -> String {
         let mut page = format!(
-            "# {}\n\n{}\n\nSeverity: {}. Route: {}.\n",
+            "# {}\n\n{}\n\nSeverity: {}. Route: {}.\n\n",
             self.name,
             self.cause.meaning(),
             self.severity.as_str(),
@@ -49,7 +50,7 @@ impl CauseMeta {
         for line in self.docs.lines() {
             let line = line.strip_prefix(' ').unwrap_or(line);
             if line.starts_with("# ") {
-                page.push_str("\n#");
+                page.push('#');
             }
             page.push_str(line);
             page.push('\n');

@@ -41,30 +41,20 @@ fn find(case: &Case<'_>) -> Option<Match> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge};
+    use crate::engine::testkit::{disrupted, find, judge};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "BackoffLimitExceeded",
-            30,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": "so it was", "at": at(20)}]}]}),
-        );
+        let evidence = disrupted("TerminationByKubelet");
         assert!(find(&NodeShutdown, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(NodeShutdown.meta().cause));
     }
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "BackoffLimitExceeded",
-            30,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager", "message": "so it was", "at": at(20)}]}]}),
-        );
+        let evidence = disrupted("DeletionByTaintManager");
         assert!(find(&NodeShutdown, &evidence).is_none());
     }
 }

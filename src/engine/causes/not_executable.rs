@@ -21,7 +21,7 @@ cause! {
     ///
     /// # Repair
     ///
-    /// Set `defaultMode` of the ConfigMap volume, or call the script through its interpreter.
+    /// Set `defaultMode` of the `ConfigMap` volume, or call the script through its interpreter.
     ///
     /// # Do not
     ///

@@ -9,8 +9,8 @@ use crate::engine::signatures::CreateFailure;
 cause! {
     /// # What it is
     ///
-    /// The Pod template names a ServiceAccount that the namespace does not have. A Helm hook often meets this:
-    /// the account is an ordinary object of the chart and comes after a `pre-install` hook.
+    /// The Pod template names a `ServiceAccount` that the namespace does not have. A Helm hook often meets
+    /// this: the account is an ordinary object of the chart and comes after a `pre-install` hook.
     ///
     /// # Evidence
     ///

@@ -42,30 +42,20 @@ fn find(case: &Case<'_>) -> Option<Match> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge};
+    use crate::engine::testkit::{disrupted, find, judge};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "BackoffLimitExceeded",
-            30,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "so it was", "at": at(20)}]}]}),
-        );
+        let evidence = disrupted("PreemptionByScheduler");
         assert!(find(&Preempted, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(Preempted.meta().cause));
     }
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "BackoffLimitExceeded",
-            30,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Failed", "node": "n", "created": at(0), "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "so it was", "at": at(20)}]}]}),
-        );
+        let evidence = disrupted("EvictionByEvictionAPI");
         assert!(find(&Preempted, &evidence).is_none());
     }
 }

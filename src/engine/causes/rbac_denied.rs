@@ -9,7 +9,7 @@ use crate::engine::signatures::LogSignature;
 cause! {
     /// # What it is
     ///
-    /// The Job calls the Kubernetes API, and its ServiceAccount may not do what it asks for.
+    /// The Job calls the Kubernetes API, and its `ServiceAccount` may not do what it asks for.
     ///
     /// # Evidence
     ///
@@ -65,7 +65,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(1, "Error"), "logs": log(&[r#"curl: (22) The requested URL returned error: 403"#])}),
+            json!({"pods": exited(1, "Error"), "logs": log(&["curl: (22) The requested URL returned error: 403"])}),
         );
         assert!(find(&RbacDenied, &evidence).is_none());
     }

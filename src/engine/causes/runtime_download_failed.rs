@@ -59,7 +59,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(28, "Error"), "logs": log(&[r#"curl: (28) Failed to connect to dl.example.org port 443 after 130000 ms: Timeout was reached"#])}),
+            json!({"pods": exited(28, "Error"), "logs": log(&["curl: (28) Failed to connect to dl.example.org port 443 after 130000 ms: Timeout was reached"])}),
         );
         assert!(find(&RuntimeDownloadFailed, &evidence).is_some());
         assert_eq!(
@@ -73,7 +73,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(28, "Error"), "logs": log(&[r#"curl: (28) Failed to connect to minio.minio.svc.cluster.local port 9000: timed out"#])}),
+            json!({"pods": exited(28, "Error"), "logs": log(&["curl: (28) Failed to connect to minio.minio.svc.cluster.local port 9000: timed out"])}),
         );
         assert!(find(&RuntimeDownloadFailed, &evidence).is_none());
     }

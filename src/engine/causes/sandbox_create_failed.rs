@@ -52,7 +52,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"events": pod_event("FailedCreatePodSandBox", r#"failed to setup network for sandbox: no IP addresses available in range set"#)}),
+            json!({"events": pod_event("FailedCreatePodSandBox", "failed to setup network for sandbox: no IP addresses available in range set")}),
         );
         assert!(find(&SandboxCreateFailed, &evidence).is_some());
         assert_eq!(
@@ -66,7 +66,7 @@ mod tests {
         let evidence = failed(
             "DeadlineExceeded",
             840,
-            json!({"events": pod_event("FailedMount", r#"Unable to attach or mount volumes: timed out"#)}),
+            json!({"events": pod_event("FailedMount", "Unable to attach or mount volumes: timed out")}),
         );
         assert!(find(&SandboxCreateFailed, &evidence).is_none());
     }

@@ -47,18 +47,15 @@ fn find(case: &Case<'_>) -> Option<Match> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge};
+    use crate::engine::testkit::{find, judge, unplaced};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Pending", "created": at(0), "conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": r#"Scheduling is blocked due to non-empty scheduling gates"#, "at": at(1)}]}]}),
+        let evidence = unplaced(
+            "SchedulingGated",
+            "Scheduling is blocked due to non-empty scheduling gates",
         );
         assert!(find(&SchedulingGated, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(SchedulingGated.meta().cause));
@@ -66,10 +63,9 @@ mod tests {
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Pending", "created": at(0), "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": r#"0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."#, "at": at(1)}]}]}),
+        let evidence = unplaced(
+            "Unschedulable",
+            "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
         );
         assert!(find(&SchedulingGated, &evidence).is_none());
     }

@@ -54,14 +54,14 @@ mod tests {
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = evidence(json!({"job": {"suspended": true, "created": at(0)}}));
+        let evidence = evidence(&json!({"job": {"suspended": true, "created": at(0)}}));
         assert!(find(&Suspended, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(Suspended.meta().cause));
     }
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = evidence(json!({"job": {"created": at(0), "active": 1}}));
+        let evidence = evidence(&json!({"job": {"created": at(0), "active": 1}}));
         assert!(find(&Suspended, &evidence).is_none());
     }
 }

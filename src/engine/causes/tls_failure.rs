@@ -54,7 +54,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(1, "Error"), "logs": log(&[r#"curl: (60) SSL certificate problem: unable to get local issuer certificate"#])}),
+            json!({"pods": exited(1, "Error"), "logs": log(&["curl: (60) SSL certificate problem: unable to get local issuer certificate"])}),
         );
         assert!(find(&TlsFailure, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(TlsFailure.meta().cause));
@@ -65,7 +65,7 @@ mod tests {
         let evidence = failed(
             "BackoffLimitExceeded",
             330,
-            json!({"pods": exited(1, "Error"), "logs": log(&[r#"net/http: TLS handshake timeout"#])}),
+            json!({"pods": exited(1, "Error"), "logs": log(&["net/http: TLS handshake timeout"])}),
         );
         assert!(find(&TlsFailure, &evidence).is_none());
     }

@@ -75,7 +75,7 @@ mod tests {
         assert!(
             find(
                 &Unknown,
-                &evidence(json!({"job": {"created": at(0), "active": 1}}))
+                &evidence(&json!({"job": {"created": at(0), "active": 1}}))
             )
             .is_none()
         );

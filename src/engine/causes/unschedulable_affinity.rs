@@ -43,14 +43,13 @@ mod tests {
 
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge};
+    use crate::engine::testkit::{at, failed, find, judge, unplaced};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Pending", "created": at(0), "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": r#"0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."#, "at": at(1)}]}]}),
+        let evidence = unplaced(
+            "Unschedulable",
+            "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
         );
         assert!(find(&UnschedulableAffinity, &evidence).is_some());
         assert_eq!(
@@ -61,10 +60,9 @@ mod tests {
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Pending", "created": at(0), "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": r#"0/1 nodes are available: 1 node(s) had volume node affinity conflict."#, "at": at(1)}]}]}),
+        let evidence = unplaced(
+            "Unschedulable",
+            "0/1 nodes are available: 1 node(s) had volume node affinity conflict.",
         );
         assert!(find(&UnschedulableAffinity, &evidence).is_none());
     }
@@ -75,7 +73,7 @@ mod tests {
             "DeadlineExceeded",
             840,
             json!({"pods": [
-                {"name": "job-x", "phase": "Failed", "conditions": [{"type": "PodScheduled", "status": "False", "message": r#"0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."#, "at": at(1)}]},
+                {"name": "job-x", "phase": "Failed", "conditions": [{"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.", "at": at(1)}]},
                 {"name": "job-y", "node": "n", "phase": "Running", "conditions": [{"type": "PodScheduled", "status": "True", "at": at(60)}]},
             ]}),
         );

@@ -46,14 +46,13 @@ mod tests {
 
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge};
+    use crate::engine::testkit::{at, failed, find, judge, unplaced};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Pending", "created": at(0), "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": r#"0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."#, "at": at(1)}]}]}),
+        let evidence = unplaced(
+            "Unschedulable",
+            "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
         );
         assert!(find(&UnschedulableResources, &evidence).is_some());
         assert_eq!(
@@ -64,10 +63,9 @@ mod tests {
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Pending", "created": at(0), "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": r#"0/2 nodes are available: 2 node(s) had untolerated taint {pool: gpu}. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."#, "at": at(1)}]}]}),
+        let evidence = unplaced(
+            "Unschedulable",
+            "0/2 nodes are available: 2 node(s) had untolerated taint {pool: gpu}. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
         );
         assert!(find(&UnschedulableResources, &evidence).is_none());
     }
@@ -78,7 +76,7 @@ mod tests {
             "DeadlineExceeded",
             840,
             json!({"pods": [
-                {"name": "job-x", "phase": "Failed", "conditions": [{"type": "PodScheduled", "status": "False", "message": r#"0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."#, "at": at(1)}]},
+                {"name": "job-x", "phase": "Failed", "conditions": [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.", "at": at(1)}]},
                 {"name": "job-y", "node": "n", "phase": "Running", "conditions": [{"type": "PodScheduled", "status": "True", "at": at(60)}]},
             ]}),
         );

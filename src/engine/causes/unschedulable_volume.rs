@@ -22,7 +22,7 @@ cause! {
     ///
     /// # Repair
     ///
-    /// Look at the PersistentVolumeClaim's events and at the zone of the volume.
+    /// Look at the `PersistentVolumeClaim`'s events and at the zone of the volume.
     ///
     /// # Do not
     ///
@@ -42,14 +42,13 @@ mod tests {
 
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{at, failed, find, judge};
+    use crate::engine::testkit::{at, failed, find, judge, unplaced};
 
     #[test]
     fn its_evidence_is_found() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Pending", "created": at(0), "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": r#"0/1 nodes are available: 1 node(s) had volume node affinity conflict."#, "at": at(1)}]}]}),
+        let evidence = unplaced(
+            "Unschedulable",
+            "0/1 nodes are available: 1 node(s) had volume node affinity conflict.",
         );
         assert!(find(&UnschedulableVolume, &evidence).is_some());
         assert_eq!(
@@ -60,10 +59,9 @@ mod tests {
 
     #[test]
     fn its_neighbour_is_not() {
-        let evidence = failed(
-            "DeadlineExceeded",
-            840,
-            json!({"pods": [{"namespace": "demo", "name": "job-x", "phase": "Pending", "created": at(0), "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": r#"0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."#, "at": at(1)}]}]}),
+        let evidence = unplaced(
+            "Unschedulable",
+            "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
         );
         assert!(find(&UnschedulableVolume, &evidence).is_none());
     }
@@ -74,7 +72,7 @@ mod tests {
             "DeadlineExceeded",
             840,
             json!({"pods": [
-                {"name": "job-x", "phase": "Failed", "conditions": [{"type": "PodScheduled", "status": "False", "message": r#"0/1 nodes are available: 1 node(s) had volume node affinity conflict."#, "at": at(1)}]},
+                {"name": "job-x", "phase": "Failed", "conditions": [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: 1 node(s) had volume node affinity conflict.", "at": at(1)}]},
                 {"name": "job-y", "node": "n", "phase": "Running", "conditions": [{"type": "PodScheduled", "status": "True", "at": at(60)}]},
             ]}),
         );

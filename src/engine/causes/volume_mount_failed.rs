@@ -19,7 +19,7 @@ cause! {
     ///
     /// # Not to be confused with
     ///
-    /// `config_missing`: `FailedMount` for a ConfigMap or Secret that does not exist. `unschedulable_volume`:
+    /// `config_missing`: `FailedMount` for a `ConfigMap` or Secret that does not exist. `unschedulable_volume`:
     /// there the Pod has no node yet.
     ///
     /// # Repair
@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
     use crate::engine::causes::Cause;
-    use crate::engine::testkit::{failed, find, judge, pod, pod_event};
+    use crate::engine::testkit::{failed, find, judge, pod_event};
 
     #[test]
     fn its_evidence_is_found() {

@@ -80,6 +80,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let raise = (needed + cx.policy.slack).to_go();
     vec![Finding {
         at: At::field(pointer),
+        brief: format!(
+            "deadline {deadline} + {} grace, release timeout {timeout}",
+            clocks.grace
+        ),
         message: format!(
             "the deadline of {deadline} ends after the release has given up at {timeout} ({}): the Job goes on \
              and nobody is told how it ends",

@@ -81,6 +81,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .filter(|deadline| *deadline >= wait + clocks.startup && *deadline > Seconds::ZERO);
     vec![Finding {
         at: At::field(pointer.clone()),
+        brief: "nothing ends a Pod that never starts".to_owned(),
         message: format!("no activeDeadlineSeconds: {consequence}"),
         arithmetic: derived.and_then(|deadline| {
             let timeout = clocks.release.timeout?;

@@ -66,15 +66,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let pointer = cx.field("template/spec/restartPolicy");
     vec![Finding {
         at: At::field(pointer.clone()),
+        brief: format!(
+            "failing deletes the Pod and the logs of {}",
+            attempts_word(attempts)
+        ),
         message: format!(
             "restartPolicy OnFailure with backoffLimit {}: when the Job fails, its Pod is deleted, and the logs and \
              exit codes of {} go with it",
             job.backoff_limit.value,
-            if attempts == 1 {
-                "its only attempt".to_owned()
-            } else {
-                format!("all {attempts} attempts")
-            },
+            attempts_word(attempts)
         ),
         help: format!(
             "restartPolicy: Never with backoffLimit: {limit} makes as many attempts and keeps every Pod"
@@ -94,4 +94,12 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         }),
         ..RULE.finding(severity, Confidence::Certain)
     }]
+}
+
+fn attempts_word(attempts: u32) -> String {
+    if attempts == 1 {
+        "its only attempt".to_owned()
+    } else {
+        format!("all {attempts} attempts")
+    }
 }

@@ -94,6 +94,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     );
     vec![Finding {
         at,
+        brief: format!("retries end after {lower}, deadline {deadline}"),
         message: format!(
             "the Job {waits_for}, and its retries end after {lower}: the deadline of {deadline} can never fire"
         ),

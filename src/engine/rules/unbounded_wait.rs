@@ -65,6 +65,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             let bound = bounded_outside.unwrap_or(cx.policy.cold_start + cx.policy.headroom);
             Finding {
                 at: At::script(container.pointer.clone(), wait.place),
+                brief: format!("container {} waits without a bound", container.name),
                 message: format!(
                     "container {} waits{what} without a bound, {consequence}",
                     container.name

@@ -84,6 +84,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     };
     vec![Finding {
         at: said.at,
+        brief: format!("wait {nominal}, at worst {}, deadline {deadline}", wait.worst),
         message,
         arithmetic: Some(format!(
             "{}; {nominal} + {} start-up + {} headroom = {needed} needed, deadline {deadline}",

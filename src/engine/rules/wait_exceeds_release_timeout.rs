@@ -81,6 +81,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     };
     vec![Finding {
         at: said.at.clone(),
+        brief: format!(
+            "wait {nominal}, at worst {}, release timeout {timeout}",
+            wait.worst
+        ),
         message,
         arithmetic: Some(format!(
             "{}; {nominal} + {} start-up + {slack} slack = {needed}, release timeout {timeout}",

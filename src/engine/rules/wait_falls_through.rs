@@ -51,6 +51,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 .map_or_else(String::new, |target| format!(" for {target}"));
             Finding {
                 at: At::script(container.pointer.clone(), wait.place),
+                brief: format!("the script goes on after {} without success", wait.span.nominal),
                 message: format!(
                     "the wait{what} in container {} goes on with the next step when it has run out after {}",
                     container.name, wait.span.nominal

@@ -65,6 +65,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     };
     vec![Finding {
         at: At::script(container.pointer.clone(), call.place),
+        brief: format!("no wait of its own: {lasts}"),
         message: format!(
             "container {} calls {target} without waiting for it: {lasts}",
             container.name

@@ -77,9 +77,9 @@ fn sum(pauses: &[(Seconds, u64)], total: Seconds) -> String {
         });
         terms.collect::<Vec<_>>().join(" + ")
     };
-    let paused: Seconds = pauses.iter().map(|(pause, count)| pause.times(*count)).sum();
+    let counted: Seconds = pauses.iter().map(|(pause, count)| pause.times(*count)).sum();
     match pauses {
-        _ if paused != total => format!("{total} in all"),
+        _ if counted != total => format!("{total} in all"),
         [] => total.to_string(),
         [(pause, 1)] if *pause == total => format!("1 x {pause}"),
         _ if pauses.len() <= 5 => format!("{} = {total}", terms(pauses)),

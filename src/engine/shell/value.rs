@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 /// A text that is known, or known in parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools)] // marks that do not exclude each other
 pub(super) struct Value {
     /// The text; parts that are not known stand as the script writes them (`$HOST`).
     pub text: String,

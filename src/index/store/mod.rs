@@ -44,6 +44,9 @@ impl Settings {
     }
 }
 
+/// The owner that a spec is shared by.
+type SpecKey = (Box<str>, Box<str>, String);
+
 /// The state of the cluster, as far as Jobs go.
 #[derive(Debug)]
 pub struct Index {
@@ -58,7 +61,7 @@ pub struct Index {
     releases: Vec<HelmRelease>,
     release_state: BTreeMap<JobKey, ReleaseState>,
     /// The newest spec per owner (namespace, name, kind), for its next Job to share.
-    specs: BTreeMap<(Box<str>, Box<str>, String), (Arc<JobSpec>, Arc<str>)>,
+    specs: BTreeMap<SpecKey, (Arc<JobSpec>, Arc<str>)>,
     owners: BTreeMap<OwnerKey, OwnerView>,
     watches: [Watch; Kind::ALL.len()],
     skipped: BTreeMap<(Kind, &'static str), u64>,

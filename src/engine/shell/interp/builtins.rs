@@ -9,11 +9,37 @@ use super::{Flow, Machine, test};
 use crate::engine::{Limit, Seconds, Span};
 
 impl Machine<'_> {
+    /// `break`, `continue`, `return`, `exit`.
+    fn jump(&mut self, name: &str, arguments: &[Value]) -> Option<Flow> {
+        match name {
+            "break" => Some(Flow::Break(levels(arguments))),
+            "continue" => Some(Flow::Continue(levels(arguments))),
+            "return" => {
+                self.leave_with(arguments);
+                Some(Flow::Return)
+            }
+            "exit" => {
+                self.leave_with(arguments);
+                self.exit_code = match &self.status {
+                    Status::Success => 0,
+                    Status::Failure(code) => *code,
+                    Status::Open | Status::Hidden(_) => 1,
+                };
+                Some(Flow::Exit)
+            }
+            _ => None,
+        }
+    }
+
     /// Runs a built-in; `None` when `name` is none.
     pub(super) fn builtin(&mut self, at: usize, name: &str, arguments: &[Value]) -> Option<Flow> {
         let flow = match name {
-            ":" | "true" | "trap" | "wait" | "cd" | "umask" | "ulimit" | "shopt" | "alias" | "hash"
-            | "disown" | "pushd" | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
+            ":" | "true" | "trap" | "cd" | "umask" | "ulimit" | "shopt" | "alias" | "hash" | "disown"
+            | "pushd" | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
+            "wait" => match self.background.take() {
+                Some(sleep) => self.command(&sleep),
+                None => self.succeed(),
+            },
             "false" => {
                 self.status = Status::Failure(1);
                 Flow::Next
@@ -34,21 +60,6 @@ impl Machine<'_> {
                     self.assign(&argument.text, Value::default());
                 }
                 self.succeed()
-            }
-            "break" => Flow::Break(levels(arguments)),
-            "continue" => Flow::Continue(levels(arguments)),
-            "return" => {
-                self.leave_with(arguments);
-                Flow::Return
-            }
-            "exit" => {
-                self.leave_with(arguments);
-                self.exit_code = match &self.status {
-                    Status::Success => 0,
-                    Status::Failure(code) => *code,
-                    Status::Open | Status::Hidden(_) => 1,
-                };
-                Flow::Exit
             }
             "exec" => return Some(self.exec(at, arguments)),
             "eval" => {
@@ -112,7 +123,7 @@ impl Machine<'_> {
                 self.print(&value);
                 self.succeed()
             }
-            _ => return None,
+            _ => return self.jump(name, arguments),
         };
         Some(flow)
     }
@@ -347,15 +358,12 @@ impl Machine<'_> {
         }
         // `expr` compares with one equals sign.
         text.text = text.text.replace(" = ", " == ");
-        let value = match self.arithmetic(&text) {
-            Ok(value) => {
-                self.status = Status::of(value.text != "0");
-                value
-            }
-            Err(_) => {
-                self.status = Status::Open;
-                Value::printed("expr")
-            }
+        let value = if let Ok(value) = self.arithmetic(&text) {
+            self.status = Status::of(value.text != "0");
+            value
+        } else {
+            self.status = Status::Open;
+            Value::printed("expr")
         };
         self.print(&value);
         Flow::Next

@@ -140,11 +140,8 @@ impl Machine<'_> {
         } else {
             self.settle();
         }
-        if name.to_ascii_lowercase().contains("wait") {
-            self.unreadable(
-                at,
-                format!("`{name}` may wait, and the manifest does not show it"),
-            );
+        if !self.in_loop() || name.to_ascii_lowercase().contains("wait") {
+            self.unreadable(at, format!("the manifest does not show what `{name}` does"));
         }
         self.status = Status::Open;
         Flow::Next

@@ -1,10 +1,9 @@
 //! From words to values: parameters, substitutions, braces, splitting.
 
 use super::super::arith::{self, Names};
-use super::super::reading::EnvValue;
-use super::super::syntax::{List, Param, ParamOp, Part, Word};
+use super::super::syntax::{List, ParamOp, Part, Word};
 use super::super::value::{Status, Value};
-use super::{Flow, MOST_ROUNDS, Machine, test};
+use super::{Flow, MOST_ROUNDS, Machine, pattern};
 
 /// The clock of the virtual machine starts here, as seconds since the epoch: any date does.
 const EPOCH: i64 = 1_700_000_000;
@@ -122,7 +121,7 @@ impl Machine<'_> {
                 Part::Quoted(_) | Part::Arith(_) => true,
             };
             if quoted {
-                pattern.push_str(&test::escaped(&piece.text));
+                pattern.push_str(&pattern::escaped(&piece.text));
             } else {
                 pattern.push_str(&piece.text);
             }
@@ -204,146 +203,18 @@ impl Machine<'_> {
         }
         self.vars.insert(name.to_owned(), value);
     }
-
-    /// The value of a name, and whether it is set at all.
-    fn look_up(&mut self, name: &str) -> (Value, bool) {
-        if name == "SECONDS" {
-            let offset = self
-                .vars
-                .get(name)
-                .and_then(|value| value.text.parse().ok())
-                .unwrap_or(0);
-            return (self.clock_value(offset), true);
-        }
-        if let Some(value) = self.vars.get(name) {
-            return (value.clone(), true);
-        }
-        if let Some(value) = self.special(name) {
-            return value;
-        }
-        match (self.env)(name) {
-            EnvValue::Known(text) => (Value::known(text), true),
-            EnvValue::Hidden => {
-                let why = format!("the manifest does not show the value of `${name}`");
-                (Value::unknown(format!("${name}"), why), true)
-            }
-            EnvValue::Unset => {
-                let mut value =
-                    Value::unknown(format!("${name}"), format!("the manifest does not set `${name}`"));
-                value.assumed = true;
-                (value, false)
-            }
-        }
-    }
-
-    fn special(&mut self, name: &str) -> Option<(Value, bool)> {
-        Some(match name {
-            "?" => (self.status_text(), true),
-            "#" => (Value::known(self.arguments.len().to_string()), true),
-            "@" | "*" => {
-                let mut all = Value::default();
-                for (index, argument) in self.arguments.clone().iter().enumerate() {
-                    if index > 0 {
-                        all.text.push(' ');
-                    }
-                    self.append(&mut all, argument);
-                }
-                (all, !self.arguments.is_empty())
-            }
-            "0" => (Value::known("sh"), true),
-            "!" | "$" | "-" | "RANDOM" => (Value::unknown(format!("${name}"), "the shell sets it"), true),
-            _ if name.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let index = name.parse::<usize>().unwrap_or(usize::MAX);
-                match self.arguments.get(index.wrapping_sub(1)) {
-                    Some(value) => (value.clone(), true),
-                    None => (Value::default(), false),
-                }
-            }
-            _ => return None,
-        })
-    }
-
-    fn status_text(&mut self) -> Value {
-        match &self.status {
-            Status::Success => Value::known("0"),
-            Status::Failure(code) => Value::known(code.to_string()),
-            Status::Open => match self.frames.last_mut() {
-                Some(frame) => {
-                    frame.readiness = true;
-                    Value::known("1")
-                }
-                None => {
-                    let mut value = Value::unknown("$?", "a program's exit status decides");
-                    value.printed = true;
-                    value
-                }
-            },
-            Status::Hidden(why) => Value::unknown("$?", why.clone()),
-        }
-    }
-
-    fn parameter(&mut self, param: &Param) -> Value {
-        let (value, set) = self.look_up(&param.name);
-        let empty = |colon: bool| !set || (colon && value.get() == Some(""));
-        match &param.op {
-            ParamOp::Plain | ParamOp::Demand { .. } => value,
-            ParamOp::Length => match value.get() {
-                Some(text) => Value::known(text.chars().count().to_string()),
-                None => value,
-            },
-            ParamOp::Default { colon, word } | ParamOp::Assign { colon, word } => {
-                if !empty(*colon) {
-                    return value;
-                }
-                let mut default = self.word(word);
-                default.assumed |= !set && value.assumed;
-                if matches!(param.op, ParamOp::Assign { .. }) {
-                    self.assign(&param.name, default.clone());
-                }
-                default
-            }
-            ParamOp::Alternative { colon, word } => {
-                if empty(*colon) {
-                    let mut nothing = Value::default();
-                    nothing.assumed = value.assumed;
-                    nothing
-                } else {
-                    let mut alternative = self.word(word);
-                    if *colon {
-                        alternative.mark(&value);
-                    }
-                    alternative
-                }
-            }
-            ParamOp::TrimSuffix { longest, pattern } | ParamOp::TrimPrefix { longest, pattern } => {
-                let (pattern, _) = self.pattern(pattern);
-                let suffix = matches!(param.op, ParamOp::TrimSuffix { .. });
-                self.charge(value.text.len() * pattern.len() / 16);
-                match value
-                    .get()
-                    .map(|text| test::trimmed(text, &pattern, suffix, *longest))
-                {
-                    None => value,
-                    Some(Some(text)) => Value { text, ..value },
-                    Some(None) => Value::unknown(value.text, "a text is too long to be cut"),
-                }
-            }
-            ParamOp::Other => {
-                let text = format!("${{{}...}}", param.name);
-                Value::unknown(text, format!("an expansion of `${}` is not followed", param.name))
-            }
-        }
-    }
 }
 
 impl Names for Machine<'_> {
     fn get(&mut self, name: &str) -> Value {
         let (value, set) = self.look_up(name);
-        // Inside `(( ))` a name that the script never sets counts as 0, unless an image may set it.
-        if set || !value.text.is_empty() {
-            value
-        } else {
-            Value::known("0")
+        // An unset name counts as 0. An image may set names of the environment, which are in capitals.
+        if set || name.contains(|c: char| c.is_ascii_uppercase()) {
+            return value;
+        }
+        Value {
+            assumed: value.assumed,
+            ..Value::known("0")
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, Word};
 use super::super::value::{Status, Value};
-use super::{DEEPEST, Flow, Machine, look, test};
+use super::{DEEPEST, Flow, Machine, look, pattern, test};
 
 impl Machine<'_> {
     pub(super) fn list(&mut self, list: &List) -> Flow {
@@ -20,6 +20,7 @@ impl Machine<'_> {
             return Flow::Spent;
         }
         if item.background {
+            self.background = look::sleeping(item).cloned();
             self.status = Status::Success;
             return Flow::Next;
         }
@@ -44,11 +45,13 @@ impl Machine<'_> {
                 continue;
             }
             let before = self.status.clone();
-            flow = if index == last {
-                self.pipeline(pipeline)
-            } else {
-                self.as_condition(|machine| machine.pipeline(pipeline))
-            };
+            flow = self.branch(|machine| {
+                if index == last {
+                    machine.pipeline(pipeline)
+                } else {
+                    machine.as_condition(|machine| machine.pipeline(pipeline))
+                }
+            });
             flow = self.absorb(flow, &before);
             if before == Status::Open && !self.in_loop() && flow == Flow::Next {
                 self.status = Status::Open;
@@ -65,15 +68,22 @@ impl Machine<'_> {
     fn goes_on(&mut self, join: Join, right: &Pipeline) -> bool {
         match (join, &self.status) {
             (Join::And, Status::Success) | (Join::Or, Status::Failure(_)) => {
-                self.classify_codes(|| look::pipeline(right).fails);
+                self.classify_codes_of(right);
                 true
             }
             (Join::And, Status::Failure(_)) => {
-                self.classify_codes(|| look::pipeline(right).fails);
+                self.classify_codes_of(right);
                 false
             }
             (Join::Or, Status::Success) => false,
-            (Join::And, Status::Open) => !self.in_loop(),
+            (Join::And, Status::Open) => {
+                let runs = !self.in_loop();
+                if runs {
+                    // What follows runs only if the wait has ended well.
+                    self.decide_failure();
+                }
+                runs
+            }
             (Join::Or, Status::Open) => true,
             (_, Status::Hidden(why)) => {
                 let why = why.clone();
@@ -85,6 +95,17 @@ impl Machine<'_> {
         }
     }
 
+    /// `[ $code = 200 ] && break`: what leaves says what the status means.
+    fn classify_codes_of(&mut self, right: &Pipeline) {
+        if !self.codes.is_empty() {
+            let looks = look::pipeline(right);
+            self.charge(looks.size);
+            if looks.leaves {
+                self.classify_codes(|| looks.fails);
+            }
+        }
+    }
+
     /// Under `set -e` a failure ends the shell. In a loop the failure of a probe is one of many ways not to
     /// be ready yet, so the loop goes on; elsewhere the script is read on as if the step had worked.
     fn end_on_error(&mut self, flow: Flow) -> Flow {
@@ -92,10 +113,12 @@ impl Machine<'_> {
             && self.errexit
             && self.in_condition == 0
             && !self.in_loop()
-            && matches!(self.status, Status::Failure(_))
+            && matches!(self.status, Status::Failure(_) | Status::Open)
         {
             self.decide_failure();
-            self.status = Status::Success;
+            if self.status != Status::Open {
+                self.status = Status::Success;
+            }
         }
         flow
     }
@@ -105,6 +128,14 @@ impl Machine<'_> {
         let result = run(self);
         self.in_condition -= 1;
         result
+    }
+
+    /// Runs what only a condition reaches.
+    fn branch(&mut self, run: impl FnOnce(&mut Self) -> Flow) -> Flow {
+        self.branches += 1;
+        let flow = run(self);
+        self.branches -= 1;
+        flow
     }
 
     /// An exit in a branch outside of loops ends the shell only when nothing waited before it: else the wait
@@ -257,7 +288,7 @@ impl Machine<'_> {
             let status = std::mem::take(&mut self.status);
             match &status {
                 Status::Success => {
-                    let flow = self.list(body);
+                    let flow = self.branch(|machine| machine.list(body));
                     return self.absorb(flow, &status);
                 }
                 Status::Failure(_) => {}
@@ -276,7 +307,7 @@ impl Machine<'_> {
         self.status = Status::Success;
         match otherwise {
             Some(list) => {
-                let flow = self.list(list);
+                let flow = self.branch(|machine| machine.list(list));
                 self.absorb(flow, &Status::Success)
             }
             None => Flow::Next,
@@ -304,7 +335,7 @@ impl Machine<'_> {
         let mut flow = Flow::Next;
         self.status = Status::Success;
         if let Some(list) = taken {
-            flow = self.list(list);
+            flow = self.branch(|machine| machine.list(list));
             flow = self.absorb(flow, status);
         }
         for list in std::iter::once(body).chain(others) {
@@ -321,9 +352,9 @@ impl Machine<'_> {
         };
         for arm in arms {
             for pattern in &arm.patterns {
-                let (pattern, _) = self.pattern(pattern);
-                self.charge(pattern.len().min(512) * text.len().min(4096) / 1024);
-                if test::matches(&pattern, &text) {
+                let (wanted, _) = self.pattern(pattern);
+                self.charge(wanted.len().min(512) * text.len().min(4096) / 1024);
+                if pattern::matches(&wanted, &text) {
                     self.status = Status::Success;
                     let flow = self.list(&arm.body);
                     return self.absorb(flow, &Status::Success);

@@ -7,6 +7,7 @@ use crate::engine::{Limit, Seconds};
 
 /// A loop that runs.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // marks that do not exclude each other
 pub(super) struct Frame {
     pub at: usize,
     pub start: Seconds,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::syntax::{Item, Kind, List, Part, Pipeline, Word};
+use super::super::syntax::{Command, Item, Kind, List, Part, Pipeline, Word};
 use super::Machine;
 
 /// What a piece of script holds.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // marks that do not exclude each other
 pub(super) struct Looks {
     /// `break`, `exit` or `return`.
     pub leaves: bool,
@@ -147,6 +148,19 @@ fn assigned_in(list: &List, names: &mut BTreeSet<String>) {
 fn assigned_name(word: &Word) -> Option<String> {
     match word.parts.first() {
         Some(Part::Literal(text)) => text.split_once('=').map(|(name, _)| name.to_owned()),
+        _ => None,
+    }
+}
+
+/// The `sleep` that an item runs in the background, so that a signal can interrupt the `wait` for it.
+pub(super) fn sleeping(item: &Item) -> Option<&Command> {
+    match (item.rest.as_slice(), item.first.stages.as_slice()) {
+        ([], [command]) => match &command.kind {
+            Kind::Simple { words, .. } if words.first().and_then(Word::bare) == Some("sleep") => {
+                Some(command)
+            }
+            _ => None,
+        },
         _ => None,
     }
 }

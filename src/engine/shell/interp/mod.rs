@@ -15,7 +15,10 @@ mod frame;
 mod look;
 mod loops;
 mod output;
+mod parameters;
+mod pattern;
 mod test;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -28,7 +31,7 @@ pub(super) use external::is_shell;
 use frame::Frame;
 
 /// The most commands that are run for one container.
-const MOST_STEPS: u32 = 60_000;
+const MOST_STEPS: u32 = 200_000;
 
 /// The most rounds of one loop. A loop that goes on for longer is taken for endless.
 pub(super) const MOST_ROUNDS: u64 = 4_000;
@@ -139,8 +142,12 @@ pub(super) struct Machine<'e> {
     interrupted: Option<Flow>,
     /// HTTP statuses that the condition at hand compares with.
     codes: Vec<u16>,
-    /// The last wait, while it is open whether the script ends with it.
-    undecided: Option<usize>,
+    /// The last wait, while it is open whether the script ends with it, and the branches around it.
+    undecided: Option<(usize, u32)>,
+    /// How many conditional branches are around the command at hand.
+    branches: u32,
+    /// A `sleep` that runs in the background until `wait`.
+    background: Option<Command>,
     waits: Vec<Wait>,
     calls: Vec<Probe>,
     unread: Vec<Unread>,
@@ -174,6 +181,8 @@ impl<'e> Machine<'e> {
             interrupted: None,
             codes: Vec::new(),
             undecided: None,
+            branches: 0,
+            background: None,
             waits: Vec::new(),
             calls: Vec::new(),
             unread: Vec::new(),
@@ -245,7 +254,11 @@ impl<'e> Machine<'e> {
 
     /// The last wait ends the script with a failure: nothing falls through.
     fn decide_failure(&mut self) {
-        if let Some(wait) = self.undecided.take().and_then(|index| self.waits.get_mut(index)) {
+        if let Some(wait) = self
+            .undecided
+            .take()
+            .and_then(|(index, _)| self.waits.get_mut(index))
+        {
             wait.falls_through = false;
         }
     }

@@ -3,8 +3,8 @@
 use super::super::arith::integer;
 use super::super::syntax::Word;
 use super::super::value::{Status, Value};
-use super::Machine;
-use super::loops::status_code;
+use super::verdict::status_code;
+use super::{Machine, pattern};
 
 /// How deep parentheses and negations may nest.
 const DEEPEST: u32 = 24;
@@ -88,8 +88,7 @@ impl<'t> Reader<'_, '_, 't> {
             let right = self.all();
             status = match (status, right) {
                 (Status::Success, _) | (_, Status::Success) => Status::Success,
-                (Status::Failure(_), other) | (other, Status::Failure(_)) => other,
-                (other, _) => other,
+                (Status::Failure(_), other) | (other, _) => other,
             };
         }
         status
@@ -183,7 +182,9 @@ fn unary(machine: &mut Machine<'_>, flag: &str, operand: &Value) -> Status {
 }
 
 fn compare(machine: &mut Machine<'_>, left: &Token, operator: &str, right: &Token) -> Status {
-    note_codes(machine, &left.value, &right.value);
+    if matches!(operator, "=" | "==" | "!=" | "-eq" | "-ne") {
+        note_codes(machine, &left.value, &right.value);
+    }
     match operator {
         "=" | "==" | "!=" => {
             let wanted = operator != "!=";
@@ -193,7 +194,7 @@ fn compare(machine: &mut Machine<'_>, left: &Token, operator: &str, right: &Toke
                     let equal = right
                         .pattern
                         .as_ref()
-                        .map_or_else(|| a == b, |pattern| matches(pattern, a));
+                        .map_or_else(|| a == b, |pattern| pattern::matches(pattern, a));
                     Status::of(equal == wanted)
                 }
                 _ => not_equal_yet(machine, wanted),
@@ -279,143 +280,5 @@ fn note_codes(machine: &mut Machine<'_>, left: &Value, right: &Value) {
         {
             machine.codes.push(status);
         }
-    }
-}
-
-/// A text as a pattern that matches it alone.
-pub(super) fn escaped(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '*' | '?' | '[' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern
-}
-
-/// Shell patterns: `*`, `?`, `[a-z]`, `\`. Linear in the product of the lengths.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (
-        pattern.chars().take(512).collect(),
-        text.chars().take(4096).collect(),
-    );
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    loop {
-        let step = if t < text.len() {
-            match_one(&pattern, p, text.get(t).copied())
-        } else {
-            None
-        };
-        if t < text.len() && pattern.get(p) == Some(&'*') {
-            star = Some((p, t));
-            p += 1;
-        } else if let Some(width) = step {
-            p += width;
-            t += 1;
-        } else if t == text.len() && pattern.get(p..).unwrap_or_default().iter().all(|c| *c == '*') {
-            return true;
-        } else if let Some((at, from)) = star.filter(|(_, from)| *from < text.len()) {
-            star = Some((at, from + 1));
-            p = at + 1;
-            t = from + 1;
-        } else {
-            return false;
-        }
-    }
-}
-
-/// How many characters of the pattern one character of the text takes; `None` when they do not match.
-fn match_one(pattern: &[char], at: usize, c: Option<char>) -> Option<usize> {
-    let c = c?;
-    match pattern.get(at)? {
-        '?' => Some(1),
-        '*' => None,
-        '\\' => (pattern.get(at + 1) == Some(&c)).then_some(2),
-        '[' => {
-            let inner = pattern.get(at + 1..)?;
-            let Some(close) = inner.iter().skip(1).position(|c| *c == ']') else {
-                return (c == '[').then_some(1);
-            };
-            let set = inner.get(..=close)?;
-            let (negated, set) = match set.first() {
-                Some('!' | '^') => (true, set.get(1..)?),
-                _ => (false, set),
-            };
-            let mut found = false;
-            let mut index = 0;
-            while let Some(low) = set.get(index) {
-                match (set.get(index + 1), set.get(index + 2)) {
-                    (Some('-'), Some(high)) => {
-                        found |= (*low..=*high).contains(&c);
-                        index += 3;
-                    }
-                    _ => {
-                        found |= *low == c;
-                        index += 1;
-                    }
-                }
-            }
-            (found != negated).then_some(close + 3)
-        }
-        other => (*other == c).then_some(1),
-    }
-}
-
-/// `${x%pattern}` and `${x#pattern}`.
-/// `None` where that would take long.
-pub(super) fn trimmed(text: &str, pattern: &str, suffix: bool, longest: bool) -> Option<String> {
-    if text.len() > 256 || pattern.len() > 64 {
-        return None;
-    }
-    let mut cuts: Vec<usize> = text
-        .char_indices()
-        .map(|(at, _)| at)
-        .chain([text.len()])
-        .collect();
-    if suffix != longest {
-        cuts.reverse();
-    }
-    for cut in cuts {
-        let (head, tail) = text.split_at(cut);
-        let (part, rest) = if suffix { (tail, head) } else { (head, tail) };
-        if matches(pattern, part) {
-            return Some(rest.to_owned());
-        }
-    }
-    Some(text.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_are_those_of_the_shell() {
-        for (pattern, text, expected) in [
-            ("200", "200", true),
-            ("2*", "204", true),
-            ("2??", "20", false),
-            ("[45]*", "503", true),
-            ("[!4]*", "403", false),
-            ("[0-9]", "x", false),
-            ("*a*b*", "xxaxxbxx", true),
-            ("\\*", "*", true),
-            ("\\*", "x", false),
-            ("", "", true),
-            ("*", "", true),
-            ("[", "[", true),
-        ] {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
-        }
-    }
-
-    #[test]
-    fn ends_are_trimmed() {
-        assert_eq!(trimmed("db:5432", ":*", true, false).as_deref(), Some("db"));
-        assert_eq!(trimmed("a.b.c", ".*", true, true).as_deref(), Some("a"));
-        assert_eq!(trimmed("a.b.c", "*.", false, true).as_deref(), Some("c"));
-        assert_eq!(trimmed("http://x", "*://", false, false).as_deref(), Some("x"));
     }
 }

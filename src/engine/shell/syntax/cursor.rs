@@ -44,16 +44,12 @@ impl<'a> Parser<'a> {
     /// All commands up to the end or to the first error.
     pub(super) fn program(mut self) -> (List, Option<SyntaxError>) {
         let mut items = Vec::new();
-        loop {
-            if let Err(error) = self.list_into(&mut items) {
-                return (List(items), Some(error));
-            }
-            if self.at >= self.end {
-                return (List(items), None);
-            }
-            let error = self.error(format!("unexpected {}", self.excerpt()));
-            return (List(items), Some(error));
-        }
+        let error = match self.list_into(&mut items) {
+            Ok(()) if self.at >= self.end => None,
+            Ok(()) => Some(self.error(format!("unexpected {}", self.excerpt()))),
+            Err(error) => Some(error),
+        };
+        (List(items), error)
     }
 
     pub(super) fn list(&mut self) -> Parsed<List> {

@@ -199,6 +199,15 @@ impl Parser<'_> {
                     quoted,
                 }))
             }
+            Some(b'[') => {
+                // The old form of `$(( ))`.
+                let Some(length) = self.rest().find(']') else {
+                    return Ok(None);
+                };
+                let word = self.expression(self.at + 2, self.at + length)?;
+                self.at += length + 1;
+                Ok(Some(Part::Arith(Box::new(word))))
+            }
             Some(b'\'') if !quoted => self.single_quotes(2).map(Some),
             Some(b'"') if !quoted => {
                 self.at += 1;

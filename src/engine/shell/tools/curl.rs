@@ -91,7 +91,14 @@ fn prints(options: &Options<'_>) -> Prints {
         .map(|format| format.text.as_str())
     {
         None => Prints::Nothing,
-        Some(format) if matches!(format.trim(), "%{http_code}" | "%{response_code}") => Prints::Code,
+        Some(format)
+            if matches!(
+                format.trim_end_matches("\\n").trim(),
+                "%{http_code}" | "%{response_code}"
+            ) =>
+        {
+            Prints::Code
+        }
         Some(_) => Prints::Unknown,
     }
 }

@@ -7,7 +7,7 @@ use super::options::Options;
 use super::{Call, Prints, target};
 use crate::engine::{Limit, Seconds};
 
-/// "The default is 3 seconds" (pg_isready(1), `--timeout`).
+/// "The default is 3 seconds" (`pg_isready(1)`, `--timeout`).
 const PG_ISREADY: Seconds = Seconds::new(3);
 
 pub(super) fn read(
@@ -69,7 +69,7 @@ pub(super) fn read(
             let call = Call::of(name, host_flags(&options, &variable, "", ""));
             call.limited("-t", options.value(&["t"]), seconds)
         }
-        "mongo" | "mongosh" => {
+        "mongo" | "mongosh" | "mongodump" | "mongorestore" => {
             let long = [
                 "host",
                 "port",

@@ -57,7 +57,7 @@ pub(super) fn kubectl(name: &str, arguments: &[Value]) -> Option<Call> {
         return None;
     }
     let object = words.get(1..).unwrap_or_default().join(" ");
-    let target = (!object.is_empty()).then(|| Target {
+    let target = (!object.is_empty()).then_some(Target {
         text: object,
         host: None,
         port: None,
@@ -73,7 +73,7 @@ pub(super) fn kubectl(name: &str, arguments: &[Value]) -> Option<Call> {
     match (verb, words.get(1)) {
         ("wait", _) => wait(&mut call, timeout),
         ("rollout", Some(&"status")) if !options.has(&["watch"]) || timeout.is_some() => {
-            rollout(&mut call, timeout)
+            rollout(&mut call, timeout);
         }
         _ => {}
     }
@@ -143,7 +143,7 @@ fn rollout(call: &mut Call, timeout: Option<&Value>) {
 }
 
 /// `cmctl check api --wait`: 0 s, one check, by default (cert-manager/cmctl, `pkg/check/api`).
-pub(super) fn cmctl(arguments: &[Value]) -> Option<Call> {
+pub(super) fn cmctl(arguments: &[Value]) -> Call {
     let options = Options::parse(arguments, "n", &["wait", "interval", "namespace"], false);
     let mut call = Call::of("cmctl", None);
     if let Some(wait) = options.value(&["wait"]) {
@@ -157,7 +157,7 @@ pub(super) fn cmctl(arguments: &[Value]) -> Option<Call> {
             None => hide(&mut call, "cmctl --wait", wait),
         }
     }
-    Some(call)
+    call
 }
 
 pub(super) fn helm(arguments: &[Value]) -> Option<Call> {

@@ -100,7 +100,7 @@ pub(super) fn read(
         "curl" => curl::read(arguments),
         "wget" => wget::read(arguments),
         "kubectl" | "oc" => kubernetes::kubectl(name, arguments),
-        "cmctl" => kubernetes::cmctl(arguments),
+        "cmctl" => Some(kubernetes::cmctl(arguments)),
         "helm" => kubernetes::helm(arguments),
         _ => waiters::read(name, arguments, variable)
             .or_else(|| sockets::read(name, arguments))

@@ -136,14 +136,12 @@ fn hookbudget_wait(arguments: &[Value], variable: &dyn Fn(&str) -> Option<Value>
     if let Some(value) = options.value(&["timeout"]) {
         return by_flag(name, "--timeout", target, value, go_or_seconds);
     }
-    match variable("HOOKBUDGET_WAIT_TIMEOUT_SECONDS") {
-        Some(value) => by_flag(name, "HOOKBUDGET_WAIT_TIMEOUT_SECONDS", target, &value, seconds),
-        None => {
-            let mut call = Call::of(name, target);
-            call.hidden = Some("the budget of `hookbudget-wait` is injected at admission".to_owned());
-            call
-        }
+    if let Some(value) = variable("HOOKBUDGET_WAIT_TIMEOUT_SECONDS") {
+        return by_flag(name, "HOOKBUDGET_WAIT_TIMEOUT_SECONDS", target, &value, seconds);
     }
+    let mut call = Call::of(name, target);
+    call.hidden = Some("the budget of `hookbudget-wait` is injected at admission".to_owned());
+    call
 }
 
 /// The limit is the value of a flag; 0 switches it off.

@@ -1,0 +1,81 @@
+//! What a review tells the outside: one call per review, for counters.
+
+use std::time::Duration;
+
+use super::Webhook;
+use crate::engine::finding::Decision;
+use crate::engine::policy::Mode;
+
+/// Who counts reviews.
+pub trait Observer: Send + Sync {
+    /// A review was judged.
+    fn judged(&self, outcome: &Outcome<'_>);
+    /// A review went through without a judgement.
+    fn skipped(&self, webhook: Webhook, kind: &'static str, reason: Skipped);
+    /// A review was answered after this time.
+    fn answered(&self, webhook: Webhook, took: Duration);
+}
+
+/// A judged review.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// Which of the two webhooks.
+    pub webhook: Webhook,
+    /// `CREATE` or `UPDATE`.
+    pub operation: &'static str,
+    /// `Job` or `CronJob`.
+    pub kind: &'static str,
+    /// The mode of the namespace.
+    pub mode: Mode,
+    /// The answer.
+    pub decision: Decision,
+    /// The codes of the findings, exempted ones left out.
+    pub findings: &'a [&'static str],
+    /// The fields that the patch writes.
+    pub rewrites: &'a [&'static str],
+}
+
+/// Why a review went through without a judgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Skipped {
+    /// Not an object, operation or namespace that is judged here.
+    OutOfScope,
+    /// The mode of the namespace is off.
+    ModeOff,
+    /// The object cannot be read.
+    Unreadable,
+    /// The object holds values that the API server refuses.
+    Invalid,
+    /// The review is of another version or kind.
+    OtherReview,
+    /// The judgement panicked.
+    Panic,
+    /// The judgement was not ready in time.
+    Late,
+}
+
+impl Skipped {
+    /// The value of the label `reason`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OutOfScope => "out_of_scope",
+            Self::ModeOff => "mode_off",
+            Self::Unreadable => "unreadable",
+            Self::Invalid => "invalid",
+            Self::OtherReview => "other_review",
+            Self::Panic => "panic",
+            Self::Late => "late",
+        }
+    }
+}
+
+/// Counts nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn judged(&self, _: &Outcome<'_>) {}
+    fn skipped(&self, _: Webhook, _: &'static str, _: Skipped) {}
+    fn answered(&self, _: Webhook, _: Duration) {}
+}

@@ -1,0 +1,224 @@
+//! `AdmissionReview` (`admission.k8s.io/v1`) on the wire.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::k8s::patch::Operation;
+use crate::k8s::text::Str;
+
+/// The only version that is judged; a review of another one is let through.
+pub(super) const API_VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+
+/// A review as far as it is read: everything borrowed from the body, the object left as text, the old object
+/// passed over.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Review<'a> {
+    #[serde(borrow, default)]
+    pub(super) api_version: Str<'a>,
+    #[serde(borrow, default)]
+    pub(super) kind: Str<'a>,
+    #[serde(borrow)]
+    pub(super) request: Request<'a>,
+}
+
+/// The request of a review.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request<'a> {
+    #[serde(borrow)]
+    pub(super) uid: Str<'a>,
+    #[serde(borrow, default)]
+    pub(super) kind: Kind<'a>,
+    #[serde(borrow)]
+    pub(super) sub_resource: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(super) namespace: Option<Str<'a>>,
+    #[serde(borrow, default)]
+    pub(super) operation: Str<'a>,
+    pub(super) dry_run: Option<bool>,
+    #[serde(borrow)]
+    pub(super) object: Option<&'a RawValue>,
+}
+
+/// Group and kind of the object.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Kind<'a> {
+    #[serde(borrow)]
+    pub(super) group: Str<'a>,
+    #[serde(borrow)]
+    pub(super) kind: Str<'a>,
+}
+
+/// What can still be answered when the rest of a review makes no sense.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    api_version: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request: Identity<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Identity<'a> {
+    #[serde(borrow)]
+    uid: Str<'a>,
+}
+
+/// A body and what can be made of it.
+#[derive(Debug)]
+pub(super) enum Incoming<'a> {
+    /// A review.
+    Review(Review<'a>),
+    /// Something with a uid that is no review of the version spoken here.
+    Other {
+        /// To be answered to.
+        uid: Str<'a>,
+        /// To be answered in.
+        api_version: Cow<'static, str>,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// A sentence for the caller when there is no uid to answer to.
+pub(super) fn read(body: &[u8]) -> Result<Incoming<'_>, String> {
+    const REMEDY: &str = "send an AdmissionReview of admission.k8s.io/v1 with request.uid";
+    if body.is_empty() {
+        return Err(format!("the body is empty: {REMEDY}"));
+    }
+    match serde_json::from_slice::<Review<'_>>(body) {
+        Ok(review) if review.request.uid.0.is_empty() => {
+            Err(format!("the review has an empty request.uid: {REMEDY}"))
+        }
+        Ok(review) if review.api_version.0 == API_VERSION && review.kind.0 == KIND => {
+            Ok(Incoming::Review(review))
+        }
+        Ok(review) => {
+            let why = format!(
+                "the review is {} {}, not {API_VERSION} {KIND}",
+                review.api_version.0, review.kind.0
+            );
+            Ok(Incoming::Other {
+                api_version: answer_version(&review.api_version.0),
+                uid: review.request.uid,
+                why,
+            })
+        }
+        Err(error) => match serde_json::from_slice::<Envelope<'_>>(body) {
+            Ok(Envelope { request, api_version }) if !request.uid.0.is_empty() => Ok(Incoming::Other {
+                uid: request.uid,
+                api_version: answer_version(api_version.map_or("", |text| text.get().trim_matches('"'))),
+                why: format!("the review cannot be read: {error}"),
+            }),
+            _ => Err(format!("the body is no AdmissionReview: {error}; {REMEDY}")),
+        },
+    }
+}
+
+/// The API server takes an answer only in the version that it asked in
+/// (`k8s.io/apiserver/pkg/admission/plugin/webhook/request/admissionreview.go`).
+fn answer_version(asked: &str) -> Cow<'static, str> {
+    let ours = asked
+        .strip_prefix("admission.k8s.io/")
+        .is_some_and(|version| version.len() < 16);
+    if ours {
+        Cow::Owned(asked.to_owned())
+    } else {
+        Cow::Borrowed(API_VERSION)
+    }
+}
+
+/// What is answered.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    /// The text of the denial; allowed when absent.
+    pub(super) denial: Option<String>,
+    /// Shown to the requester.
+    pub(super) warnings: Vec<String>,
+    /// Written into the audit log.
+    pub(super) audit: Vec<(&'static str, String)>,
+    /// The patch.
+    pub(super) patch: Vec<Operation>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+    response: WireResponse<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireResponse<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<WireStatus<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_map")]
+    audit_annotations: &'a [(&'static str, String)],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+}
+
+#[derive(Serialize)]
+struct WireStatus<'a> {
+    code: u16,
+    reason: &'a str,
+    message: &'a str,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference
+fn as_map<S: serde::Serializer>(pairs: &&[(&'static str, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(key, value)| (*key, value)))
+}
+
+impl Answer {
+    /// The body of the HTTP answer.
+    ///
+    /// # Errors
+    /// None in practice: all keys are strings.
+    pub(super) fn write(&self, api_version: &str, uid: &str) -> Result<Vec<u8>, serde_json::Error> {
+        let patch = if self.patch.is_empty() || self.denial.is_some() {
+            None
+        } else {
+            let text = serde_json::to_vec(&self.patch)?;
+            Some(base64::engine::general_purpose::STANDARD.encode(text))
+        };
+        let wire = Wire {
+            api_version,
+            kind: KIND,
+            response: WireResponse {
+                uid,
+                allowed: self.denial.is_none(),
+                status: self.denial.as_deref().map(|message| WireStatus {
+                    code: 403,
+                    reason: "Forbidden",
+                    message,
+                }),
+                warnings: &self.warnings,
+                audit_annotations: &self.audit,
+                patch_type: patch.is_some().then_some("JSONPatch"),
+                patch,
+            },
+        };
+        let mut body = Vec::with_capacity(256);
+        serde_json::to_writer(&mut body, &wire)?;
+        Ok(body)
+    }
+}

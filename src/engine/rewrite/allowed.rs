@@ -1,0 +1,81 @@
+//! The list of what may be written, and nothing else.
+
+use crate::engine::finding::Edit;
+use crate::engine::job::{Job, JobKind};
+
+/// True when an edit stays within what the webhook may write: the clocks of the Job, its containers'
+/// environment and termination message policy, an init container in front, and its own annotations.
+#[must_use]
+pub fn is_allowed(job: &Job<'_>, edit: &Edit) -> bool {
+    const FIELDS: [&str; 6] = [
+        "template/spec/restartPolicy",
+        "backoffLimit",
+        "activeDeadlineSeconds",
+        "ttlSecondsAfterFinished",
+        "podFailurePolicy",
+        "podReplacementPolicy",
+    ];
+    let pointer = edit.pointer();
+    let set = matches!(edit, Edit::Set { .. });
+    if pointer.starts_with("/metadata/annotations/hookbudget.dev~1") {
+        return set;
+    }
+    if pointer == "/spec/failedJobsHistoryLimit" {
+        return set && job.kind == JobKind::CronJob;
+    }
+    let Some(field) = pointer
+        .strip_prefix(job.spec_pointer())
+        .and_then(|rest| rest.strip_prefix('/'))
+    else {
+        return false;
+    };
+    if FIELDS.contains(&field) {
+        return set;
+    }
+    if field == "template/spec/initContainers" {
+        return matches!(edit, Edit::Prepend { .. });
+    }
+    let Some(list) = field.strip_prefix("template/spec/") else {
+        return false;
+    };
+    let parts: Vec<&str> = list.split('/').collect();
+    match parts.as_slice() {
+        ["containers" | "initContainers", index, "env"] => {
+            is_index(index) && matches!(edit, Edit::Append { .. })
+        }
+        ["containers" | "initContainers", index, "env", entry, "value"] => {
+            is_index(index) && is_index(entry) && set
+        }
+        ["containers" | "initContainers", index, "terminationMessagePolicy"] => is_index(index) && set,
+        _ => false,
+    }
+}
+
+/// The field of an allowed edit, for a counter's label: one of a small closed set.
+#[must_use]
+pub fn field_label(pointer: &str) -> &'static str {
+    const LABELS: [&str; 10] = [
+        "restartPolicy",
+        "backoffLimit",
+        "activeDeadlineSeconds",
+        "ttlSecondsAfterFinished",
+        "podFailurePolicy",
+        "podReplacementPolicy",
+        "failedJobsHistoryLimit",
+        "initContainers",
+        "terminationMessagePolicy",
+        "annotations",
+    ];
+    if pointer.split('/').any(|part| part == "env") {
+        return "env";
+    }
+    if pointer.starts_with("/metadata/annotations/") {
+        return "annotations";
+    }
+    let last = pointer.rsplit('/').next().unwrap_or_default();
+    LABELS.into_iter().find(|label| *label == last).unwrap_or("other")
+}
+
+fn is_index(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}

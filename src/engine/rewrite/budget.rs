@@ -1,0 +1,187 @@
+//! The numbers that a container is told: how long it may wait, how often it may try.
+
+use crate::engine::Seconds;
+use crate::engine::budget::Clocks;
+use crate::engine::job::Job;
+use crate::engine::policy::Policy;
+
+/// A number of the budget, as the annotation `hookbudget.dev/env` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Quantity {
+    /// The longest inner wait, in seconds.
+    WaitTimeout,
+    /// The pause between two probes, in seconds.
+    WaitInterval,
+    /// How often a probe fits into the wait, when every probe hangs to its limit.
+    WaitAttempts,
+    /// The limit of one probe, in seconds.
+    ProbeTimeout,
+    /// `activeDeadlineSeconds` in force.
+    Deadline,
+    /// The release's timeout, in seconds.
+    ReleaseTimeout,
+    /// Who states the release's timeout.
+    ReleaseTimeoutSource,
+}
+
+impl Quantity {
+    /// All of them, in the order of injection.
+    pub const ALL: [Self; 7] = [
+        Self::WaitTimeout,
+        Self::WaitInterval,
+        Self::WaitAttempts,
+        Self::ProbeTimeout,
+        Self::Deadline,
+        Self::ReleaseTimeout,
+        Self::ReleaseTimeoutSource,
+    ];
+
+    /// The word on the right-hand side of `hookbudget.dev/env`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::WaitTimeout => "wait-timeout",
+            Self::WaitInterval => "wait-interval",
+            Self::WaitAttempts => "wait-attempts",
+            Self::ProbeTimeout => "probe-timeout",
+            Self::Deadline => "deadline",
+            Self::ReleaseTimeout => "release-timeout",
+            Self::ReleaseTimeoutSource => "release-timeout-source",
+        }
+    }
+
+    /// The variable that is injected.
+    #[must_use]
+    pub const fn variable(self) -> &'static str {
+        match self {
+            Self::WaitTimeout => "HOOKBUDGET_WAIT_TIMEOUT_SECONDS",
+            Self::WaitInterval => "HOOKBUDGET_WAIT_INTERVAL_SECONDS",
+            Self::WaitAttempts => "HOOKBUDGET_WAIT_ATTEMPTS",
+            Self::ProbeTimeout => "HOOKBUDGET_PROBE_TIMEOUT_SECONDS",
+            Self::Deadline => "HOOKBUDGET_DEADLINE_SECONDS",
+            Self::ReleaseTimeout => "HOOKBUDGET_RELEASE_TIMEOUT_SECONDS",
+            Self::ReleaseTimeoutSource => "HOOKBUDGET_RELEASE_TIMEOUT_SOURCE",
+        }
+    }
+
+    /// Reads the right-hand side of `hookbudget.dev/env`.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|quantity| quantity.word() == word)
+    }
+}
+
+/// The budget of one Job, in whole seconds, rounded down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    wait_timeout: Seconds,
+    wait_interval: Seconds,
+    probe_timeout: Seconds,
+    deadline: Option<Seconds>,
+    release: Option<(Seconds, String)>,
+    /// The sum that gives the wait, for a message.
+    arithmetic: String,
+}
+
+impl Budget {
+    /// Derives the budget from the clocks in force.
+    ///
+    /// The wait is `deadline - headroom - start-up`, and no longer than a stated release timeout leaves:
+    /// `timeout - slack - grace - start-up`. Without a deadline the release's timeout alone bounds it, be it
+    /// stated or assumed; with neither, the wait is the cold start that the Job declares or the policy
+    /// requires.
+    #[must_use]
+    pub fn of(job: &Job<'_>, clocks: &Clocks, policy: &Policy, deadline: Option<Seconds>) -> Self {
+        let span = |key: &str| job.annotation(key).and_then(|text| Seconds::parse_go(text).ok());
+        let startup = clocks.startup;
+        let within_release = |timeout: Seconds| {
+            let left = timeout - policy.slack - clocks.grace - startup;
+            let sum = format!(
+                "release timeout {timeout} - slack {} - grace {} - start-up {startup}",
+                policy.slack, clocks.grace
+            );
+            (left, sum)
+        };
+        let within_deadline = deadline.map(|deadline| {
+            let left = deadline - policy.headroom - startup;
+            (
+                left,
+                format!(
+                    "deadline {deadline} - headroom {} - start-up {startup}",
+                    policy.headroom
+                ),
+            )
+        });
+        let release = clocks.release.timeout;
+        let stated = release.filter(|_| clocks.release.is_known());
+        let (wait_timeout, arithmetic) = match (within_deadline, stated) {
+            (Some(inner), Some(timeout)) => {
+                let outer = within_release(timeout);
+                if outer.0 < inner.0 { outer } else { inner }
+            }
+            (Some(inner), None) => inner,
+            (None, _) => release.map_or_else(
+                || {
+                    let cold_start = span("hookbudget.dev/cold-start").unwrap_or(policy.cold_start);
+                    (cold_start, format!("cold start {cold_start}"))
+                },
+                within_release,
+            ),
+        };
+        Self {
+            wait_timeout,
+            wait_interval: span("hookbudget.dev/wait-interval").unwrap_or(policy.wait_interval),
+            probe_timeout: span("hookbudget.dev/probe-timeout").unwrap_or(policy.probe_timeout),
+            deadline,
+            release: stated.map(|timeout| (timeout, clocks.release.source.to_string())),
+            arithmetic,
+        }
+    }
+
+    /// The longest inner wait; `None` when nothing is left for it.
+    #[must_use]
+    pub fn wait(&self) -> Option<Seconds> {
+        (self.wait_timeout.whole() > 0).then(|| Seconds::new(self.wait_timeout.whole()))
+    }
+
+    /// The value of a number as a container reads it.
+    ///
+    /// # Errors
+    /// Why there is none: it would not be positive, or no clock states it.
+    pub fn value(&self, quantity: Quantity) -> Result<String, String> {
+        let positive = |span: Seconds, sum: &dyn Fn() -> String| match span.whole() {
+            seconds if seconds > 0 => Ok(seconds.to_string()),
+            seconds => Err(format!("{} gives {seconds} s", sum())),
+        };
+        match quantity {
+            Quantity::WaitTimeout => positive(self.wait_timeout, &|| self.arithmetic.clone()),
+            Quantity::WaitInterval => positive(self.wait_interval, &|| "the interval".to_owned()),
+            Quantity::ProbeTimeout => positive(self.probe_timeout, &|| "the probe's limit".to_owned()),
+            Quantity::WaitAttempts => self.attempts(),
+            Quantity::Deadline => match self.deadline {
+                Some(deadline) => positive(deadline, &|| "activeDeadlineSeconds".to_owned()),
+                None => Err("the Job has no activeDeadlineSeconds".to_owned()),
+            },
+            Quantity::ReleaseTimeout => match &self.release {
+                Some((timeout, _)) => positive(*timeout, &|| "the release's timeout".to_owned()),
+                None => Err("no object states the release's timeout".to_owned()),
+            },
+            Quantity::ReleaseTimeoutSource => match &self.release {
+                Some((_, source)) => Ok(source.clone()),
+                None => Err("no object states the release's timeout".to_owned()),
+            },
+        }
+    }
+
+    /// As many tries as fit when every probe hangs to its limit.
+    fn attempts(&self) -> Result<String, String> {
+        let round = self.wait_interval + self.probe_timeout;
+        match self.wait().map_or(0, |wait| wait.fits(round)) {
+            0 => Err(format!(
+                "no try of {round} (interval {} + probe {}) fits into {}",
+                self.wait_interval, self.probe_timeout, self.arithmetic
+            )),
+            attempts => Ok(attempts.to_string()),
+        }
+    }
+}

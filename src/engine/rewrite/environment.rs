@@ -1,0 +1,153 @@
+//! The budget's environment: the fixed names in every container, and the names that a chart uses already.
+
+use serde_json::{Value, json};
+
+use super::record;
+use super::wait_container::WAIT_CONTAINER;
+use super::{Budget, Change, Plan, Quantity};
+use crate::engine::finding::Edit;
+use crate::engine::job::{Container, Job};
+
+/// A name of the chart's own and what it is to hold.
+pub(super) type Mapping<'j> = (&'j str, Quantity);
+
+/// Reads the annotation `hookbudget.dev/env`.
+pub(super) fn mapped_names<'j>(job: &'j Job<'_>, plan: &mut Plan<'_>) -> Vec<Mapping<'j>> {
+    let Some(text) = job.annotation("hookbudget.dev/env") else {
+        return Vec::new();
+    };
+    let mut mappings: Vec<Mapping<'j>> = Vec::new();
+    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+        let (name, word) = entry.split_once('=').unwrap_or((entry, ""));
+        let (name, word) = (name.trim(), word.trim());
+        match Quantity::parse(word) {
+            Some(_) if name.is_empty() => {
+                plan.warn(format!(
+                    "hookbudget.dev/env has no name before ={word}: write NAME={word}"
+                ));
+            }
+            Some(quantity) => {
+                mappings.retain(|(earlier, _)| *earlier != name);
+                mappings.push((name, quantity));
+            }
+            None => {
+                let words: Vec<&str> = Quantity::ALL.iter().map(|quantity| quantity.word()).collect();
+                plan.warn(format!(
+                    "hookbudget.dev/env: {name}={word} names no number: write one of {}",
+                    words.join(", ")
+                ));
+            }
+        }
+    }
+    mappings
+}
+
+/// Puts the budget into every container, and the mapped names where they belong.
+pub(super) fn inject(plan: &mut Plan<'_>, budget: &Budget, mapped: &[Mapping<'_>]) {
+    for quantity in Quantity::ALL {
+        // A number that does not exist is missed only by those who ask for it by name.
+        if let Ok(value) = budget.value(quantity) {
+            inject_everywhere(plan, quantity.variable(), &value);
+        }
+    }
+    for (name, quantity) in mapped {
+        match budget.value(*quantity) {
+            Ok(value) => map_name(plan, name, &value),
+            Err(why) => plan.warn(format!("{name}={} is not injected: {why}", quantity.word())),
+        }
+    }
+}
+
+fn inject_everywhere(plan: &mut Plan<'_>, name: &str, value: &str) {
+    let job = plan.job;
+    let recorded = record::recorded(job, &record::env_field(name));
+    let mut from = Value::Null;
+    let mut changed = false;
+    for (init, index, container) in job.containers() {
+        let pointer = job.container_pointer(init, index);
+        match last(container, name) {
+            None => {
+                append(plan, &pointer, name, value);
+                changed = true;
+            }
+            // What an earlier rewrite wrote may be out of date by now; what the chart states is its own.
+            Some((entry, Some(present))) if present != value && recorded.as_deref() == Some(present) => {
+                from = present.into();
+                replace(plan, &pointer, entry, value);
+                changed = true;
+            }
+            Some(_) => {}
+        }
+    }
+    if changed {
+        note(plan, name, from, value, "budget");
+    }
+}
+
+/// A name that some container sets already is set there and nowhere else: in another container the same name
+/// may mean something else.
+fn map_name(plan: &mut Plan<'_>, name: &str, value: &str) {
+    let job = plan.job;
+    let sets_it = |container: &Container<'_>| container.env.iter().any(|variable| variable.name == name);
+    let somewhere = job.containers().any(|(_, _, container)| sets_it(container));
+    let mut from = Value::Null;
+    let mut changed = false;
+    for (init, index, container) in job.containers() {
+        let pointer = job.container_pointer(init, index);
+        match last(container, name) {
+            Some((_, None)) => {
+                plan.warn(format!(
+                    "{name} of container {} comes from valueFrom and is left alone",
+                    container.name
+                ));
+            }
+            Some((entry, Some(present))) if present != value => {
+                from = present.into();
+                replace(plan, &pointer, entry, value);
+                changed = true;
+            }
+            None if !somewhere && container.name != WAIT_CONTAINER => {
+                append(plan, &pointer, name, value);
+                changed = true;
+            }
+            Some(_) | None => {}
+        }
+    }
+    if changed {
+        note(plan, name, from, value, "hookbudget.dev/env");
+    }
+}
+
+/// The entry in force, as the later of two equal names wins; without a value where `valueFrom` gives it.
+fn last<'c>(container: &'c Container<'_>, name: &str) -> Option<(usize, Option<&'c str>)> {
+    container
+        .env
+        .iter()
+        .enumerate()
+        .rev()
+        .find(|(_, variable)| variable.name == name)
+        .map(|(entry, variable)| (entry, variable.value.as_deref()))
+}
+
+fn append(plan: &mut Plan<'_>, container: &str, name: &str, value: &str) {
+    plan.rewrite.edits.push(Edit::Append {
+        pointer: format!("{container}/env"),
+        value: json!({"name": name, "value": value}),
+    });
+}
+
+fn replace(plan: &mut Plan<'_>, container: &str, entry: usize, value: &str) {
+    plan.rewrite.edits.push(Edit::Set {
+        pointer: format!("{container}/env/{entry}/value"),
+        value: value.into(),
+    });
+}
+
+fn note(plan: &mut Plan<'_>, name: &str, from: Value, value: &str, rule: &'static str) {
+    plan.rewrite.changes.push(Change {
+        field: record::env_field(name),
+        from,
+        to: value.into(),
+        rule: rule.into(),
+    });
+}

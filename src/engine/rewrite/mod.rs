@@ -1,0 +1,269 @@
+//! What the webhook may write into a Job, and why: the budget's environment, the fixes that the rewrite level
+//! allows, the wait that an annotation asks for.
+//!
+//! Planning is pure: facts in, edits out. What is written never leaves [`is_allowed`], and planning a Job
+//! that was rewritten already gives no edit, so that the API server may call again.
+
+mod allowed;
+mod budget;
+mod environment;
+mod record;
+mod retries;
+mod wait_container;
+
+use serde_json::Value;
+
+pub use allowed::{field_label, is_allowed};
+pub use budget::{Budget, Quantity};
+pub use record::{Change, REWRITTEN};
+pub use wait_container::WAIT_CONTAINER;
+
+use super::Seconds;
+use super::assess::Assessment;
+use super::finding::{At, Edit, FixSafety};
+use super::job::{Job, Origin, RestartPolicy};
+use super::policy::{Policy, RewriteLevel};
+
+/// What is to be written, what that changes, and what could not be done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rewrite {
+    /// The edits, in order: a later pointer means the object as the earlier edits left it.
+    pub edits: Vec<Edit>,
+    /// What they change, one entry per field.
+    pub changes: Vec<Change>,
+    /// What was asked for and cannot be done, each in one line.
+    pub warnings: Vec<String>,
+}
+
+/// The rewrite level of a Job: its own annotation, else its namespace's, else the policy's. An annotation that
+/// is no level counts as absent.
+#[must_use]
+pub fn level(job: &Job<'_>, namespace: Option<RewriteLevel>, policy: &Policy) -> RewriteLevel {
+    let own = job
+        .annotation("hookbudget.dev/rewrite")
+        .and_then(RewriteLevel::parse);
+    if is_stated_elsewhere(job.origin()) {
+        // git or a template states the fields of this Job: only the Job itself can ask for another value.
+        return own.unwrap_or(RewriteLevel::None);
+    }
+    own.or(namespace).unwrap_or(policy.rewrite)
+}
+
+/// True for a Job whose fields somebody applies again and again: a rewritten field would be drift, and the
+/// template of a Job cannot be changed afterwards.
+const fn is_stated_elsewhere(origin: Origin) -> bool {
+    matches!(origin, Origin::Plain | Origin::Flux)
+}
+
+/// True when anything may be written into the Job at all: hooks and `CronJob`s, and others that ask for it.
+#[must_use]
+pub fn is_rewritable(job: &Job<'_>) -> bool {
+    const ASKS: [&str; 4] = [
+        "hookbudget.dev/env",
+        "hookbudget.dev/wait-for",
+        "hookbudget.dev/wait-interval",
+        "hookbudget.dev/probe-timeout",
+    ];
+    let asks = ASKS.into_iter().any(|key| job.annotation(key).is_some())
+        || job
+            .annotation("hookbudget.dev/rewrite")
+            .is_some_and(|level| level != "none");
+    // The API server refuses Always in a Job: whatever is written there would hide the mistake.
+    let valid = job.pod.restart_policy != RestartPolicy::Always;
+    valid && !job.is_foreign() && (!is_stated_elsewhere(job.origin()) || asks)
+}
+
+/// Plans what to write into a Job. `assessment` is the Job's own, made with the same policy.
+#[must_use]
+pub fn plan(job: &Job<'_>, assessment: &Assessment, policy: &Policy, level: RewriteLevel) -> Rewrite {
+    let mut plan = Plan::new(job);
+    if !is_rewritable(job) {
+        return plan.rewrite;
+    }
+    if let Some(text) = job.annotation("hookbudget.dev/rewrite")
+        && RewriteLevel::parse(text).is_none()
+    {
+        plan.warn(format!(
+            "hookbudget.dev/rewrite {text:?} is no level: write none, safe or all"
+        ));
+    }
+    let targets = wait_container::targets(job, &mut plan);
+    let mapped = environment::mapped_names(job, &mut plan);
+    let waits = retries::InnerWait {
+        helper: !targets.is_empty(),
+        mapped: !mapped.is_empty(),
+    };
+    // The deadline is settled first: the retries and the waits have to fit into it.
+    settle_deadline(&mut plan, assessment, policy, level, waits);
+    if level == RewriteLevel::All {
+        retries::fit(&mut plan, assessment, policy, waits);
+    }
+    apply_fixes(&mut plan, assessment, level, |edit| !sets_deadline(edit));
+    let budget = Budget::of(job, &assessment.clocks, policy, plan.deadline());
+    environment::inject(&mut plan, &budget, &mapped);
+    wait_container::add(&mut plan, &budget, policy, &targets);
+    record::annotate(&mut plan);
+    plan.rewrite
+}
+
+/// A plan in the making.
+struct Plan<'j> {
+    job: &'j Job<'j>,
+    rewrite: Rewrite,
+}
+
+impl<'j> Plan<'j> {
+    fn new(job: &'j Job<'j>) -> Self {
+        Self {
+            job,
+            rewrite: Rewrite::default(),
+        }
+    }
+
+    fn warn(&mut self, text: String) {
+        self.rewrite.warnings.push(text);
+    }
+
+    fn touches(&self, pointer: &str) -> bool {
+        self.rewrite.edits.iter().any(|edit| edit.pointer() == pointer)
+    }
+
+    /// Sets a field of the Job's spec, unless it has this value already.
+    fn set(&mut self, field: &str, to: Value, rule: &'static str) {
+        let pointer = format!("{}/{field}", self.job.spec_pointer());
+        let from = self.present(&pointer);
+        if from != to {
+            self.push(Edit::Set { pointer, value: to }, from, rule);
+        }
+    }
+
+    fn push(&mut self, edit: Edit, from: Value, rule: &'static str) {
+        let to = match &edit {
+            Edit::Set { value, .. } | Edit::Append { value, .. } | Edit::Prepend { value, .. } => {
+                value.clone()
+            }
+        };
+        self.rewrite.changes.push(Change {
+            field: At::field(edit.pointer()).dotted(),
+            from,
+            to,
+            rule: rule.into(),
+        });
+        self.rewrite.edits.push(edit);
+    }
+
+    /// The value of a field before the rewrite, as far as the facts know it; null when absent or unknown.
+    fn present(&self, pointer: &str) -> Value {
+        let job = self.job;
+        let span = |span: Option<Seconds>| span.map_or(Value::Null, |span| span.whole().into());
+        match pointer.rsplit('/').next().unwrap_or_default() {
+            "restartPolicy" => job.pod.restart_policy.as_str().into(),
+            "backoffLimit" if job.backoff_limit.stated => job.backoff_limit.value.into(),
+            "activeDeadlineSeconds" => span(job.active_deadline),
+            "ttlSecondsAfterFinished" => span(job.ttl_after_finished),
+            "failedJobsHistoryLimit" => job.cron.as_ref().map_or(Value::Null, |c| c.failed_history.into()),
+            _ => Value::Null,
+        }
+    }
+
+    /// What the plan leaves in a field that it sets.
+    fn planned(&self, field: &str) -> Option<&Value> {
+        let pointer = format!("{}/{field}", self.job.spec_pointer());
+        self.rewrite.edits.iter().rev().find_map(|edit| match edit {
+            Edit::Set { pointer: p, value } if *p == pointer => Some(value),
+            _ => None,
+        })
+    }
+
+    /// `activeDeadlineSeconds` as the plan leaves it.
+    fn deadline(&self) -> Option<Seconds> {
+        self.planned("activeDeadlineSeconds")
+            .and_then(Value::as_i64)
+            .map(Seconds::new)
+            .or(self.job.active_deadline)
+    }
+
+    /// `restartPolicy` as the plan leaves it.
+    fn restart_policy(&self) -> RestartPolicy {
+        match self
+            .planned("template/spec/restartPolicy")
+            .and_then(Value::as_str)
+        {
+            Some("Never") => RestartPolicy::Never,
+            Some("OnFailure") => RestartPolicy::OnFailure,
+            _ => self.job.pod.restart_policy,
+        }
+    }
+}
+
+fn sets_deadline(edit: &Edit) -> bool {
+    edit.pointer().ends_with("/activeDeadlineSeconds")
+}
+
+/// The deadline that a rule proposes; and for a Job without one that waits by the numbers it is given, the one
+/// that leaves its release the slack to see the failure and the Pod its grace period.
+fn settle_deadline(
+    plan: &mut Plan<'_>,
+    assessment: &Assessment,
+    policy: &Policy,
+    level: RewriteLevel,
+    waits: retries::InnerWait,
+) {
+    let clocks = &assessment.clocks;
+    let stated = clocks.release.timeout.filter(|_| clocks.release.is_known());
+    let derived = stated.map(|timeout| timeout - policy.slack - clocks.grace);
+    let missing = plan.job.active_deadline.is_none();
+    if let Some(deadline) = derived.filter(|deadline| missing && deadline.whole() > 0) {
+        let useless = level != RewriteLevel::All && retries::end_first(plan.job, clocks, deadline);
+        if useless {
+            // Such a deadline can never fire: it would mend one finding and make a worse one.
+            return;
+        }
+        if level == RewriteLevel::All && waits.mapped {
+            plan.set("activeDeadlineSeconds", deadline.whole().into(), "HB106");
+        }
+    }
+    apply_fixes(plan, assessment, level, sets_deadline);
+}
+
+/// The fixes that rules propose, as far as the level allows them and no earlier edit has decided the field.
+fn apply_fixes(
+    plan: &mut Plan<'_>,
+    assessment: &Assessment,
+    level: RewriteLevel,
+    wanted: impl Fn(&Edit) -> bool,
+) {
+    let allowed = match level {
+        RewriteLevel::None => return,
+        RewriteLevel::Safe => FixSafety::Safe,
+        RewriteLevel::All => FixSafety::Unsafe,
+    };
+    // `retries::fit` has decided about these already, with the waits in view that the rewrite brings.
+    let decided = |code| matches!(code, "HB101" | "HB206");
+    let open = assessment
+        .findings
+        .iter()
+        .filter(|finding| finding.exempted.is_none() && !decided(finding.code));
+    for finding in open {
+        let Some(fix) = finding.fix.as_ref().filter(|fix| fix.safety <= allowed) else {
+            continue;
+        };
+        let fits = fix
+            .edits
+            .iter()
+            .all(|edit| wanted(edit) && is_allowed(plan.job, edit) && !plan.touches(edit.pointer()));
+        if !fits {
+            continue;
+        }
+        for edit in &fix.edits {
+            let from = plan.present(edit.pointer());
+            let same = matches!(edit, Edit::Set { value, .. } if *value == from);
+            if !same {
+                plan.push(edit.clone(), from, finding.code);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! The annotation that tells what was rewritten, from what, by which rule.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Plan;
+use crate::engine::finding::Edit;
+use crate::engine::job::{Job, lookup};
+
+/// The annotation that records a rewrite: a JSON list of [`Change`]s.
+pub const REWRITTEN: &str = "hookbudget.dev/rewritten";
+
+/// One field that was rewritten.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// The field as people write it, `spec.backoffLimit`; `env.NAME` for a variable.
+    pub field: String,
+    /// Its value before; null when absent.
+    pub from: Value,
+    /// Its value now.
+    pub to: Value,
+    /// The rule or the annotation that asked for it.
+    pub rule: Cow<'static, str>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        write!(f, "{}", self.field)?;
+        if !self.from.is_null() {
+            write!(f, " {}", text(&self.from))?;
+        }
+        write!(f, " -> {} ({})", text(&self.to), self.rule)
+    }
+}
+
+/// How a variable is named in a [`Change`].
+pub(super) fn env_field(name: &str) -> String {
+    format!("env.{name}")
+}
+
+/// The changes that earlier rewrites recorded on this object.
+fn earlier(job: &Job<'_>) -> Vec<Change> {
+    lookup(&job.annotations, REWRITTEN)
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}
+
+/// The value that an earlier rewrite gave a field.
+pub(super) fn recorded(job: &Job<'_>, field: &str) -> Option<String> {
+    earlier(job)
+        .into_iter()
+        .find(|change| change.field == field)
+        .and_then(|change| change.to.as_str().map(str::to_owned))
+}
+
+/// Writes the record: the new changes, and of the earlier ones those that still stand.
+pub(super) fn annotate(plan: &mut Plan<'_>) {
+    let new = &plan.rewrite.changes;
+    if new.is_empty() {
+        return;
+    }
+    let mut all: Vec<Change> = earlier(plan.job)
+        .into_iter()
+        .filter(|old| new.iter().all(|change| change.field != old.field))
+        .collect();
+    all.extend(new.iter().cloned());
+    let Ok(text) = serde_json::to_string(&all) else {
+        return;
+    };
+    plan.rewrite.edits.push(Edit::Set {
+        pointer: format!("/metadata/annotations/{}", REWRITTEN.replace('/', "~1")),
+        value: text.into(),
+    });
+}

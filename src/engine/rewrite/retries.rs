@@ -1,0 +1,129 @@
+//! A restart policy and a limit that leave the end of a Job to its wait or its deadline.
+
+use serde_json::json;
+
+use super::wait_container::WAIT_CONTAINER;
+use super::{Budget, Plan};
+use crate::engine::assess::Assessment;
+use crate::engine::backoff::Retries;
+use crate::engine::budget::{Clocks, retries_of};
+use crate::engine::job::{Job, RestartPolicy};
+use crate::engine::policy::{Policy, RuleLevel};
+use crate::engine::{Limit, Seconds};
+
+/// Statuses with which `hookbudget-wait` says that another try is of no use: out of time (as `timeout` of GNU
+/// coreutils) and a fatal answer such as 401 (`EX_NOPERM` of `sysexits.h`).
+const WAIT_GAVE_UP: [i32; 2] = [77, 124];
+
+/// A limit that no Job needs: a deadline of two weeks has 2,000 retries of 600 s.
+const MAX_LIMIT: u32 = 2_100;
+
+/// The inner waits that the plan itself brings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InnerWait {
+    /// The init container of `hookbudget.dev/wait-for`.
+    pub(super) helper: bool,
+    /// The script waits by the numbers of `hookbudget.dev/env`.
+    pub(super) mapped: bool,
+}
+
+/// Makes a Job that waits by failing end by its deadline, each attempt in a Pod of its own.
+///
+/// - With an inner wait, one more attempt than the wait needs is of no use against the same blocker: the limit
+///   is 1 where the helper's exit status ends the Job anyway or where a second whole wait still fits, else 0.
+/// - Without one the retries are the wait: the smallest limit whose retries outlast the deadline.
+pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy, waits: InnerWait) {
+    let job = plan.job;
+    let clocks = &assessment.clocks;
+    let exempted = |code| {
+        assessment
+            .findings
+            .iter()
+            .any(|f| f.code == code && f.exempted.is_some())
+    };
+    if job.backoff_limit_per_index.is_some()
+        || exempted("HB101")
+        || policy.rules.get("HB101") == Some(&RuleLevel::Off)
+    {
+        return;
+    }
+    let Some(deadline) = plan.deadline().filter(|deadline| *deadline > Seconds::ZERO) else {
+        return;
+    };
+    let on_failure = job.pod.restart_policy == RestartPolicy::OnFailure;
+    let budget = Budget::of(job, clocks, policy, Some(deadline)).wait();
+    let waits = InnerWait {
+        helper: waits.helper && budget.is_some(),
+        ..waits
+    };
+    let wait = if waits.helper || waits.mapped {
+        budget
+    } else {
+        clocks.wait.and_then(|wait| wait.nominal.seconds())
+    };
+    let limit = match wait {
+        Some(_) if !on_failure && !waits.helper => return,
+        Some(wait) => {
+            let attempt = clocks.startup + wait;
+            let second_fits =
+                attempt + crate::engine::backoff::JobBackoff::default().base + attempt <= deadline;
+            let useful = u32::from(waits.helper || second_fits);
+            clocks.attempts.saturating_sub(1).min(useful)
+        }
+        None if !end_first(job, clocks, deadline) => return,
+        None => {
+            let never = Retries {
+                policy: RestartPolicy::Never,
+                run: clocks.run.nominal,
+                ..retries_of(job, policy)
+            };
+            let outlasts = |limit: &u32| {
+                Retries {
+                    limit: *limit,
+                    ..never
+                }
+                .end()
+                .0 > Limit::At(deadline)
+            };
+            let Some(limit) = (0..MAX_LIMIT).find(outlasts) else {
+                return;
+            };
+            limit
+        }
+    };
+    plan.set("template/spec/restartPolicy", "Never".into(), "HB101");
+    if !job.backoff_limit.stated || job.backoff_limit.value != limit {
+        plan.set("backoffLimit", limit.into(), "HB101");
+    }
+    let never = plan.restart_policy() == RestartPolicy::Never;
+    if never && limit <= 1 && job.pod_failure_policy.is_empty() {
+        ignore_disruptions(plan, waits);
+    }
+}
+
+/// True for a hook that waits by failing and whose retries are over before the deadline. A hook that cannot be
+/// looked into is taken for one when it is retried often.
+pub(super) fn end_first(job: &Job<'_>, clocks: &Clocks, deadline: Seconds) -> bool {
+    let presumed = !clocks.is_visible() && clocks.attempts > 3;
+    job.origin().is_hook()
+        && clocks.wait.is_none()
+        && (clocks.calls_a_service() || presumed)
+        && clocks.retries_lower <= Limit::At(deadline)
+}
+
+/// With few attempts none may be lost to an eviction, and a wait that gave up is not repeated.
+fn ignore_disruptions(plan: &mut Plan<'_>, waits: InnerWait) {
+    let mut rules = vec![json!({
+        "action": "Ignore",
+        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+    })];
+    if waits.helper {
+        rules.push(json!({
+            "action": "FailJob",
+            "onExitCodes": {"containerName": WAIT_CONTAINER, "operator": "In", "values": WAIT_GAVE_UP},
+        }));
+    }
+    plan.set("podFailurePolicy", json!({ "rules": rules }), "HB406");
+    // The default was chosen before admission, without the policy; with one the API server takes only Failed.
+    plan.set("podReplacementPolicy", "Failed".into(), "HB406");
+}

@@ -1,0 +1,240 @@
+//! Numbers of the budget and edges of the plan. Patches are held to their limits in `tests/rewrite.rs`.
+
+use super::*;
+use crate::engine::assess::assess;
+use crate::engine::job::{BackoffLimit, Container, EnvVar, PodTemplate, Text};
+use crate::engine::release::Surroundings;
+
+fn hook(annotations: &[(&'static str, &'static str)], env: Vec<EnvVar<'static>>) -> Job<'static> {
+    let mut all: Vec<(Text<'static>, Text<'static>)> = vec![("helm.sh/hook".into(), "post-install".into())];
+    all.extend(
+        annotations
+            .iter()
+            .map(|(key, value)| ((*key).into(), (*value).into())),
+    );
+    Job {
+        namespace: Some("powerdns".into()),
+        name: "bootstrap".into(),
+        annotations: all,
+        backoff_limit: BackoffLimit {
+            value: 6,
+            stated: true,
+        },
+        parallelism: 1,
+        completions: Some(1),
+        pod: PodTemplate {
+            restart_policy: RestartPolicy::OnFailure,
+            containers: vec![Container {
+                name: "main".into(),
+                env,
+                ..Container::default()
+            }],
+            ..PodTemplate::default()
+        },
+        ..Job::default()
+    }
+}
+
+fn planned(job: &Job<'_>, level: RewriteLevel) -> Rewrite {
+    let policy = Policy::default();
+    plan(
+        job,
+        &assess(job, Surroundings::default(), &policy),
+        &policy,
+        level,
+    )
+}
+
+fn variable(rewrite: &Rewrite, name: &str) -> Option<String> {
+    rewrite.edits.iter().find_map(|edit| match edit {
+        Edit::Append { value, .. } if value["name"] == name => value["value"].as_str().map(str::to_owned),
+        _ => None,
+    })
+}
+
+fn wait_of(deadline: Option<i64>, annotations: &[(&'static str, &'static str)]) -> Option<String> {
+    let job = Job {
+        active_deadline: deadline.map(Seconds::new),
+        ..hook(annotations, Vec::new())
+    };
+    variable(
+        &planned(&job, RewriteLevel::None),
+        "HOOKBUDGET_WAIT_TIMEOUT_SECONDS",
+    )
+}
+
+#[test]
+fn the_wait_leaves_the_headroom_and_the_release_its_slack() {
+    let release = |timeout| [("hookbudget.dev/release-timeout", timeout)];
+    for (deadline, annotations, wait) in [
+        (Some(840), &[][..], Some("600")),
+        (Some(241), &[], Some("1")),
+        (Some(240), &[], None),
+        (Some(30), &[], None),
+        // Without a deadline the release bounds the wait: 300 - 60 - 30, 900 - 60 - 30.
+        (None, &[], Some("210")),
+        (None, &release("15m"), Some("810")),
+        (None, &release("90s"), None),
+        // The shorter of the two counts: 840 - 240 against 600 - 60 - 30.
+        (Some(840), &release("10m"), Some("510")),
+        (Some(840), &release("15m"), Some("600")),
+        (None, &release("900.9s"), Some("810")),
+    ] {
+        assert_eq!(
+            wait_of(deadline, annotations).as_deref(),
+            wait,
+            "{deadline:?} {annotations:?}"
+        );
+    }
+}
+
+#[test]
+fn a_cron_job_without_any_clock_may_wait_for_the_cold_start() {
+    let mut job = hook(&[("hookbudget.dev/cold-start", "20m")], Vec::new());
+    job.annotations.remove(0);
+    job.kind = crate::engine::job::JobKind::CronJob;
+    job.cron = Some(crate::engine::job::Cron::default());
+    let rewrite = planned(&job, RewriteLevel::None);
+    assert_eq!(
+        variable(&rewrite, "HOOKBUDGET_WAIT_TIMEOUT_SECONDS").as_deref(),
+        Some("1200")
+    );
+    assert_eq!(variable(&rewrite, "HOOKBUDGET_DEADLINE_SECONDS"), None);
+    assert_eq!(variable(&rewrite, "HOOKBUDGET_RELEASE_TIMEOUT_SECONDS"), None);
+}
+
+#[test]
+fn attempts_fit_even_when_every_probe_hangs() {
+    let attempts = |interval, probe| {
+        let annotations = [
+            ("hookbudget.dev/wait-interval", interval),
+            ("hookbudget.dev/probe-timeout", probe),
+        ];
+        let job = Job {
+            active_deadline: Some(Seconds::new(840)),
+            ..hook(&annotations, Vec::new())
+        };
+        variable(&planned(&job, RewriteLevel::None), "HOOKBUDGET_WAIT_ATTEMPTS")
+    };
+    for (interval, probe, expected) in [
+        ("5s", "3s", Some("75")),
+        ("1s", "6s", Some("85")),
+        ("10s", "590s", Some("1")),
+        ("10s", "591s", None),
+        ("-5s", "5s", None),
+    ] {
+        assert_eq!(
+            attempts(interval, probe).as_deref(),
+            expected,
+            "{interval} {probe}"
+        );
+    }
+}
+
+#[test]
+fn a_value_of_the_containers_own_stays() {
+    let own = EnvVar {
+        name: "HOOKBUDGET_WAIT_TIMEOUT_SECONDS".into(),
+        value: Some("30".into()),
+    };
+    let job = hook(&[], vec![own]);
+    let rewrite = planned(&job, RewriteLevel::All);
+    assert_eq!(variable(&rewrite, "HOOKBUDGET_WAIT_TIMEOUT_SECONDS"), None);
+    assert!(
+        rewrite
+            .changes
+            .iter()
+            .all(|c| c.field != "env.HOOKBUDGET_WAIT_TIMEOUT_SECONDS")
+    );
+}
+
+#[test]
+fn a_value_that_an_earlier_rewrite_wrote_follows_the_clock() {
+    let record = r#"[{"field":"env.HOOKBUDGET_DEADLINE_SECONDS","from":null,"to":"600","rule":"budget"}]"#;
+    let entry = |value: &'static str| EnvVar {
+        name: "HOOKBUDGET_DEADLINE_SECONDS".into(),
+        value: Some(value.into()),
+    };
+    for (value, follows) in [("600", true), ("599", false)] {
+        let job = Job {
+            active_deadline: Some(Seconds::new(840)),
+            ..hook(&[(REWRITTEN, record)], vec![entry(value)])
+        };
+        let rewrite = planned(&job, RewriteLevel::None);
+        let edit = Edit::Set {
+            pointer: "/spec/template/spec/containers/0/env/0/value".into(),
+            value: "840".into(),
+        };
+        assert_eq!(rewrite.edits.contains(&edit), follows, "{value}");
+    }
+}
+
+#[test]
+fn what_cannot_be_mapped_is_said() {
+    let secret = EnvVar {
+        name: "FROM".into(),
+        value: None,
+    };
+    let job = Job {
+        active_deadline: Some(Seconds::new(100)),
+        ..hook(
+            &[(
+                "hookbudget.dev/env",
+                "A=wait-timeout, B=wait-timeouts, =deadline, FROM=deadline, C, D=deadline",
+            )],
+            vec![secret],
+        )
+    };
+    let rewrite = planned(&job, RewriteLevel::Safe);
+    let said = rewrite.warnings.join("\n");
+    for part in [
+        "B=wait-timeouts names no number: write one of wait-timeout, wait-interval",
+        "no name before =deadline",
+        "C= names no number",
+        "FROM of container main comes from valueFrom",
+        "A=wait-timeout is not injected: deadline 100 s - headroom 240 s - start-up 0 s gives -140 s",
+    ] {
+        assert!(said.contains(part), "{part} not in {said}");
+    }
+    assert_eq!(variable(&rewrite, "D").as_deref(), Some("100"));
+}
+
+#[test]
+fn a_target_that_nobody_can_wait_for_adds_nothing() {
+    for target in ["powerdns:8081", "ftp://x", "http://", "http://ok,nope"] {
+        let job = hook(&[("hookbudget.dev/wait-for", target)], Vec::new());
+        let rewrite = planned(&job, RewriteLevel::All);
+        assert!(
+            rewrite.warnings.iter().any(|w| w.contains("is no target")),
+            "{target}"
+        );
+        assert!(
+            !rewrite.edits.iter().any(|e| matches!(e, Edit::Prepend { .. })),
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn a_deadline_that_could_never_fire_is_not_added_on_the_quiet() {
+    // OnFailure with a limit of 6 is over after 310 s; a deadline of 810 s would come too late.
+    let job = hook(&[("hookbudget.dev/release-timeout", "15m")], Vec::new());
+    let set = |level| {
+        let rewrite = planned(&job, level);
+        rewrite
+            .changes
+            .into_iter()
+            .map(|change| change.to_string())
+            .filter(|change| change.starts_with("spec."))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(set(RewriteLevel::Safe), Vec::<String>::new());
+    assert_eq!(
+        set(RewriteLevel::All),
+        [
+            "spec.activeDeadlineSeconds -> 810 (HB106)",
+            "spec.template.spec.restartPolicy OnFailure -> Never (HB101)",
+            "spec.backoffLimit 6 -> 7 (HB101)",
+        ]
+    );
+}

@@ -1,0 +1,88 @@
+//! The init container that waits, for Jobs that ask for it by `hookbudget.dev/wait-for`.
+
+use serde_json::{Value, json};
+
+use super::{Budget, Plan, Quantity};
+use crate::engine::finding::Edit;
+use crate::engine::job::Job;
+use crate::engine::policy::Policy;
+
+/// The name of the init container.
+pub const WAIT_CONTAINER: &str = "hookbudget-wait";
+
+/// What a target begins with.
+const SCHEMES: [&str; 4] = ["http://", "https://", "tcp://", "dns://"];
+
+/// The targets of `hookbudget.dev/wait-for`. One that cannot be waited for is named, and nothing is added: a
+/// Job that waits for half of what it needs is worse than one that is seen not to wait.
+pub(super) fn targets<'j>(job: &'j Job<'_>, plan: &mut Plan<'_>) -> Vec<&'j str> {
+    let Some(text) = job.annotation("hookbudget.dev/wait-for") else {
+        return Vec::new();
+    };
+    let targets: Vec<&str> = text.split(',').map(str::trim).filter(|t| !t.is_empty()).collect();
+    let is_wrong = |target: &&&str| {
+        !SCHEMES
+            .iter()
+            .any(|scheme| target.len() > scheme.len() && target.starts_with(scheme))
+    };
+    if let Some(wrong) = targets.iter().find(is_wrong) {
+        plan.warn(format!(
+            "hookbudget.dev/wait-for {wrong:?} is no target: write http://, https://, tcp://HOST:PORT or dns://NAME"
+        ));
+        return Vec::new();
+    }
+    targets
+}
+
+/// Puts the container in front of the others, once.
+pub(super) fn add(plan: &mut Plan<'_>, budget: &Budget, policy: &Policy, targets: &[&str]) {
+    let job = plan.job;
+    let present = |name| job.containers().any(|(_, _, container)| container.name == name);
+    if targets.is_empty() || present(WAIT_CONTAINER) {
+        return;
+    }
+    if let Err(why) = budget.value(Quantity::WaitTimeout) {
+        plan.warn(format!(
+            "hookbudget.dev/wait-for: no time is left to wait, so no container is added: {why}"
+        ));
+        return;
+    }
+    let env: Vec<Value> = Quantity::ALL
+        .into_iter()
+        .filter_map(|quantity| {
+            let value = budget.value(quantity).ok()?;
+            Some(json!({"name": quantity.variable(), "value": value}))
+        })
+        .collect();
+    let container = json!({
+        "name": WAIT_CONTAINER,
+        "image": policy.wait_image,
+        "args": targets,
+        "env": env,
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "16Mi"},
+            "limits": {"cpu": "100m", "memory": "32Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+            "runAsNonRoot": true,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    });
+    let pointer = format!("{}/template/spec/initContainers", job.spec_pointer());
+    plan.push(
+        Edit::Prepend {
+            pointer,
+            value: container,
+        },
+        Value::Null,
+        "hookbudget.dev/wait-for",
+    );
+    if let Some(change) = plan.rewrite.changes.last_mut() {
+        // The record names the container; what is in it stands in the object.
+        change.to = WAIT_CONTAINER.into();
+    }
+}

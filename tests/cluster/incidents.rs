@@ -1,0 +1,152 @@
+//! Incidents A and B as they happened: full length, on a real kubelet.
+
+use serde_json::Value;
+
+use crate::admission::{api, service};
+use crate::kit::{Namespace, incident, kubectl, root_cause, run, series, until, value};
+
+/// What `simulate` says of a manifest.
+fn simulated(manifest: &str, more: &[&str]) -> Value {
+    let mut arguments = vec!["simulate", "-", "--json"];
+    arguments.extend(more);
+    let printed = run(env!("CARGO_BIN_EXE_hookbudget"), &arguments, manifest);
+    serde_json::from_str(&printed.stdout).unwrap_or_else(|error| panic!("{error}: {}", printed.stderr))
+}
+
+/// Unguarded, the hook really dies of its limit, at a moment inside the range that `simulate` gave; and the
+/// exporter names what it waited for.
+#[test]
+fn a_unguarded_dies_of_its_limit_inside_the_simulated_range() {
+    let namespace = Namespace::new("a-off", "off");
+    let manifests = incident("a-powerdns.yaml", "powerdns", &namespace);
+    kubectl(
+        &[
+            "-n",
+            &namespace.0,
+            "create",
+            "secret",
+            "generic",
+            "powerdns-api",
+            "--from-literal=key=k",
+        ],
+        "",
+    );
+    namespace.must_create(&service("powerdns", 8081));
+    namespace.must_create(&manifests);
+    let story = simulated(&manifests, &[]);
+    let (reason, seconds) = namespace.condition("powerdns-zone-bootstrap", "FailureTarget", 600);
+    assert_eq!(reason, "BackoffLimitExceeded");
+    let bound = |key: &str| story[key].as_f64().expect("a number");
+    let (lower, upper) = (bound("ends_at_lower"), bound("ends_at_upper"));
+    println!("incident A unguarded: {seconds} s measured, {lower}..{upper} s simulated");
+    assert!(
+        (lower..=upper).contains(&seconds),
+        "{seconds} s is outside of {lower}..{upper} s"
+    );
+    assert_eq!(story["reason"], "BackoffLimitExceeded");
+    let cause = root_cause(&namespace, "powerdns-zone-bootstrap", 60);
+    assert_eq!(cause.label("trigger"), "BackoffLimitExceeded");
+    assert_eq!(cause.label("root_cause"), "dependency_no_endpoints", "{cause:?}");
+}
+
+/// The same on a small scale, with the node full: the chain goes down to the node's capacity.
+#[test]
+fn a_with_a_full_node_names_the_capacity() {
+    let namespace = Namespace::new("a-full", "off");
+    kubectl(
+        &[
+            "-n",
+            &namespace.0,
+            "create",
+            "secret",
+            "generic",
+            "powerdns-api",
+            "--from-literal=key=k",
+        ],
+        "",
+    );
+    namespace.must_create(&service("powerdns", 8081));
+    let deployment = api("powerdns", 8081).replace(
+        "        image: busybox:1\n",
+        "        image: busybox:1\n        resources: {requests: {cpu: '99'}}\n",
+    );
+    namespace.must_create(&deployment);
+    let quick =
+        incident("a-powerdns.yaml", "powerdns", &namespace).replace("backoffLimit: 6", "backoffLimit: 2");
+    namespace.must_create(&quick);
+    namespace.condition("powerdns-zone-bootstrap", "FailureTarget", 120);
+    let cause = root_cause(&namespace, "powerdns-zone-bootstrap", 60);
+    assert_eq!(cause.label("root_cause"), "dependency_node_capacity", "{cause:?}");
+    assert_eq!(cause.label("route"), "platform");
+}
+
+/// The clocks of incident B as the webhook tells them, with the HelmRelease read from the cluster.
+#[test]
+fn b_is_warned_of_its_worst_case_and_its_fall_through() {
+    let namespace = Namespace::new("b-warn", "warn");
+    let manifests = incident("b-gitea-token.yaml", "catalyst-system", &namespace);
+    let (release, job) = manifests.split_once("\n---\n").expect("two documents");
+    namespace.must_create(release);
+    until(30, "the webhook to know the HelmRelease", || {
+        let printed = namespace.create_args(&["--dry-run=server"], job);
+        assert!(printed.ok, "{}", printed.stderr);
+        let told = ["HB104", "1344", "HB204"]
+            .iter()
+            .all(|part| printed.stderr.contains(part));
+        told.then_some(())
+    });
+}
+
+/// While it waits, the exporter's attempts and remaining seconds move with the log lines; when the dependency
+/// comes up, the Job succeeds and the series say so.
+#[test]
+fn b_shows_its_progress_and_succeeds() {
+    let (namespace, gitea) = (Namespace::new("b-wait", "warn"), Namespace::new("b-gitea", "off"));
+    let manifests = incident("b-gitea-token.yaml", "catalyst-system", &namespace)
+        .replace("ITERATIONS=168", "ITERATIONS=90")
+        .replace("INTERVAL=5", "INTERVAL=2")
+        .replace("gitea-http.gitea.svc", &format!("gitea-http.{}.svc", gitea.0))
+        .replace("  ttlSecondsAfterFinished: 600\n", "")
+        .replace("      serviceAccountName: catalyst-gitea-token-mint\n", "");
+    gitea.must_create(&service("gitea-http", 3000));
+    namespace.must_create(&manifests);
+    let job = "catalyst-gitea-token-mint";
+    let attempts = || value(&namespace, job, "hookbudget_job_wait_attempts", &[]);
+    let remaining = || value(&namespace, job, "hookbudget_job_wait_remaining_seconds", &[]);
+    let (first, left) = until(90, "the first attempts", || {
+        Some((attempts().filter(|n| *n >= 2.0)?, remaining()?))
+    });
+    assert_eq!(
+        value(&namespace, job, "hookbudget_job_wait_attempts_limit", &[]),
+        Some(90.0)
+    );
+    let budget = |clock| {
+        value(
+            &namespace,
+            job,
+            "hookbudget_job_budget_seconds",
+            &[("clock", clock)],
+        )
+    };
+    assert_eq!(
+        (budget("wait_nominal"), budget("wait_worst")),
+        (Some(180.0), Some(450.0))
+    );
+    assert_eq!((budget("release"), budget("deadline")), (Some(900.0), None));
+    let (later, less) = until(60, "the attempts to move", || {
+        let now = attempts().filter(|n| *n >= first + 5.0)?;
+        Some((now, remaining().filter(|seconds| *seconds < left)?))
+    });
+    println!("incident B waits: attempt {first} with {left} s left, attempt {later} with {less} s left");
+    gitea.must_create(&api("gitea-http", 3000).replace("{{}}", "{}"));
+    let (_, seconds) = namespace.condition(job, "Complete", 120);
+    println!("incident B succeeded after {seconds} s");
+    until(30, "the series to say that the Job succeeded", || {
+        let all = series(&namespace, job);
+        let waiting = all
+            .iter()
+            .any(|s| s.name == "hookbudget_job_wait_remaining_seconds");
+        let failed = all.iter().any(|s| s.name == "hookbudget_job_root_cause");
+        (!all.is_empty() && !waiting && !failed).then_some(())
+    });
+}

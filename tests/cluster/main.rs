@@ -1,0 +1,8 @@
+//! The product against a real Kubernetes. Runs inside the test cluster's network, with the webhook registered
+//! and the exporter up: `tests/cluster/run` does all of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
+
+mod admission;
+mod causes;
+mod incidents;
+mod kit;

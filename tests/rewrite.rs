@@ -1,0 +1,309 @@
+//! Patches over random Jobs: they stay within what the webhook may write, and the second changes nothing.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use hookbudget::engine::policy::{Policy, RewriteLevel};
+use hookbudget::engine::release::{HelmRelease, Surroundings};
+use hookbudget::engine::rewrite::plan;
+use hookbudget::engine::{Seconds, assess};
+use hookbudget::k8s::JobObject;
+use hookbudget::k8s::patch::{Operation, json_patch};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+/// Plans a rewrite of an object and writes its patch, as the webhook does.
+fn patch_of(object: &Value, release_timeout: Option<i64>, level: RewriteLevel) -> Vec<Operation> {
+    let text = object.to_string();
+    let (job, _) = serde_json::from_str::<JobObject<'_>>(&text).unwrap().into_facts();
+    let releases: Vec<HelmRelease> = release_timeout
+        .map(|timeout| HelmRelease {
+            namespace: "ns".into(),
+            name: "release".into(),
+            timeout: Some(Seconds::new(timeout)),
+            ..HelmRelease::default()
+        })
+        .into_iter()
+        .collect();
+    let around = Surroundings {
+        helm_releases: &releases,
+        ..Surroundings::default()
+    };
+    let policy = Policy::default();
+    let rewrite = plan(&job, &assess(&job, around, &policy), &policy, level);
+    json_patch(&text, &rewrite.edits).unwrap()
+}
+
+fn apply(object: &Value, operations: &[Operation]) -> Value {
+    let patch: json_patch::Patch = serde_json::from_value(serde_json::to_value(operations).unwrap()).unwrap();
+    let mut object = object.clone();
+    json_patch::patch(&mut object, &patch).unwrap();
+    object
+}
+
+/// What the webhook may write, told without the product's own list: everything else of the object has to be
+/// the same before and after.
+fn without_what_may_change(object: &Value, mapped: &[&str]) -> Value {
+    let mut object = object.clone();
+    let is_cron = object["kind"] == "CronJob";
+    if let Some(annotations) = object
+        .pointer_mut("/metadata/annotations")
+        .and_then(Value::as_object_mut)
+    {
+        annotations.remove("hookbudget.dev/rewritten");
+    }
+    if is_cron && let Some(spec) = object["spec"].as_object_mut() {
+        spec.remove("failedJobsHistoryLimit");
+    }
+    let spec = if is_cron {
+        "/spec/jobTemplate/spec"
+    } else {
+        "/spec"
+    };
+    let Some(spec) = object.pointer_mut(spec).and_then(Value::as_object_mut) else {
+        return tidy(object);
+    };
+    for field in [
+        "backoffLimit",
+        "activeDeadlineSeconds",
+        "ttlSecondsAfterFinished",
+        "podFailurePolicy",
+    ] {
+        spec.remove(field);
+    }
+    if let Some(pod) = spec
+        .get_mut("template")
+        .and_then(|t| t.get_mut("spec"))
+        .and_then(Value::as_object_mut)
+    {
+        pod.remove("restartPolicy");
+        for list in ["containers", "initContainers"] {
+            let Some(containers) = pod.get_mut(list).and_then(Value::as_array_mut) else {
+                continue;
+            };
+            containers.retain(|container| container["name"] != "hookbudget-wait");
+            for container in containers {
+                let container = container.as_object_mut().unwrap();
+                container.remove("terminationMessagePolicy");
+                if let Some(env) = container.get_mut("env").and_then(Value::as_array_mut) {
+                    env.retain(|entry| {
+                        let name = entry["name"].as_str().unwrap();
+                        !name.starts_with("HOOKBUDGET_") && !mapped.contains(&name)
+                    });
+                }
+            }
+        }
+    }
+    tidy(object)
+}
+
+/// Null, an empty map, an empty list and an absent field are one and the same for the API server.
+fn tidy(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept: Map<String, Value> = map
+                .into_iter()
+                .map(|(key, value)| (key, tidy(value)))
+                .filter(|(_, value)| !(value.is_null() || value == &json!({}) || value == &json!([])))
+                .collect();
+            Value::Object(kept)
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(tidy).collect()),
+        other => other,
+    }
+}
+
+/// An object with an absent, a null or a present field.
+fn field(value: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Option<Value>> {
+    prop_oneof![Just(None), Just(Some(Value::Null)), value.prop_map(Some)]
+}
+
+fn object(fields: Vec<(&'static str, Option<Value>)>) -> Value {
+    let present = fields
+        .into_iter()
+        .filter_map(|(key, value)| value.map(|value| (key.to_owned(), value)));
+    Value::Object(present.collect())
+}
+
+fn env() -> impl Strategy<Value = Value> {
+    let name = prop_oneof![
+        Just("ITERATIONS"),
+        Just("WAIT"),
+        Just("OTHER"),
+        Just("HOOKBUDGET_WAIT_TIMEOUT_SECONDS"),
+        Just("HOOKBUDGET_DEADLINE_SECONDS"),
+    ];
+    let rest = prop_oneof![
+        Just(json!({})),
+        "[0-9]{1,3}".prop_map(|value| json!({ "value": value })),
+        Just(json!({"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}})),
+    ];
+    let entry = (name, rest).prop_map(|(name, mut rest)| {
+        rest["name"] = name.into();
+        rest
+    });
+    prop::collection::vec(entry, 0..4).prop_map(Value::from)
+}
+
+fn script() -> impl Strategy<Value = Value> {
+    let texts = [
+        "curl -sS http://powerdns:8081/api/v1/servers",
+        "for i in $(seq 1 $ITERATIONS); do curl --max-time 3 http://db:80 && break; sleep 5; done",
+        "until nc -z db 5432; do sleep 2; done; migrate",
+        "echo done",
+        "curl -sS http://api/ || exit 1",
+    ];
+    prop::sample::select(texts.to_vec()).prop_map(|text| json!(["sh", "-c", text]))
+}
+
+fn containers(most: usize) -> impl Strategy<Value = Value> {
+    let container = (
+        "[a-z]{1,5}",
+        field(env()),
+        field(script()),
+        field(prop_oneof![
+            Just(json!("File")),
+            Just(json!("FallbackToLogsOnError"))
+        ]),
+        field(Just(json!("Always"))),
+    )
+        .prop_map(|(name, env, command, policy, restart)| {
+            object(vec![
+                ("name", Some(name.into())),
+                ("image", Some("busybox:1.37".into())),
+                ("env", env),
+                ("command", command),
+                ("terminationMessagePolicy", policy),
+                ("restartPolicy", restart),
+                ("x-unknown", Some(json!({"a/b~c": [1.5, null]}))),
+            ])
+        });
+    prop::collection::vec(container, 0..=most).prop_map(Value::from)
+}
+
+fn annotations() -> impl Strategy<Value = Value> {
+    let entries = [
+        ("helm.sh/hook", "post-install, pre-upgrade"),
+        ("argocd.argoproj.io/hook", "PreSync"),
+        ("hookbudget.dev/env", "ITERATIONS=wait-attempts,WAIT=wait-timeout"),
+        ("hookbudget.dev/env", "WAIT=deadline,NEW=release-timeout"),
+        ("hookbudget.dev/wait-for", "http://powerdns:8081/,tcp://db:5432"),
+        ("hookbudget.dev/rewrite", "all"),
+        ("hookbudget.dev/rewrite", "safe"),
+        ("hookbudget.dev/release-timeout", "20m"),
+        ("hookbudget.dev/wait", "5m"),
+        ("hookbudget.dev/wait-interval", "2s"),
+        ("hookbudget.dev/rewritten", "[]"),
+        ("hookbudget.dev/rewritten", "not JSON"),
+        ("a/b~c", "kept"),
+    ];
+    prop::sample::subsequence(entries.to_vec(), 0..=6)
+        .prop_map(|pairs| {
+            pairs
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v.into()))
+                .collect::<Map<_, _>>()
+        })
+        .prop_map(Value::from)
+}
+
+fn job_spec() -> impl Strategy<Value = Value> {
+    let number = |values: Vec<i64>| prop::sample::select(values).prop_map(Value::from);
+    let failure_policy =
+        json!({"rules": [{"action": "Count", "onPodConditions": [{"type": "DisruptionTarget"}]}]});
+    let pod = (
+        containers(3),
+        field(containers(2)),
+        field(prop_oneof![
+            Just(json!("OnFailure")),
+            Just(json!("Never")),
+            Just(json!("Always"))
+        ]),
+    )
+        .prop_map(|(main, init, restart)| {
+            object(vec![
+                ("containers", Some(main)),
+                ("initContainers", init),
+                ("restartPolicy", restart),
+            ])
+        });
+    (
+        pod,
+        field(number(vec![0, 1, 2, 6, 8, 20])),
+        field(number(vec![0, 60, 300, 840, 86_400])),
+        field(number(vec![0, 600])),
+        field(Just(failure_policy)),
+    )
+        .prop_map(|(pod, limit, deadline, ttl, policy)| {
+            object(vec![
+                ("backoffLimit", limit),
+                ("activeDeadlineSeconds", deadline),
+                ("ttlSecondsAfterFinished", ttl),
+                ("podFailurePolicy", policy),
+                ("template", Some(json!({"metadata": null, "spec": pod}))),
+            ])
+        })
+}
+
+fn any_object() -> impl Strategy<Value = Value> {
+    (job_spec(), field(annotations()), any::<bool>(), any::<bool>()).prop_map(|(spec, annotations, cron, named)| {
+        let name = if named { ("name", Some("job".into())) } else { ("generateName", Some("job-".into())) };
+        let metadata = object(vec![name, ("namespace", Some("ns".into())), ("annotations", annotations)]);
+        if cron {
+            json!({"kind": "CronJob", "metadata": metadata,
+                   "spec": {"schedule": "0 2 * * *", "failedJobsHistoryLimit": 0, "jobTemplate": {"spec": spec}}})
+        } else {
+            json!({"kind": "Job", "metadata": metadata, "spec": spec})
+        }
+    })
+}
+
+fn any_level() -> impl Strategy<Value = RewriteLevel> {
+    prop::sample::select(vec![RewriteLevel::None, RewriteLevel::Safe, RewriteLevel::All])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_patch_writes_nothing_that_is_not_on_the_list(
+        object in any_object(),
+        level in any_level(),
+        timeout in prop::option::of(60_i64..3_600),
+    ) {
+        let patched = apply(&object, &patch_of(&object, timeout, level));
+        let mapped = ["ITERATIONS", "WAIT", "NEW"];
+        let mapping = object.pointer("/metadata/annotations/hookbudget.dev~1env").is_some();
+        let mapped = if mapping { &mapped[..] } else { &[] };
+        prop_assert_eq!(
+            without_what_may_change(&object, mapped),
+            without_what_may_change(&patched, mapped)
+        );
+    }
+
+    #[test]
+    fn the_second_patch_is_empty(
+        object in any_object(),
+        level in any_level(),
+        timeout in prop::option::of(60_i64..3_600),
+    ) {
+        let once = apply(&object, &patch_of(&object, timeout, level));
+        prop_assert_eq!(patch_of(&once, timeout, level), vec![]);
+    }
+
+    #[test]
+    fn values_of_the_containers_own_stay(object in any_object(), level in any_level()) {
+        let patched = apply(&object, &patch_of(&object, Some(900), level));
+        let own = |object: &Value| {
+            let spec = if object["kind"] == "CronJob" { "/spec/jobTemplate/spec" } else { "/spec" };
+            let containers = object.pointer(&format!("{spec}/template/spec/containers")).cloned().unwrap();
+            let entries = containers.as_array().unwrap().iter().map(|container| {
+                let env = container["env"].as_array().cloned().unwrap_or_default();
+                let ours = |e: &Value| e["name"].as_str().unwrap().starts_with("HOOKBUDGET_");
+                env.into_iter().filter(ours).collect::<Vec<_>>()
+            });
+            entries.collect::<Vec<_>>()
+        };
+        for (before, after) in own(&object).into_iter().zip(own(&patched)) {
+            prop_assert!(after.starts_with(&before), "{before:?} {after:?}");
+        }
+    }
+}
