@@ -236,20 +236,25 @@ async fn warn_says_code_numbers_and_fix() {
     let cluster = Cluster::in_mode(Mode::Warn);
     let response = cluster.validate(&review("job-create-waits-by-failing")).await;
     assert_eq!(response["allowed"], true);
+    assert_eq!(response["auditAnnotations"]["decision"], "warn (enforce: deny)");
     let warnings = warnings(&response);
+    assert_eq!(
+        warnings[0],
+        "HB101 retries-end-before-deadline: retries end after 310 s, deadline 840 s; fix: restartPolicy Never, \
+         backoffLimit 7"
+    );
     let found = warnings
         .iter()
         .find(|w| w.starts_with("HB301 logs-lost-on-failure: "));
     let found = found.unwrap_or_else(|| panic!("{warnings:?}"));
-    assert!(found.contains("restartPolicy Never, backoffLimit 5"), "{found}");
+    assert!(found.contains("all 6 attempts"), "{found}");
     assert_eq!(cluster.last_judged().2, Decision::Warn);
 }
 
 #[tokio::test]
 async fn enforce_denies_what_is_certain_with_a_first_line_that_stands_alone() {
     let cluster = Cluster::in_mode(Mode::Enforce);
-    let mut review = review("job-create-waits-by-failing");
-    annotate(&mut review, "hookbudget.dev/release-timeout", "10m");
+    let review = review("job-create-waits-by-failing");
     let response = cluster.validate(&review).await;
     assert_eq!(response["allowed"], false);
     assert_eq!(response["status"]["code"], 403);
@@ -257,11 +262,12 @@ async fn enforce_denies_what_is_certain_with_a_first_line_that_stands_alone() {
     let message = response["status"]["message"].as_str().unwrap();
     let first = message.lines().next().unwrap();
     for part in [
-        "HB103 deadline-exceeds-release-timeout: Job powerdns/powerdns-zone-bootstrap, spec.activeDeadlineSeconds",
-        "840 s",
-        "875 s",
-        "600 s",
-        "Fix: ",
+        "HB101 retries-end-before-deadline: Job powerdns/powerdns-zone-bootstrap, spec.template.spec.containers[0]",
+        "http://powerdns:8081/api/v1/servers",
+        "0 + 10 + 20 + 40 + 80 + 160 = 310 s",
+        "deadline of 840 s can never fire",
+        "Fix: restartPolicy: Never",
+        "at most 600 s",
     ] {
         assert!(first.contains(part), "{part} not in {first}");
     }
@@ -288,7 +294,6 @@ async fn enforce_denies_what_is_certain_with_a_first_line_that_stands_alone() {
 async fn an_exemption_with_a_reason_lets_it_through() {
     let cluster = Cluster::in_mode(Mode::Enforce);
     let mut review = review("job-create-waits-by-failing");
-    annotate(&mut review, "hookbudget.dev/release-timeout", "10m");
     annotate(&mut review, "hookbudget.dev/exempt", "");
     assert_eq!(
         cluster.validate(&review).await["allowed"],
@@ -362,8 +367,20 @@ async fn wait_for_puts_one_wait_in_front_that_fits_into_the_deadline() {
     assert_eq!(rules[1]["onExitCodes"]["containerName"], "hookbudget-wait");
     let (.., fields) = cluster.last_judged();
     assert!(fields.contains(&"initContainers".to_owned()), "{fields:?}");
+    assert_eq!(
+        warnings(&response),
+        [
+            "hookbudget rewrote restartPolicy OnFailure -> Never, backoffLimit 6 -> 1, podFailurePolicy, initContainers…"
+        ]
+    );
     review["request"]["object"] = object;
     assert_eq!(cluster.mutate(&review).await["patch"], Value::Null);
+    let judged = cluster.validate(&review).await;
+    assert_eq!(
+        judged,
+        json!({"uid": UID, "allowed": true}),
+        "nothing is left to say"
+    );
 }
 
 #[tokio::test]
@@ -374,19 +391,26 @@ async fn names_that_a_chart_uses_are_set_where_they_stand() {
     let object = patched(&review, &response);
     let container = &object["spec"]["template"]["spec"]["containers"][0];
     let env = env(container);
-    // 900 - 60 slack - 30 grace = 810 s of deadline at the most, 240 s of it headroom; 570 / (5 + 3) = 71.
-    let attempts = env.iter().find(|(name, _)| *name == "ITERATIONS").unwrap().1;
-    let budget = env
-        .iter()
-        .find(|(name, _)| *name == "HOOKBUDGET_WAIT_ATTEMPTS")
-        .unwrap()
-        .1;
-    assert_eq!(attempts, budget);
-    assert!(attempts == "71" || attempts == "101", "{attempts}");
+    // 900 - 60 slack - 30 grace = 810 s of deadline, 240 s of it headroom: 570 / (5 + 3) = 71 tries.
+    assert_eq!(object["spec"]["activeDeadlineSeconds"], 810);
+    assert!(env.contains(&("ITERATIONS", "71")), "{env:?}");
+    assert!(env.contains(&("HOOKBUDGET_WAIT_ATTEMPTS", "71")), "{env:?}");
     assert_eq!(env.iter().filter(|(name, _)| *name == "INTERVAL").count(), 1);
-    assert_eq!(response["warnings"], Value::Null);
-    let denied = cluster.validate(&review).await;
-    assert_eq!(denied["allowed"], true);
+    assert_eq!(
+        warnings(&response),
+        ["hookbudget rewrote activeDeadlineSeconds 810"]
+    );
+    let mut rewritten = review.clone();
+    rewritten["request"]["object"] = object.clone();
+    assert_eq!(cluster.mutate(&rewritten).await["patch"], Value::Null);
+    let before = cluster.validate(&review).await["auditAnnotations"]["findings"].to_string();
+    let after = cluster.validate(&rewritten).await["auditAnnotations"]["findings"].to_string();
+    for code in ["HB104", "HB106"] {
+        assert!(
+            before.contains(code) && !after.contains(code),
+            "{before} / {after}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -441,7 +465,6 @@ async fn what_is_out_of_scope_goes_through_untouched() {
     ];
     for (case, change) in cases {
         let mut review = review("job-create-waits-by-failing");
-        annotate(&mut review, "hookbudget.dev/release-timeout", "10m");
         change(&mut review["request"]);
         for path in ["/mutate", "/validate"] {
             let response = cluster.ask(path, &review).await;
@@ -677,4 +700,61 @@ async fn a_panic_costs_one_review_its_judgement_and_no_more() {
         *faulty.0.skipped.lock().unwrap(),
         [Skipped::Panic, Skipped::Panic]
     );
+}
+
+#[tokio::test]
+async fn a_namespace_sets_the_level_and_the_release_timeout_of_its_jobs() {
+    let facts = NamespaceFacts {
+        rewrite: Some(RewriteLevel::All),
+        release_timeout: Some(Seconds::new(700)),
+        ..NamespaceFacts::default()
+    };
+    let cluster = Cluster::with(Policy::default(), facts);
+    let mut review = review("job-create-waits-by-failing");
+    let object = patched(&review, &cluster.mutate(&review).await);
+    assert_eq!(object["spec"]["template"]["spec"]["restartPolicy"], "Never");
+
+    // No HelmRelease reconciles into this namespace: 700 - 60 - 30 is less than 840 - 240.
+    review["request"]["namespace"] = "tofu-state".into();
+    let object = patched(&review, &cluster.mutate(&review).await);
+    let env = env(&object["spec"]["template"]["spec"]["containers"][0]);
+    assert!(
+        env.contains(&("HOOKBUDGET_RELEASE_TIMEOUT_SECONDS", "700")),
+        "{env:?}"
+    );
+
+    annotate(&mut review, "hookbudget.dev/rewrite", "none");
+    let object = patched(&review, &cluster.mutate(&review).await);
+    assert_eq!(
+        object["spec"]["template"]["spec"]["restartPolicy"], "OnFailure",
+        "the Job's own annotation wins"
+    );
+}
+
+/// A request whose body has no known length and never ends.
+fn endless(timeout: &str) -> Request<Body> {
+    let never = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+    Request::post(format!("/validate?timeout={timeout}"))
+        .body(Body::from_stream(never))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn slow_bodies_neither_last_for_ever_nor_keep_small_reviews_out() {
+    let cluster = Cluster::in_mode(Mode::Warn);
+    let (status, text) = cluster.send(endless("100ms")).await;
+    assert_eq!(status, StatusCode::REQUEST_TIMEOUT, "{text}");
+
+    // Seven bodies of unknown length hold 56 of the 64 MiB.
+    let slow: Vec<_> = (0..7)
+        .map(|_| tokio::spawn(cluster.router.clone().oneshot(endless("30s"))))
+        .collect();
+    tokio::task::yield_now().await;
+    let (status, text) = cluster.send(endless("100ms")).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{text}");
+    let small = cluster.validate(&review("job-create-waits-by-failing")).await;
+    assert_eq!(small["allowed"], true);
+    for request in slow {
+        request.abort();
+    }
 }

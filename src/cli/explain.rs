@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::render::page;
 use super::terminal::Terminal;
-use crate::engine::rules;
+use crate::engine::{causes, rules};
 
 /// Show the page of a rule or of a root cause.
 #[derive(Debug, Args)]
@@ -29,14 +29,28 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCo
         for rule in rules::ALL {
             terminal.line(format!("{:<6} {:<34} {}", rule.code, rule.name, rule.summary()))?;
         }
+        for cause in causes::registry() {
+            let meta = cause.meta();
+            terminal.line(format!("{:<41} {}", meta.name, meta.cause.meaning()))?;
+        }
         return Ok(ExitCode::SUCCESS);
     };
-    let Some(rule) = rules::find(name) else {
-        anyhow::bail!("there is no rule or cause {name:?}: `hookbudget explain` lists them all");
+    if let Some(rule) = rules::find(name) {
+        let title = format!("{} {}", rule.code, rule.name);
+        terminal.line(page::render(&title, rule.docs, terminal.style()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let cause = causes::registry()
+        .iter()
+        .find(|cause| cause.meta().name.eq_ignore_ascii_case(name));
+    let Some(cause) = cause else {
+        anyhow::bail!("there is no rule or root cause {name:?}: `hookbudget explain` lists them all");
     };
+    let page = cause.meta().page();
+    let (title, body) = page.split_once('\n').unwrap_or((&page, ""));
     terminal.line(page::render(
-        &format!("{} {}", rule.code, rule.name),
-        rule.docs,
+        title.trim_start_matches("# "),
+        body.trim_start(),
         terminal.style(),
     ))?;
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,7 @@ use super::backoff::{JobBackoff, Retries, full_attempts};
 use super::job::{Job, RestartPolicy};
 use super::policy::Policy;
 use super::release::Release;
-use super::shell::{Reading, Wait};
+use super::shell::{Probe, Reading, Wait};
 use super::{Limit, Seconds, Span};
 
 /// How long an unanswered connection attempt takes where nothing limits it: six retransmitted SYNs
@@ -133,13 +133,29 @@ impl Clocks {
             .all(|c| c.reading.visible)
     }
 
+    /// The waits that bound the Job and wait for something: they probe, name a target, or never end. A mere
+    /// pause and the script of a sidecar are none.
+    pub fn waits_for_something(&self) -> impl Iterator<Item = (&ContainerReading, &Wait)> {
+        self.waits().filter(|(container, wait)| {
+            let pause = wait.probe.is_none() && wait.target.is_none() && wait.is_bounded();
+            !container.sidecar && !pause
+        })
+    }
+
+    /// True when the Job is known to wait for something, by its script or by its annotation.
+    #[must_use]
+    pub fn has_wait(&self) -> bool {
+        self.wait_source == WaitSource::Annotation || self.waits_for_something().next().is_some()
+    }
+
     /// True when a network service outside the API server is called, inside a wait or not.
     #[must_use]
     pub fn calls_a_service(&self) -> bool {
+        let of_a_service = |wait: &Wait| wait.probe.as_ref().is_none_or(Probe::is_service_call);
         self.containers
             .iter()
-            .any(|c| c.reading.calls.iter().any(super::shell::Probe::is_service_call))
-            || self.waits().next().is_some()
+            .any(|c| !c.sidecar && c.reading.calls.iter().any(Probe::is_service_call))
+            || self.waits_for_something().any(|(_, wait)| of_a_service(wait))
     }
 
     /// Sets the clocks of a Job side by side.

@@ -1,7 +1,9 @@
 //! What several rules say in the same words.
 
+use crate::engine::backoff::fitting_limit;
 use crate::engine::budget::ContainerReading;
 use crate::engine::finding::{At, Confidence};
+use crate::engine::formulas::needed_release;
 use crate::engine::job::RestartPolicy;
 use crate::engine::rule::Context;
 use crate::engine::shell::reading::ReadConfidence;
@@ -11,17 +13,64 @@ use crate::engine::{Limit, Seconds};
 /// Delays that a message spells out before it cuts the sum short.
 const MOST_TERMS: usize = 8;
 
+/// Hooks that run beside the start of what they call: the release is being created or changed around them.
+/// Before an upgrade, a rollback or a deletion, and in a test, the service has been up for long.
+const BESIDE_THE_START: [&str; 7] = [
+    "pre-install",
+    "post-install",
+    "post-upgrade",
+    "post-rollback",
+    "PreSync",
+    "Sync",
+    "PostSync",
+];
+
+/// True for a hook that runs beside the start of what it calls.
+pub(super) fn races_with_the_start(cx: &Context<'_>) -> bool {
+    cx.job.hooks().iter().any(|hook| BESIDE_THE_START.contains(hook))
+}
+
+/// Where a called service lives, seen from the Job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Home {
+    OwnNamespace,
+    Cluster,
+    Outside,
+}
+
+/// A host of one label is a Service of the Job's namespace. Two labels may be a Service and its namespace or a
+/// domain such as `example.com`: only the Job's own namespace tells them apart.
+fn home(cx: &Context<'_>, target: &Target) -> Home {
+    let Some((_, namespace)) = target.service() else {
+        return Home::Outside;
+    };
+    let host = target.host.as_deref().unwrap_or_default();
+    let full = host.split('.').nth(2) == Some("svc");
+    match (namespace, cx.job.namespace.as_deref()) {
+        (None, _) => Home::OwnNamespace,
+        (Some(namespace), Some(own)) if namespace == own => Home::OwnNamespace,
+        // A chart is often linted before its namespace is known.
+        (Some(_), None) if full => Home::OwnNamespace,
+        (Some(_), Some(_)) if full => Home::Cluster,
+        (Some(_), _) => Home::Outside,
+    }
+}
+
 /// The first call of a service of the Job's own namespace, outside any wait.
 pub(super) fn internal_call<'a>(cx: &Context<'a>) -> Option<(&'a ContainerReading, &'a Probe)> {
-    let own = cx.job.namespace.as_deref();
-    let here = |target: &Target| {
-        target
-            .service()
-            .is_some_and(|(_, namespace)| match (namespace, own) {
-                (Some(namespace), Some(own)) => namespace == own,
-                (Some(_), None) | (None, _) => true,
-            })
-    };
+    first_call(cx, |home| home == Home::OwnNamespace)
+}
+
+/// The first call of a service of the cluster, outside any wait.
+pub(super) fn cluster_call<'a>(cx: &Context<'a>) -> Option<(&'a ContainerReading, &'a Probe)> {
+    first_call(cx, |home| home != Home::Outside)
+}
+
+fn first_call<'a>(
+    cx: &Context<'a>,
+    wanted: impl Fn(Home) -> bool,
+) -> Option<(&'a ContainerReading, &'a Probe)> {
+    let here = |target: &Target| wanted(home(cx, target));
     cx.clocks
         .containers
         .iter()
@@ -39,9 +88,52 @@ pub(super) fn internal_call<'a>(cx: &Context<'a>) -> Option<(&'a ContainerReadin
 /// True for a hook that calls a service of its namespace, does not wait for it, and is retried: its retries
 /// are its wait.
 pub(super) fn waits_by_failing(cx: &Context<'_>) -> bool {
-    let clocks = cx.clocks;
-    let retried = clocks.attempts > 1;
-    cx.origin().is_hook() && retried && clocks.wait.is_none() && internal_call(cx).is_some()
+    races_with_the_start(cx) && cx.clocks.attempts > 1 && !cx.clocks.has_wait() && cluster_call(cx).is_some()
+}
+
+/// The `backoffLimit` under `Never` that makes as many attempts as now, and more where they would be over
+/// before the deadline.
+pub(super) fn limit_under_never(cx: &Context<'_>) -> u32 {
+    let same = cx.clocks.attempts.saturating_sub(1);
+    match (cx.clocks.deadline, cx.clocks.retries_lower) {
+        (Some(deadline), Limit::At(lower)) if lower < deadline && waits_by_failing(cx) => {
+            same.max(fitting_limit(deadline))
+        }
+        _ => same,
+    }
+}
+
+/// ` for http://web:80/`, or nothing where the script does not say it in words that a person can read.
+pub(super) fn for_target(target: Option<&Target>) -> String {
+    target
+        .filter(|target| !target.text.contains(['$', '`']))
+        .map_or_else(String::new, |target| format!(" for {target}"))
+}
+
+/// A span as people write it in a manifest: `15m` for `15m0s`.
+pub(super) fn go(span: Seconds) -> String {
+    let text = Seconds::new(span.ceil()).to_go();
+    let text = text
+        .strip_suffix("m0s")
+        .map_or(text.clone(), |minutes| format!("{minutes}m"));
+    text.strip_suffix("h0m")
+        .map_or(text.clone(), |hours| format!("{hours}h"))
+}
+
+/// `activeDeadlineSeconds: 840`, and the release timeout that it then needs where the one in force is shorter.
+pub(super) fn deadline_to_write(cx: &Context<'_>, deadline: Seconds) -> String {
+    let deadline = Seconds::new(deadline.ceil());
+    let needed = needed_release(deadline, cx.clocks.grace);
+    let write = format!("activeDeadlineSeconds: {}", deadline.whole());
+    match cx.clocks.release.timeout {
+        Some(timeout) if needed >= timeout => {
+            format!(
+                "{write} with a release timeout of {}",
+                go(needed + cx.policy.slack)
+            )
+        }
+        _ => write,
+    }
 }
 
 /// The retry timeline in one line: `0 + 10 + 20 + 40 + 80 + 160 = 310 s with attempts that fail at once, at
@@ -67,15 +159,21 @@ pub(super) fn retry_sum(cx: &Context<'_>, deadline: Seconds) -> String {
     } else {
         terms.join(" + ")
     };
+    let (runs, each) = match cx.clocks.run.nominal {
+        Limit::At(run) if run > Seconds::ZERO => {
+            (format!("{} x {run} + ", cx.clocks.attempts), format!("of {run}"))
+        }
+        _ => (String::new(), "that fail at once".to_owned()),
+    };
     let most = match (cx.clocks.retries_upper, cx.clocks.run.worst) {
-        (Limit::At(upper), Limit::At(hang)) if hang > Seconds::ZERO => {
+        (Limit::At(upper), Limit::At(hang)) if Limit::At(hang) > cx.clocks.run.nominal => {
             format!(", at most {upper} when each hangs for {hang}")
         }
         (Limit::At(upper), _) => format!(", at most {upper} with overshooting delays"),
         (Limit::Never, _) => String::new(),
     };
     format!(
-        "{policy}, backoffLimit {}: {sum} = {lower} with attempts that fail at once{most}; deadline {deadline}",
+        "{policy}, backoffLimit {}: {runs}{sum} = {lower} with attempts {each}{most}; deadline {deadline}",
         cx.job.backoff_limit.value
     )
 }
@@ -104,8 +202,16 @@ pub(super) struct WaitInMessage {
     pub(super) at: At,
     /// The arithmetic of every wait.
     pub(super) arithmetic: String,
-    /// What one try of the only wait takes at worst.
-    each: Option<Seconds>,
+    /// The only wait's loop.
+    tries: Option<Tries>,
+}
+
+/// A loop that counts.
+struct Tries {
+    count: u64,
+    interval: Seconds,
+    limit: Limit,
+    tool: String,
 }
 
 impl WaitInMessage {
@@ -120,24 +226,77 @@ impl WaitInMessage {
             return Self {
                 at,
                 arithmetic: "wait declared by hookbudget.dev/wait".to_owned(),
-                each: None,
+                tries: None,
             };
         };
         let texts: Vec<&str> = waits.iter().map(|(_, wait)| wait.arithmetic.as_str()).collect();
-        let each = match (waits.len(), longest.attempts, longest.interval, &longest.probe) {
-            (1, Some(_), Some(interval), Some(probe)) => probe.limit.seconds().map(|limit| interval + limit),
+        let tries = match (waits.len(), longest.attempts, longest.interval, &longest.probe) {
+            (1, Some(count), Some(interval), Some(probe)) if count > 0 => Some(Tries {
+                count,
+                interval,
+                limit: probe.limit,
+                tool: probe.tool.clone(),
+            }),
             _ => None,
         };
         Self {
             at: At::script(container.pointer.clone(), longest.place),
             arithmetic: texts.join(", then "),
-            each,
+            tries,
         }
     }
 
-    /// `105 tries of 8 s`: how many tries fit into a span in the worst case.
-    pub(super) fn tries_that_fit(&self, span: Seconds) -> Option<String> {
-        let each = self.each.filter(|each| *each > Seconds::ZERO)?;
-        Some(format!("{} tries of {each}", span.fits(each)))
+    /// `at most 105 tries of 8 s`, so that the nominal wait fits into one span and the worst case into the
+    /// other; `a limit of 3 s for each curl (--max-time 3)` where the probe has none and the count is fine;
+    /// `a wait of at most 600 s` where the tries are not known; nothing where no wait at all would fit.
+    pub(super) fn shorter(&self, nominal: Seconds, worst: Seconds) -> Option<String> {
+        if nominal <= Seconds::ZERO {
+            return None;
+        }
+        let plain = format!("a wait of at most {nominal}");
+        let Some(tries) = &self.tries else {
+            return Some(plain);
+        };
+        let whole = |span: Seconds| Seconds::new(span.whole());
+        match tries.limit {
+            Limit::At(limit) => {
+                let each = tries.interval + limit;
+                let paused = match nominal.fits(tries.interval) {
+                    0 if tries.interval > Seconds::ZERO => 0,
+                    0 => u64::MAX,
+                    fits => fits,
+                };
+                let count = worst.fits(each).min(paused);
+                Some(if count > 0 && each > Seconds::ZERO {
+                    let noun = if count == 1 { "try" } else { "tries" };
+                    format!("at most {count} {noun} of {each}")
+                } else {
+                    plain
+                })
+            }
+            Limit::Never => {
+                let count = tries.count.min(nominal.fits(tries.interval)).max(1);
+                let share = Seconds::new(worst.whole() / i64::try_from(count).unwrap_or(i64::MAX));
+                let limit = whole(share.minus_or_zero(tries.interval));
+                if limit <= Seconds::ZERO {
+                    return Some(plain);
+                }
+                let flag = match tries.tool.as_str() {
+                    "curl" => format!(" (--max-time {})", limit.whole()),
+                    "wget" => format!(" (-T {})", limit.whole()),
+                    "nc" => format!(" (-w {})", limit.whole()),
+                    _ => format!(" (timeout {} {})", limit.whole(), tries.tool),
+                };
+                let fewer = if count < tries.count {
+                    format!("at most {count} tries, and ")
+                } else {
+                    String::new()
+                };
+                Some(format!(
+                    "{fewer}a limit of at most {limit} for each {}{flag}",
+                    tries.tool
+                ))
+            }
+        }
     }
 }

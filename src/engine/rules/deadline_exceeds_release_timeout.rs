@@ -5,6 +5,7 @@ use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Seve
 use crate::engine::formulas::needed_release;
 use crate::engine::release::RELEASE_POLL;
 use crate::engine::rule::{Context, rule};
+use crate::engine::rules::common::go;
 
 rule! {
     /// The Job's deadline does not fit into the timeout of the release that waits for it.
@@ -77,18 +78,26 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             value: fitting.whole().into(),
         }],
     });
-    let raise = (needed + cx.policy.slack).to_go();
+    let raise = go(needed + cx.policy.slack);
     vec![Finding {
         at: At::field(pointer),
         brief: format!(
             "deadline {deadline} + {} grace, release timeout {timeout}",
             clocks.grace
         ),
-        message: format!(
-            "the deadline of {deadline} ends after the release has given up at {timeout} ({}): the Job goes on \
-             and nobody is told how it ends",
-            clocks.release.source
-        ),
+        message: if deadline >= timeout {
+            format!(
+                "the deadline of {deadline} ends after the release has given up at {timeout} ({}): the Job goes \
+                 on and nobody is told how it ends",
+                clocks.release.source
+            )
+        } else {
+            format!(
+                "the deadline of {deadline} ends too late for the release to see it before it gives up at \
+                 {timeout} ({})",
+                clocks.release.source
+            )
+        },
         arithmetic: Some(format!(
             "{deadline} + {} grace + {RELEASE_POLL} poll = {needed}, release timeout {timeout}",
             clocks.grace

@@ -5,6 +5,7 @@ use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Seve
 use crate::engine::formulas::needed_deadline;
 use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
+use crate::engine::rules::common::{WaitInMessage, deadline_to_write, waits_by_failing};
 
 rule! {
     /// The Job has no `activeDeadlineSeconds`: nothing ends a Pod that never starts.
@@ -24,8 +25,8 @@ rule! {
     /// ## Severity
     ///
     /// An error for an Argo CD hook that also waits without a bound: nothing at all ends it. A warning for a
-    /// Job that waits for or calls a service. Information for the others: most public charts leave the
-    /// deadline out, and a Job that only talks to the API server rarely needs it.
+    /// Job that waits for or calls a service, or waits without a bound. Information for the others: most public
+    /// charts leave the deadline out, and a Job that only talks to the API server rarely needs it.
     ///
     /// ## How to fix
     ///
@@ -50,47 +51,31 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     if clocks.deadline.is_some() {
         return Vec::new();
     }
-    let unbounded = clocks.waits().any(|(_, wait)| !wait.is_bounded());
+    let unbounded = clocks.waits_for_something().any(|(_, wait)| !wait.is_bounded());
     let (severity, consequence) = if cx.origin() == Origin::ArgoHook && unbounded {
         (
             Severity::Error,
-            "and Argo CD has no timeout per hook: a wait without a bound blocks the sync for ever",
+            "Argo CD has no timeout per hook, so that a wait without a bound blocks the sync for ever",
         )
-    } else if clocks.wait.is_some() || clocks.calls_a_service() {
-        (
-            Severity::Warning,
-            "a Pod that cannot be pulled or scheduled never counts as failed",
-        )
+    } else if clocks.calls_a_service() || unbounded {
+        (Severity::Warning, NEVER_STARTS)
     } else {
-        (
-            Severity::Info,
-            "a Pod that cannot be pulled or scheduled never counts as failed",
-        )
+        (Severity::Info, NEVER_STARTS)
     };
     let pointer = cx.field("activeDeadlineSeconds");
-    let wait = clocks
-        .wait
-        .and_then(|wait| wait.nominal.seconds())
-        .unwrap_or(Seconds::ZERO);
-    let needed = needed_deadline(wait, clocks.startup, cx.policy.headroom);
-    let derived = clocks
-        .release
-        .timeout
-        .filter(|_| clocks.release.is_known())
-        .map(|timeout| timeout - cx.policy.slack - clocks.grace)
-        .filter(|deadline| *deadline >= wait + clocks.startup && *deadline > Seconds::ZERO);
+    let plan = Plan::of(cx, unbounded);
+    let derived = plan.derived(cx);
+    let arithmetic = plan.outer.zip(clocks.release.timeout).map(|(outer, timeout)| {
+        let (slack, grace) = (cx.policy.slack, clocks.grace);
+        let source = &clocks.release.source;
+        format!("release timeout {timeout} ({source}) - {slack} slack - {grace} grace = {outer}")
+    });
     vec![Finding {
         at: At::field(pointer.clone()),
         brief: "nothing ends a Pod that never starts".to_owned(),
         message: format!("no activeDeadlineSeconds: {consequence}"),
-        arithmetic: derived.and_then(|deadline| {
-            let timeout = clocks.release.timeout?;
-            Some(format!(
-                "release timeout {timeout} - {} slack - {} grace = {deadline}",
-                cx.policy.slack, clocks.grace
-            ))
-        }),
-        help: format!("activeDeadlineSeconds: {}", derived.unwrap_or(needed).whole()),
+        arithmetic,
+        help: plan.help(cx),
         fix: derived.map(|deadline| Fix {
             safety: FixSafety::Safe,
             edits: vec![Edit::Set {
@@ -100,4 +85,85 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         }),
         ..RULE.finding(severity, Confidence::Certain)
     }]
+}
+
+const NEVER_STARTS: &str = "a Pod that cannot be pulled or scheduled never counts as failed";
+
+/// The deadlines that come into question.
+struct Plan {
+    /// What the wait needs: with its headroom, with hanging probes, and with the cold start where the script
+    /// does not bound the wait.
+    needed: Seconds,
+    /// The last moment at which the release still sees the Job fail.
+    outer: Option<Seconds>,
+    /// True where nothing is known of how long a good run takes.
+    blind: bool,
+}
+
+impl Plan {
+    fn of(cx: &Context<'_>, unbounded: bool) -> Self {
+        let clocks = cx.clocks;
+        let nominal = clocks.wait.and_then(|wait| wait.nominal.seconds());
+        let worst = clocks.wait.and_then(|wait| wait.worst.seconds());
+        let waits_outside = unbounded || (!clocks.has_wait() && clocks.calls_a_service());
+        let wait = if waits_outside {
+            cx.policy.cold_start
+        } else {
+            nominal.unwrap_or(Seconds::ZERO)
+        };
+        let needed = needed_deadline(wait, clocks.startup, cx.policy.headroom)
+            .max(worst.unwrap_or(Seconds::ZERO) + clocks.startup);
+        let outer = clocks
+            .release
+            .timeout
+            .map(|timeout| timeout - cx.policy.slack - clocks.grace)
+            .filter(|outer| *outer > Seconds::ZERO);
+        Self {
+            needed,
+            outer,
+            blind: !clocks.has_wait(),
+        }
+    }
+
+    /// The deadline that a stated release timeout leaves, where it changes nothing else: the wait fits into it,
+    /// and it does not outlast retries that are meant as a wait (HB101).
+    fn derived(&self, cx: &Context<'_>) -> Option<Seconds> {
+        self.outer.filter(|outer| {
+            let fits = self.needed <= *outer || (self.blind && !cx.clocks.calls_a_service());
+            cx.clocks.release.is_known() && fits && !waits_by_failing(cx)
+        })
+    }
+
+    fn help(&self, cx: &Context<'_>) -> String {
+        let write = |deadline: Seconds| format!("activeDeadlineSeconds: {}", deadline.whole());
+        let needed = deadline_to_write(cx, self.needed);
+        match self.outer {
+            Some(outer) if waits_by_failing(cx) => {
+                let wait = outer.minus_or_zero(cx.policy.headroom + cx.clocks.startup);
+                if wait >= cx.policy.cold_start {
+                    format!("{} and one wait of at most {wait} inside the container", write(outer))
+                } else {
+                    let wait = cx.policy.cold_start;
+                    format!("one wait of {wait} inside the container, and {needed}")
+                }
+            }
+            Some(outer) if self.blind || self.needed <= outer => write(outer),
+            Some(outer) => {
+                let room = outer.minus_or_zero(cx.policy.headroom + cx.clocks.startup);
+                let shorter = WaitInMessage::of(cx).shorter(room, outer.minus_or_zero(cx.clocks.startup));
+                shorter.map_or_else(
+                    || needed.clone(),
+                    |shorter| format!("{} and {shorter}, or {needed}", write(outer)),
+                )
+            }
+            None if self.blind && cx.origin() == Origin::CronJob => {
+                "activeDeadlineSeconds above the longest run that is still good, and below the time between two runs"
+                    .to_owned()
+            }
+            None if self.blind && !cx.origin().is_hook() => {
+                "activeDeadlineSeconds above the longest run that is still good".to_owned()
+            }
+            None => needed,
+        }
+    }
 }

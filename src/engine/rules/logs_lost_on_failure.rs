@@ -3,6 +3,7 @@
 use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
 use crate::engine::job::{Origin, RestartPolicy};
 use crate::engine::rule::{Context, rule};
+use crate::engine::rules::common::{limit_under_never, waits_by_failing};
 
 rule! {
     /// A Job with `restartPolicy: OnFailure` loses the logs of every attempt at the moment it fails.
@@ -40,7 +41,8 @@ rule! {
     /// ## Fix safety
     ///
     /// Unsafe: `OnFailure` makes `max(1, backoffLimit)` attempts, `Never` makes one more, each in a new Pod
-    /// with new volumes, and the delays between them differ. The fix keeps the number of attempts.
+    /// with new volumes, and the delays between them differ. The fix keeps the number of attempts, and raises it
+    /// only where the retries would be over before the deadline (HB101).
     ///
     /// ## When to ignore
     ///
@@ -62,7 +64,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         Severity::Info
     };
     let attempts = cx.clocks.attempts;
-    let limit = attempts - 1;
+    let limit = limit_under_never(cx);
     let pointer = cx.field("template/spec/restartPolicy");
     vec![Finding {
         at: At::field(pointer.clone()),
@@ -76,9 +78,19 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             job.backoff_limit.value,
             attempts_word(attempts)
         ),
-        help: format!(
-            "restartPolicy: Never with backoffLimit: {limit} makes as many attempts and keeps every Pod"
-        ),
+        help: if waits_by_failing(cx) {
+            "restartPolicy: Never keeps every Pod; with one wait inside the container, backoffLimit: 0 is enough"
+                .to_owned()
+        } else if cx.clocks.has_wait() && attempts > 1 {
+            format!(
+                "restartPolicy: Never with backoffLimit: 0 waits once and keeps the Pod; backoffLimit: {limit} \
+                 waits as often as now"
+            )
+        } else {
+            format!(
+                "restartPolicy: Never with backoffLimit: {limit} makes as many attempts and keeps every Pod"
+            )
+        },
         fix: Some(Fix {
             safety: FixSafety::Unsafe,
             edits: vec![
@@ -97,9 +109,9 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
 }
 
 fn attempts_word(attempts: u32) -> String {
-    if attempts == 1 {
-        "its only attempt".to_owned()
-    } else {
-        format!("all {attempts} attempts")
+    match attempts {
+        1 => "its only attempt".to_owned(),
+        2 => "both attempts".to_owned(),
+        more => format!("all {more} attempts"),
     }
 }

@@ -1,9 +1,12 @@
 //! HB101.
 
 use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
+use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{internal_call, retry_sum, waits_by_failing};
-use crate::engine::{Limit, backoff::fitting_limit};
+use crate::engine::rules::common::{
+    cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum, waits_by_failing,
+};
+use crate::engine::{Limit, Seconds};
 
 rule! {
     /// The retries of a Job that waits by failing are spent before its deadline can ever fire.
@@ -26,9 +29,10 @@ rule! {
     ///
     /// ## Severity
     ///
-    /// An error, certain, when the script is visible, calls a service of the cluster, does not wait, and the
+    /// An error, certain, when every script is visible, one calls a service of the cluster, none waits, and the
     /// retries of attempts that fail at once end before the deadline. A warning when the waiting is only
-    /// presumed because the image hides its script.
+    /// presumed because an image hides its script, and for a hook that runs when its service has long been up
+    /// (`pre-upgrade`, `pre-delete`, `test`) or an ordinary Job of a release. Information for other Jobs.
     ///
     /// ## How to fix
     ///
@@ -63,29 +67,30 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let (Some(deadline), Limit::At(lower)) = (job.active_deadline, clocks.retries_lower) else {
         return Vec::new();
     };
-    if lower >= deadline || clocks.wait.is_some() {
+    if lower >= deadline || clocks.attempts < 2 || clocks.has_wait() {
         return Vec::new();
     }
-    let call = internal_call(cx);
+    let call = cluster_call(cx);
     let (severity, confidence, waits_for) = match call {
-        Some((_, call)) if waits_by_failing(cx) => {
+        Some((_, call)) => {
             let target = call
                 .target
                 .as_ref()
                 .map_or_else(|| call.tool.clone(), ToString::to_string);
-            (
-                Severity::Error,
-                Confidence::Certain,
-                format!("waits for {target} by failing"),
-            )
+            let (severity, confidence) = match cx.origin() {
+                _ if waits_by_failing(cx) && clocks.is_visible() => (Severity::Error, Confidence::Certain),
+                Origin::HelmHook | Origin::ArgoHook | Origin::Flux => (Severity::Warning, Confidence::Likely),
+                Origin::CronJob | Origin::Plain => (Severity::Info, Confidence::Likely),
+            };
+            (severity, confidence, format!("waits for {target} by failing"))
         }
-        None if cx.origin().is_hook() && !clocks.is_visible() && clocks.attempts > 3 => {
-            let presumed = format!("retries {} times, which looks like a wait", clocks.attempts);
+        None if races_with_the_start(cx) && !clocks.is_visible() && clocks.attempts > 3 => {
+            let presumed = format!("makes {} attempts, which looks like a wait", clocks.attempts);
             (Severity::Warning, Confidence::Possible, presumed)
         }
-        _ => return Vec::new(),
+        None => return Vec::new(),
     };
-    let limit = fitting_limit(deadline);
+    let limit = limit_under_never(cx);
     let pointer = cx.field("backoffLimit");
     let wait = deadline.minus_or_zero(cx.policy.headroom + cx.policy.startup);
     let at = call.map_or_else(
@@ -99,11 +104,19 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             "the Job {waits_for}, and its retries end after {lower}: the deadline of {deadline} can never fire"
         ),
         arithmetic: Some(retry_sum(cx, deadline)),
-        help: format!(
-            "restartPolicy: Never, backoffLimit: 0 and one wait of at most {wait} inside the container \
-             ({deadline} - {} headroom), or the annotation hookbudget.dev/wait-for",
-            cx.policy.headroom
-        ),
+        help: if wait > Seconds::ZERO {
+            format!(
+                "restartPolicy: Never, backoffLimit: 0 and one wait of at most {wait} inside the container \
+                 ({deadline} - {} headroom), or the annotation hookbudget.dev/wait-for",
+                cx.policy.headroom
+            )
+        } else {
+            format!(
+                "restartPolicy: Never, backoffLimit: 0, one wait of {} inside the container and {}",
+                cx.policy.cold_start,
+                deadline_to_write(cx, cx.policy.cold_start + cx.policy.startup + cx.policy.headroom)
+            )
+        },
         fix: Some(Fix {
             safety: FixSafety::Unsafe,
             edits: vec![

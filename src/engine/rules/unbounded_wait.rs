@@ -1,8 +1,11 @@
 //! HB201.
 
+use crate::engine::Seconds;
+use crate::engine::budget::ContainerReading;
 use crate::engine::finding::{At, Finding, Severity};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::read_confidence;
+use crate::engine::rules::common::{for_target, read_confidence};
+use crate::engine::shell::Wait;
 
 rule! {
     /// A loop or a tool waits without a bound of its own.
@@ -48,21 +51,28 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         (true, None) => Severity::Error,
         _ => Severity::Warning,
     };
-    let unbounded = cx
-        .clocks
-        .waits()
-        .filter(|(container, wait)| !container.sidecar && !wait.is_bounded());
+    let mut unbounded: Vec<_> = Vec::new();
+    for (container, wait) in cx.clocks.waits_for_something() {
+        // A function that is called twice waits twice, but it is written once.
+        let seen = |&(other, there): &(&ContainerReading, &Wait)| {
+            other.pointer == container.pointer && there.place == wait.place
+        };
+        if !wait.is_bounded() && !unbounded.iter().any(seen) {
+            unbounded.push((container, wait));
+        }
+    }
+    let loops = i64::try_from(unbounded.len()).unwrap_or(i64::MAX).max(1);
     unbounded
+        .into_iter()
         .map(|(container, wait)| {
-            let what = wait
-                .target
-                .as_ref()
-                .map_or_else(String::new, |target| format!(" for {target}"));
+            let what = for_target(wait.target.as_ref());
             let consequence = bounded_outside.map_or_else(
                 || "and there is no activeDeadlineSeconds: nothing in the Job ends it".to_owned(),
                 |deadline| format!("only the deadline of {deadline} ends it, and deletes its logs"),
             );
             let bound = bounded_outside.unwrap_or(cx.policy.cold_start + cx.policy.headroom);
+            let room = bound.minus_or_zero(cx.policy.headroom + cx.policy.startup);
+            let share = Seconds::new(room.whole() / loops);
             Finding {
                 at: At::script(container.pointer.clone(), wait.place),
                 brief: format!("container {} waits without a bound", container.name),
@@ -71,10 +81,11 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                     container.name
                 ),
                 arithmetic: Some(wait.arithmetic.clone()).filter(|text| !text.is_empty()),
-                help: format!(
-                    "leave the loop with an error after {}",
-                    bound.minus_or_zero(cx.policy.headroom + cx.policy.startup)
-                ),
+                help: if share > Seconds::ZERO {
+                    format!("count the tries, and leave the loop with an error after {share}")
+                } else {
+                    "count the tries, and leave the loop with an error before the deadline".to_owned()
+                },
                 ..RULE.finding(severity, read_confidence(wait.confidence))
             }
         })

@@ -1,10 +1,10 @@
 //! HB102.
 
-use crate::engine::Limit;
 use crate::engine::finding::{Confidence, Finding, Severity};
 use crate::engine::formulas::needed_deadline;
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{WaitInMessage, confidence_of_waits};
+use crate::engine::rules::common::{WaitInMessage, confidence_of_waits, deadline_to_write};
+use crate::engine::{Limit, Seconds};
 
 rule! {
     /// The Job's own wait does not fit into its `activeDeadlineSeconds`.
@@ -67,10 +67,14 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         );
         (Severity::Warning, message)
     } else if worst_passes {
-        let message = format!(
-            "the wait of {nominal} can take {} when its probes hang, beyond the deadline of {deadline}",
-            wait.worst
-        );
+        let message = match wait.worst {
+            Limit::At(worst) => format!(
+                "the wait of {nominal} takes {worst} when its probes hang, beyond the deadline of {deadline}"
+            ),
+            Limit::Never => format!(
+                "the wait of {nominal} never ends when a probe hangs, so that the deadline of {deadline} cuts it"
+            ),
+        };
         (Severity::Warning, message)
     } else {
         return Vec::new();
@@ -83,18 +87,32 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         confidence.min(Confidence::Likely)
     };
     vec![Finding {
-        at: said.at,
+        at: said.at.clone(),
         brief: format!("wait {nominal}, at worst {}, deadline {deadline}", wait.worst),
         message,
         arithmetic: Some(format!(
             "{}; {nominal} + {} start-up + {} headroom = {needed} needed, deadline {deadline}",
             said.arithmetic, clocks.startup, cx.policy.headroom
         )),
-        help: format!(
-            "activeDeadlineSeconds: {}, or a wait of at most {}",
-            needed.ceil(),
-            deadline.minus_or_zero(clocks.startup + cx.policy.headroom)
-        ),
+        help: help(cx, &said, needed, wait.worst),
         ..RULE.finding(severity, confidence)
     }]
+}
+
+/// A shorter wait or a later deadline, each with the values that make the clocks fit into each other.
+fn help(cx: &Context<'_>, said: &WaitInMessage, needed: Seconds, worst: Limit) -> String {
+    let (deadline, startup) = (cx.clocks.deadline.unwrap_or(Seconds::ZERO), cx.clocks.startup);
+    let room = deadline.minus_or_zero(startup + cx.policy.headroom);
+    let shorter = said.shorter(room, deadline.minus_or_zero(startup));
+    let later = match worst {
+        Limit::At(worst) => Some(deadline_to_write(cx, needed.max(worst + startup))),
+        // No deadline outlasts a probe without a limit; one that leaves the headroom at least helps.
+        Limit::Never if needed > deadline => Some(deadline_to_write(cx, needed)),
+        Limit::Never => None,
+    };
+    match (shorter, later) {
+        (Some(shorter), Some(later)) => format!("{shorter}, or {later}"),
+        (Some(only), None) | (None, Some(only)) => only,
+        (None, None) => deadline_to_write(cx, needed),
+    }
 }

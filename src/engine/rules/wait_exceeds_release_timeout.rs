@@ -1,9 +1,10 @@
 //! HB104.
 
-use crate::engine::Limit;
 use crate::engine::finding::{Confidence, Finding, Severity};
+use crate::engine::formulas::needed_release;
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{WaitInMessage, confidence_of_waits};
+use crate::engine::rules::common::{WaitInMessage, confidence_of_waits, go};
+use crate::engine::{Limit, Seconds};
 
 rule! {
     /// The Job's own wait does not fit into the timeout of the release that waits for it.
@@ -24,7 +25,7 @@ rule! {
     /// ## Severity
     ///
     /// An error when the nominal wait with the slack passes a timeout that is stated; a warning when the
-    /// default is assumed, or when only the worst case passes it.
+    /// default is assumed, or when only the worst case passes it and no deadline ends the wait before.
     ///
     /// ## How to fix
     ///
@@ -60,11 +61,16 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             "the wait of {nominal} with {slack} of slack does not fit into the release timeout of {timeout} ({source})"
         );
         (severity, message)
-    } else if wait.worst + clocks.startup > Limit::At(timeout) {
-        let message = format!(
-            "the wait of {nominal} takes {} when its probes hang, beyond the release timeout of {timeout} ({source})",
-            wait.worst
-        );
+    } else if wait.worst + clocks.startup > Limit::At(timeout) && !ended_before(cx, timeout) {
+        let message = match wait.worst {
+            Limit::At(worst) => format!(
+                "the wait of {nominal} takes {worst} when its probes hang, beyond the release timeout of {timeout} \
+                 ({source})"
+            ),
+            Limit::Never => format!(
+                "the wait of {nominal} never ends when a probe hangs, and the release gives up at {timeout} ({source})"
+            ),
+        };
         (Severity::Warning, message)
     } else {
         return Vec::new();
@@ -75,10 +81,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         Confidence::Likely
     });
     let said = WaitInMessage::of(cx);
-    let raise = match wait.worst {
-        Limit::At(worst) => (worst + clocks.startup + slack).to_go(),
-        Limit::Never => needed.to_go(),
-    };
+    let worst = wait
+        .worst
+        .seconds()
+        .map_or(needed, |worst| worst + clocks.startup + slack);
+    let after_deadline = clocks
+        .deadline
+        .map_or(needed, |deadline| needed_release(deadline, clocks.grace) + slack);
+    let raise = go(needed.max(worst).max(after_deadline));
+    let room = timeout.minus_or_zero(slack + clocks.startup);
     vec![Finding {
         at: said.at.clone(),
         brief: format!(
@@ -90,12 +101,17 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             "{}; {nominal} + {} start-up + {slack} slack = {needed}, release timeout {timeout}",
             said.arithmetic, clocks.startup
         )),
-        help: said
-            .tries_that_fit(timeout.minus_or_zero(slack + clocks.startup))
-            .map_or_else(
-                || format!("a release timeout of {raise}, or a shorter wait"),
-                |tries| format!("at most {tries}, or a release timeout of {raise}"),
-            ),
+        help: said.shorter(room, room).map_or_else(
+            || format!("a release timeout of {raise}"),
+            |shorter| format!("{shorter}, or a release timeout of {raise}"),
+        ),
         ..RULE.finding(severity, confidence)
     }]
+}
+
+/// True when the deadline ends the Job so early that the release sees it: then HB102 speaks of the worst case.
+fn ended_before(cx: &Context<'_>, timeout: Seconds) -> bool {
+    cx.clocks
+        .deadline
+        .is_some_and(|deadline| needed_release(deadline, cx.clocks.grace) < timeout)
 }

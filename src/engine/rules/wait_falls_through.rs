@@ -2,7 +2,7 @@
 
 use crate::engine::finding::{At, Finding, Severity};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::read_confidence;
+use crate::engine::rules::common::{for_target, read_confidence};
 
 rule! {
     /// A wait ends without success, and the script goes on as if it had succeeded.
@@ -41,14 +41,11 @@ rule! {
 fn check(cx: &Context<'_>) -> Vec<Finding> {
     let falling = cx
         .clocks
-        .waits()
-        .filter(|(container, wait)| !container.sidecar && wait.falls_through);
+        .waits_for_something()
+        .filter(|(_, wait)| wait.falls_through && wait.is_bounded());
     falling
         .map(|(container, wait)| {
-            let what = wait
-                .target
-                .as_ref()
-                .map_or_else(String::new, |target| format!(" for {target}"));
+            let what = for_target(wait.target.as_ref());
             Finding {
                 at: At::script(container.pointer.clone(), wait.place),
                 brief: format!("the script goes on after {} without success", wait.span.nominal),

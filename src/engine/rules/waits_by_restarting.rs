@@ -10,8 +10,9 @@ rule! {
     ///
     /// ## What it does
     ///
-    /// Reports a Helm or Argo CD hook whose script calls a network service of the same namespace, has no wait
-    /// of its own, and is retried when the call fails.
+    /// Reports a Helm or Argo CD hook that runs beside the start of its release, whose script calls a network
+    /// service of the same namespace, has no wait of its own, and is retried when the call fails. A hook that
+    /// runs when the service has long been up (`pre-upgrade`, `pre-delete`, `test`) is passed over.
     ///
     /// ## Why is this bad?
     ///
@@ -52,7 +53,8 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .target
         .as_ref()
         .map_or_else(|| call.tool.clone(), ToString::to_string);
-    let proven = matches!((clocks.deadline, clocks.retries_lower), (Some(d), Limit::At(end)) if end < d);
+    let spent = matches!((clocks.deadline, clocks.retries_lower), (Some(d), Limit::At(end)) if end < d);
+    let proven = spent && clocks.is_visible();
     let (severity, confidence) = if proven {
         (Severity::Error, Confidence::Certain)
     } else {
@@ -76,7 +78,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 clocks.attempts
             )
         }),
-        help: format!("wait for {target} in the container, or annotate hookbudget.dev/wait-for"),
+        help: format!(
+            "wait for {target} inside the container for at least {cold_start}, or annotate \
+             hookbudget.dev/wait-for: {target}"
+        ),
         ..RULE.finding(severity, confidence)
     }]
 }

@@ -1,0 +1,264 @@
+//! Every rule: documented, shown failing and passing, its text as a user sees it, and its advice followed.
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use hookbudget::engine::rules::ALL;
+use serde_json::Value;
+use support::{files, findings, lint_json, read, run, run_with};
+
+const HEADINGS: [&str; 4] = ["What it does", "Why is this bad?", "How to fix", "When to ignore"];
+
+fn fixtures(code: &str, kind: &str) -> Vec<String> {
+    let prefix = format!("tests/fixtures/rules/{code}/{kind}-");
+    files("tests/fixtures/rules", ".yaml")
+        .into_iter()
+        .filter(|name| name.starts_with(&prefix))
+        .collect()
+}
+
+fn codes(report: &Value) -> BTreeSet<String> {
+    report["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .map(|finding| finding["code"].as_str().expect("a code").to_owned())
+        .collect()
+}
+
+#[test]
+fn every_rule_is_documented_named_once_and_sorted() {
+    let listed: Vec<&str> = ALL.iter().map(|rule| rule.code).collect();
+    let mut sorted = listed.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(listed, sorted, "sorted by code, each code once");
+    let names: BTreeSet<&str> = ALL.iter().map(|rule| rule.name).collect();
+    assert_eq!(names.len(), ALL.len(), "each name once");
+    for rule in ALL {
+        for heading in HEADINGS {
+            let line = format!("## {heading}");
+            let found = rule.docs.lines().filter(|l| l.trim() == line).count();
+            assert_eq!(found, 1, "{} has {found} headings {heading:?}", rule.code);
+        }
+        let summary = rule.summary();
+        assert!(
+            summary.ends_with('.'),
+            "{}: {summary:?} is no sentence",
+            rule.code
+        );
+        assert!(rule.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+    }
+}
+
+#[test]
+fn every_rule_has_a_fixture_that_fails_and_one_that_passes() {
+    for rule in ALL {
+        for kind in ["fails", "passes"] {
+            assert!(!fixtures(rule.code, kind).is_empty(), "{} {kind}", rule.code);
+        }
+    }
+    for file in files("tests/fixtures/rules", ".yaml") {
+        let mut parts = file.split('/').skip(3);
+        let (code, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        assert!(
+            ALL.iter().any(|rule| rule.code == code),
+            "{file} belongs to no rule"
+        );
+        let known = name.starts_with("fails-") || name.starts_with("passes-");
+        assert!(known, "{file} says neither fails- nor passes-");
+    }
+}
+
+#[test]
+fn a_failing_fixture_fails_by_its_rule_and_a_passing_one_does_not() {
+    for rule in ALL {
+        for file in fixtures(rule.code, "fails") {
+            let report = lint_json(&file);
+            assert_eq!(report["errors"], serde_json::json!([]), "{file}");
+            assert!(
+                codes(&report).contains(rule.code),
+                "{file}: {:?}",
+                findings(&report)
+            );
+        }
+        for file in fixtures(rule.code, "passes") {
+            let report = lint_json(&file);
+            assert_eq!(report["errors"], serde_json::json!([]), "{file}");
+            assert!(
+                !codes(&report).contains(rule.code),
+                "{file}: {:?}",
+                findings(&report)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_rule_never_says_more_than_its_own_severity() {
+    for rule in ALL {
+        for file in files("tests/fixtures/rules", ".yaml") {
+            for finding in lint_json(&file)["findings"].as_array().expect("findings") {
+                if finding["code"] == rule.code {
+                    let worst = rule.severity.as_str();
+                    let said = finding["severity"].as_str().expect("a severity");
+                    let rank = |text| ["info", "warning", "error"].iter().position(|s| *s == text);
+                    assert!(rank(said) <= rank(worst), "{file}: {} says {said}", rule.code);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_text_of_every_failing_fixture_is_as_recorded() {
+    for rule in ALL {
+        for file in fixtures(rule.code, "fails") {
+            let ran = run(&["lint", "-v", &file]);
+            let name = file
+                .trim_start_matches("tests/fixtures/rules/")
+                .trim_end_matches(".yaml")
+                .replace('/', "-");
+            insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+                insta::assert_snapshot!(name, ran.out);
+            });
+        }
+    }
+}
+
+/// What the help of a failing fixture says to write, as replacements of its text.
+struct Followed {
+    code: &'static str,
+    file: &'static str,
+    help: &'static str,
+    edits: &'static [(&'static str, &'static str)],
+}
+
+const ADVICE: &[Followed] = &[
+    Followed {
+        code: "HB102",
+        file: "HB102/fails-wait-as-long-as-deadline.yaml",
+        help: "at most 72 tries of 8 s",
+        edits: &[("seq 1 120", "seq 1 72")],
+    },
+    Followed {
+        code: "HB102",
+        file: "HB102/fails-wait-as-long-as-deadline.yaml",
+        help: "activeDeadlineSeconds: 960",
+        edits: &[("activeDeadlineSeconds: 600", "activeDeadlineSeconds: 960")],
+    },
+    Followed {
+        code: "HB102",
+        file: "HB102/fails-headroom-missing.yaml",
+        help: "activeDeadlineSeconds: 720",
+        edits: &[("activeDeadlineSeconds: 600", "activeDeadlineSeconds: 720")],
+    },
+    Followed {
+        code: "HB102",
+        file: "HB102/fails-probe-without-limit.yaml",
+        help: "(--max-time 9)",
+        edits: &[("curl -sSf", "curl --max-time 9 -sSf")],
+    },
+    Followed {
+        code: "HB102",
+        file: "HB102/fails-deadline-and-release.yaml",
+        help: "activeDeadlineSeconds: 960 with a release timeout of 17m35s",
+        edits: &[
+            ("activeDeadlineSeconds: 600", "activeDeadlineSeconds: 960"),
+            ("timeout: 15m", "timeout: 17m35s"),
+        ],
+    },
+    Followed {
+        code: "HB103",
+        file: "HB103/fails-deadline-beyond-timeout.yaml",
+        help: "activeDeadlineSeconds: 864",
+        edits: &[("activeDeadlineSeconds: 1200", "activeDeadlineSeconds: 864")],
+    },
+    Followed {
+        code: "HB103",
+        file: "HB103/fails-deadline-beyond-timeout.yaml",
+        help: "a release timeout of 21m35s",
+        edits: &[("timeout: 15m", "timeout: 21m35s")],
+    },
+    Followed {
+        code: "HB104",
+        file: "HB104/fails-hanging-probes.yaml",
+        help: "at most 105 tries of 8 s",
+        edits: &[("seq 1 168", "seq 1 105")],
+    },
+    Followed {
+        code: "HB104",
+        file: "HB104/fails-wait-beyond-timeout.yaml",
+        help: "a release timeout of 27m40s",
+        edits: &[("timeout: 15m", "timeout: 27m40s")],
+    },
+    Followed {
+        code: "HB106",
+        file: "HB106/fails-waits-without-deadline.yaml",
+        help: "activeDeadlineSeconds: 810",
+        edits: &[("backoffLimit: 0", "backoffLimit: 0\n  activeDeadlineSeconds: 810")],
+    },
+    Followed {
+        code: "HB106",
+        file: "HB104/fails-hanging-probes.yaml",
+        help: "activeDeadlineSeconds: 810 and at most 101 tries of 8 s",
+        edits: &[
+            ("backoffLimit: 0", "backoffLimit: 0\n  activeDeadlineSeconds: 810"),
+            ("seq 1 168", "seq 1 101"),
+        ],
+    },
+    Followed {
+        code: "HB106",
+        file: "HB104/fails-hanging-probes.yaml",
+        help: "activeDeadlineSeconds: 1344 with a release timeout of 23m59s",
+        edits: &[
+            (
+                "backoffLimit: 0",
+                "backoffLimit: 0\n  activeDeadlineSeconds: 1344",
+            ),
+            ("timeout: 15m", "timeout: 23m59s"),
+        ],
+    },
+    Followed {
+        code: "HB301",
+        file: "HB301/fails-on-failure.yaml",
+        help: "restartPolicy: Never with backoffLimit: 2",
+        edits: &[("OnFailure", "Never"), ("backoffLimit: 3", "backoffLimit: 2")],
+    },
+];
+
+#[test]
+fn who_follows_the_help_is_done() {
+    for Followed {
+        code,
+        file,
+        help,
+        edits,
+    } in ADVICE
+    {
+        let file = format!("tests/fixtures/rules/{file}");
+        let report = lint_json(&file);
+        let said = report["findings"]
+            .as_array()
+            .expect("findings")
+            .iter()
+            .find(|finding| finding["code"] == *code)
+            .and_then(|finding| finding["help"].as_str())
+            .unwrap_or_else(|| panic!("{file} does not fail by {code}"));
+        assert!(said.contains(help), "{file}: {said:?} does not say {help:?}");
+        let mut text = read(&file);
+        for (from, to) in *edits {
+            assert!(text.contains(from), "{file} has no {from:?}");
+            text = text.replace(from, to);
+        }
+        let after = run_with(&["lint", "--format", "json", "-"], &text).json();
+        // The fixtures of HB104 have no deadline, so that nothing but the release ends their wait.
+        let left: Vec<String> = findings(&after)
+            .into_iter()
+            .filter(|finding| !finding.starts_with("HB106") || *code == "HB106")
+            .collect();
+        assert_eq!(left, [""; 0], "{file} with {help:?}");
+    }
+}
