@@ -51,7 +51,8 @@ fn dispatch(command: Command, terminal: &mut Terminal) -> anyhow::Result<ExitCod
         Command::Simulate(args) => simulate::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
         #[cfg(feature = "server")]
-        Command::Exporter(args) => exporter::run(&args),
+        Command::Exporter(args) => serve(async { exporter::run(args).await.map(|()| ExitCode::SUCCESS) }),
+        #[cfg(feature = "server")]
         Command::Webhook(args) => serve(async { webhook::run(args).await.map(|()| ExitCode::SUCCESS) }),
         #[cfg(feature = "server")]
         Command::Demo(args) => serve(demo::run(args, terminal)),
