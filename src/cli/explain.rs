@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::render::page;
 use super::terminal::Terminal;
-use crate::engine::rules;
+use crate::engine::{causes, rules};
 
 /// Show the page of a rule or of a root cause.
 #[derive(Debug, Args)]
@@ -29,15 +29,25 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCo
         for rule in rules::ALL {
             terminal.line(format!("{:<6} {:<34} {}", rule.code, rule.name, rule.summary()))?;
         }
+        terminal.line("")?;
+        for cause in causes::registry().iter().map(|cause| cause.meta()) {
+            terminal.line(format!("{:<41} {}", cause.name, cause.cause.meaning()))?;
+        }
         return Ok(ExitCode::SUCCESS);
     };
-    let Some(rule) = rules::find(name) else {
+    let cause = || {
+        let mut all = causes::registry().iter().map(|cause| cause.meta());
+        all.find(|cause| cause.name.eq_ignore_ascii_case(&name.replace('-', "_")))
+    };
+    let (title, text) = if let Some(rule) = rules::find(name) {
+        (format!("{} {}", rule.code, rule.name), rule.docs.to_owned())
+    } else if let Some(cause) = cause() {
+        let page = cause.page();
+        let text = page.split_once('\n').map_or("", |(_, text)| text.trim_start());
+        (cause.name.to_owned(), text.to_owned())
+    } else {
         anyhow::bail!("there is no rule or cause {name:?}: `hookbudget explain` lists them all");
     };
-    terminal.line(page::render(
-        &format!("{} {}", rule.code, rule.name),
-        rule.docs,
-        terminal.style(),
-    ))?;
+    terminal.line(page::render(&title, &text, terminal.style()))?;
     Ok(ExitCode::SUCCESS)
 }
