@@ -4,7 +4,7 @@ use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Seve
 use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{
-    cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum, waits_by_failing,
+    cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum,
 };
 use crate::engine::{Limit, Seconds};
 
@@ -31,8 +31,8 @@ rule! {
     ///
     /// An error, certain, when every script is visible, one calls a service of the cluster, none waits, and the
     /// retries of attempts that fail at once end before the deadline. A warning when the waiting is only
-    /// presumed because an image hides its script, and for a hook that runs when its service has long been up
-    /// (`pre-upgrade`, `pre-delete`, `test`) or an ordinary Job of a release. Information for other Jobs.
+    /// presumed because an image hides its script, and for an ordinary Job of a release. Information for a hook
+    /// that runs when its service has long been up (`pre-upgrade`, `pre-delete`, `test`) and for other Jobs.
     ///
     /// ## How to fix
     ///
@@ -77,12 +77,18 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 .target
                 .as_ref()
                 .map_or_else(|| call.tool.clone(), ToString::to_string);
-            let (severity, confidence) = match cx.origin() {
-                _ if waits_by_failing(cx) && clocks.is_visible() => (Severity::Error, Confidence::Certain),
-                Origin::HelmHook | Origin::ArgoHook | Origin::Flux => (Severity::Warning, Confidence::Likely),
-                Origin::CronJob | Origin::Plain => (Severity::Info, Confidence::Likely),
-            };
-            (severity, confidence, format!("waits for {target} by failing"))
+            let waits = format!("waits for {target} by failing");
+            if races_with_the_start(cx) && clocks.is_visible() {
+                (Severity::Error, Confidence::Certain, waits)
+            } else if races_with_the_start(cx) || cx.origin() == Origin::Flux {
+                (Severity::Warning, Confidence::Likely, waits)
+            } else {
+                (
+                    Severity::Info,
+                    Confidence::Likely,
+                    format!("calls {target} without waiting"),
+                )
+            }
         }
         None if races_with_the_start(cx) && !clocks.is_visible() && clocks.attempts > 3 => {
             let presumed = format!("makes {} attempts, which looks like a wait", clocks.attempts);
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn who_is_called_and_when_decides_how_bad_it_is() {
-        let likely = Some((Severity::Warning, Confidence::Likely));
+        let likely = Some((Severity::Info, Confidence::Likely));
         let seed = HOOK.script;
         for (hook, script, verdict) in [
             ("pre-install, pre-upgrade", seed, CERTAIN),
