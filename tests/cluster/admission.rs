@@ -149,18 +149,13 @@ pub(crate) fn service(name: &str, port: u16) -> String {
     )
 }
 
-/// A Deployment that answers 201 to every request on a port, as a real HTTP server in a few lines of shell.
+/// A Deployment of an API that answers every request on a port.
 pub(crate) fn api(name: &str, port: u16) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  \
          selector: {{matchLabels: {{app: {name}}}}}\n  template:\n    metadata: {{labels: {{app: {name}}}}}\n    \
          spec:\n      terminationGracePeriodSeconds: 1\n      containers:\n      - name: api\n        \
-         image: busybox:1\n        command: [sh, -c]\n        args:\n        - |\n          \
-         mkdir -p /www/cgi && printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\n[]' > /www/ok\n          \
-         printf 'HTTP/1.1 201 Created\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\n{{}}' > /www/created\n          \
-         printf '#!/bin/sh\\nread -r method rest\\nwhile read -r line; do [ \"$line\" = \"$(printf \"\\\\r\")\" ] && break; done\\n\
-         if [ \"$method\" = POST ]; then cat /www/created; else cat /www/ok; fi\\n' > /www/answer\n          \
-         chmod +x /www/answer\n          exec nc -lk -p {port} -e /www/answer\n        \
+         image: hookbudget-test/api:1\n        command: [cluster-api, '{port}']\n        \
          readinessProbe: {{tcpSocket: {{port: {port}}}, periodSeconds: 1}}\n"
     )
 }

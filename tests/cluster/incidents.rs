@@ -68,8 +68,8 @@ fn a_with_a_full_node_names_the_capacity() {
     );
     namespace.must_create(&service("powerdns", 8081));
     let deployment = api("powerdns", 8081).replace(
-        "        image: busybox:1\n",
-        "        image: busybox:1\n        resources: {requests: {cpu: '99'}}\n",
+        "        image: hookbudget-test/api:1\n",
+        "        image: hookbudget-test/api:1\n        resources: {requests: {cpu: '99'}}\n",
     );
     namespace.must_create(&deployment);
     let quick =
@@ -143,7 +143,7 @@ fn b_shows_its_progress_and_succeeds() {
         Some((now, remaining().filter(|seconds| *seconds < left)?))
     });
     println!("incident B waits: attempt {first} with {left} s left, attempt {later} with {less} s left");
-    gitea.must_create(&api("gitea-http", 3000).replace("{{}}", "{}"));
+    gitea.must_create(&api("gitea-http", 3000));
     let (_, seconds) = namespace.condition(job, "Complete", 120);
     println!("incident B succeeded after {seconds} s");
     until(30, "the series to say that the Job succeeded", || {
