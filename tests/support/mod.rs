@@ -1,5 +1,6 @@
 //! Running the real binary as a user would.
-#![allow(dead_code)] // every test file takes what it needs
+#![allow(dead_code, reason = "every test file takes what it needs")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
