@@ -66,6 +66,7 @@ fn without_what_may_change(object: &Value, mapped: &[&str]) -> Value {
         "activeDeadlineSeconds",
         "ttlSecondsAfterFinished",
         "podFailurePolicy",
+        "podReplacementPolicy",
     ] {
         spec.remove(field);
     }
@@ -147,6 +148,9 @@ fn script() -> impl Strategy<Value = Value> {
     let texts = [
         "curl -sS http://powerdns:8081/api/v1/servers",
         "for i in $(seq 1 $ITERATIONS); do curl --max-time 3 http://db:80 && break; sleep 5; done",
+        "for i in $(seq 1 ${ITERATIONS:-168}); do curl --max-time 3 http://db:80 && break; sleep 5; done",
+        "for i in $(seq 1 ${ITERATIONS:-500}); do curl --max-time 3 http://db:80 && exit 0; sleep 5; done; exit 1",
+        "t=0; until nc -z db 80; do [ $t -ge ${WAIT:-600} ] && exit 1; sleep 5; t=$((t+5)); done",
         "until nc -z db 5432; do sleep 2; done; migrate",
         "echo done",
         "curl -sS http://api/ || exit 1",

@@ -80,9 +80,11 @@ proptest! {
 
     #[test]
     fn a_dependency_that_comes_up_earlier_never_makes_a_job_fail(scenario in scenarios(), sooner in 1_i64..600) {
-        prop_assume!(scenario.patience == scenario.retries.run && scenario.retries.run.is_bounded());
-        prop_assume!(scenario.play().result == Outcome::Succeeded);
+        let waits = scenario.patience == scenario.retries.run && scenario.retries.run.is_bounded();
         let Some(ready) = scenario.ready_after else { return Ok(()) };
+        if !waits || scenario.play().result != Outcome::Succeeded {
+            return Ok(());
+        }
         let earlier = Scenario { ready_after: Some(ready.minus_or_zero(Seconds::new(sooner))), ..scenario };
         prop_assert_eq!(earlier.play().result, Outcome::Succeeded);
     }

@@ -210,6 +210,14 @@ impl Admission {
                 Vec::new()
             }
         };
+        let decision = if warnings.is_empty() {
+            Decision::Allow
+        } else {
+            Decision::Warn
+        };
+        if !patch.is_empty() {
+            warnings.extend(message::rewritten(&changes));
+        }
         let mut answer = Answer {
             warnings: message::within_limits(warnings),
             ..Answer::default()
@@ -228,11 +236,6 @@ impl Admission {
                 .push(("rewritten", message::one_line(&texts.join(", "))));
         }
         answer.patch = patch;
-        let decision = if answer.warnings.is_empty() {
-            Decision::Allow
-        } else {
-            Decision::Warn
-        };
         self.count(case, Webhook::Mutate, decision, &fields);
         answer
     }
@@ -263,7 +266,7 @@ impl Admission {
                         object = %message::one_line(&case.job.to_string()),
                         operation = case.scope.operation,
                         findings = %message::audit(&case.assessment.findings),
-                        message = denial.lines().next().unwrap_or_default(),
+                        why = denial.lines().next().unwrap_or_default(),
                         "denied"
                     );
                 }

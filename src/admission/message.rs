@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use crate::engine::assess::Assessment;
 use crate::engine::finding::{Decision, Edit, Finding};
 use crate::engine::job::Job;
 use crate::engine::policy::Mode;
+use crate::engine::rewrite::Change;
 
 /// Characters of one warning (`k8s.io/api/admission/v1`, `AdmissionResponse.Warnings`).
 const WARNING: usize = 120;
@@ -70,6 +73,27 @@ fn short_fix(finding: &Finding) -> Option<String> {
     from_edits
         .or_else(|| Some(finding.help.clone()))
         .filter(|text| !text.is_empty() && text.chars().count() <= LONGEST)
+}
+
+/// What was rewritten of how the Job behaves, for the one who sees it otherwise only in the live object.
+pub(super) fn rewritten(changes: &[Change]) -> Option<String> {
+    // The replacement policy only follows the failure policy.
+    const QUIET: [&str; 2] = ["terminationMessagePolicy", "podReplacementPolicy"];
+    let behaviour = changes.iter().filter(|change| {
+        !change.field.starts_with("env.") && !QUIET.iter().any(|field| change.field.ends_with(field))
+    });
+    let texts: Vec<String> = behaviour
+        .map(|change| {
+            let field = change.field.rsplit('.').next().unwrap_or_default();
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            match (&change.from, &change.to) {
+                (_, Value::Object(_)) => field.to_owned(),
+                (Value::Null, to) => format!("{field} {}", text(to)),
+                (from, to) => format!("{field} {} -> {}", text(from), text(to)),
+            }
+        })
+        .collect();
+    (!texts.is_empty()).then(|| format!("hookbudget rewrote {}", texts.join(", ")))
 }
 
 /// The text of a denial: the finding that denies first, whole in its first line, then the others.

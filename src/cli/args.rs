@@ -46,6 +46,9 @@ pub enum Command {
     Simulate(super::simulate::SimulateArgs),
     /// Show the page of a rule or of a root cause.
     Explain(super::explain::ExplainArgs),
+    /// See all of it on this machine, without a cluster.
+    #[cfg(feature = "server")]
+    Demo(super::demo::DemoArgs),
     /// Judge and rewrite hook Jobs when they are created: the admission webhook.
     #[cfg(feature = "server")]
     Webhook(super::webhook::WebhookArgs),

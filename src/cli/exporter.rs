@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,21 +51,13 @@ pub struct ExporterArgs {
 ///
 /// # Errors
 /// If the policy cannot be read, no cluster is configured, or the address cannot be listened at.
-pub fn run(args: &ExporterArgs) -> anyhow::Result<ExitCode> {
+pub async fn run(args: ExporterArgs) -> anyhow::Result<()> {
+    super::logging::start();
     install_provider();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(serve(args))
-}
-
-async fn serve(args: &ExporterArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals().context("cannot handle signals")?;
     let clock = Clock::Real;
     let settings = Settings {
-        policy: Arc::new(read_policy(args)?),
+        policy: Arc::new(read_policy(&args)?),
         retention: args.retention,
         started: clock.now(),
     };
@@ -79,8 +70,8 @@ async fn serve(args: &ExporterArgs) -> anyhow::Result<ExitCode> {
     let index = Handle::new(settings, clock);
     let (changes, incoming) = mpsc::channel(QUEUE);
     let (actions, wanted) = mpsc::unbounded_channel();
-    let (sink, recording) = record(args, changes, index.clock())?;
-    let watches = tokio::spawn(live::run(client, args.namespaces.clone(), sink, wanted));
+    let (sink, recording) = record(&args, changes, index.clock())?;
+    let watches = tokio::spawn(live::run(client, args.namespaces, sink, wanted));
     let writer = tokio::spawn(drive(index.clone(), incoming, actions, TICK, shutdown.clone()));
     let router = metrics::router(index.clone()).merge(status::router(index));
     tracing::info!(listen = %args.listen, "exporter runs");
@@ -92,7 +83,7 @@ async fn serve(args: &ExporterArgs) -> anyhow::Result<ExitCode> {
         drop(watches.await);
         recording.await.context("the recorder ended in a panic")??;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn read_policy(args: &ExporterArgs) -> anyhow::Result<Policy> {

@@ -1,6 +1,8 @@
 //! The command line: arguments, one file per command, rendering.
 
 pub mod args;
+#[cfg(feature = "server")]
+pub mod demo;
 pub mod explain;
 #[cfg(feature = "server")]
 pub mod exporter;
@@ -49,18 +51,20 @@ fn dispatch(command: Command, terminal: &mut Terminal) -> anyhow::Result<ExitCod
         Command::Simulate(args) => simulate::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
         #[cfg(feature = "server")]
-        Command::Exporter(args) => exporter::run(&args),
-        Command::Webhook(args) => serve(webhook::run(args)),
+        Command::Exporter(args) => serve(async { exporter::run(args).await.map(|()| ExitCode::SUCCESS) }),
+        #[cfg(feature = "server")]
+        Command::Webhook(args) => serve(async { webhook::run(args).await.map(|()| ExitCode::SUCCESS) }),
+        #[cfg(feature = "server")]
+        Command::Demo(args) => serve(demo::run(args, terminal)),
     }
 }
 
 /// Runs a server to its end. One thread serves: its tails are better than those of two on a small node, and a
 /// review takes microseconds.
 #[cfg(feature = "server")]
-fn serve(server: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+fn serve(server: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?;
-    runtime.block_on(server)?;
-    Ok(ExitCode::SUCCESS)
+        .build()?
+        .block_on(server)
 }

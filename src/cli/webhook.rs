@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::header;
@@ -18,9 +18,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::watch;
 
-use super::logging;
+use super::{logging, objects};
 use crate::admission::{self, Admission, Metrics, Ready, Surroundings};
-use crate::engine::policy::Policy;
 use crate::http::{
     Acceptor, HandshakeFailure, HandshakeObserver, Limits, Shutdown, bind, serve_plain, serve_tls,
 };
@@ -60,10 +59,10 @@ pub struct WebhookArgs {
     /// The policy, YAML or JSON; without it the defaults hold.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    /// The namespace that the webhook runs in, which it never judges.
+    /// The namespace that the webhook runs in, which it never judges; without it, `POD_NAMESPACE`.
     #[arg(long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
-    /// Watch nothing: no namespace labels and no HelmReleases are known.
+    /// Watch nothing: neither the labels of namespaces nor the timeouts of releases are known.
     #[arg(long)]
     pub no_cluster: bool,
 }
@@ -76,7 +75,7 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     logging::start();
     install_provider();
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-    let policy = load_policy(&args)?;
+    let policy = objects::policy(args.policy.as_deref()).context("--policy")?;
 
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut registry));
@@ -93,7 +92,10 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     let admission = Arc::new(Admission {
         policy: Arc::new(ArcSwap::from_pointee(policy)),
         surroundings,
-        own_namespace: args.namespace.clone(),
+        own_namespace: args
+            .namespace
+            .clone()
+            .or_else(|| std::env::var("POD_NAMESPACE").ok()),
         observer: metrics,
     });
     let certificate = serving_certificate(&args, &expiry, &shutdown)?;
@@ -121,27 +123,6 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     let (reviews, _) = tokio::join!(reviews, scrapes);
     tracing::info!(cut = reviews.cut, "webhook ended");
     Ok(())
-}
-
-fn load_policy(args: &WebhookArgs) -> anyhow::Result<Policy> {
-    let Some(path) = &args.policy else {
-        return Ok(Policy::default());
-    };
-    let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("--policy {name}"))?;
-    let policy: Policy =
-        serde_saphyr::from_str(&text).with_context(|| format!("--policy {name} is no policy"))?;
-    let expected = Policy::default();
-    if policy.kind != expected.kind || policy.api_version != expected.api_version {
-        bail!(
-            "--policy {name} is {} {}: write apiVersion: {} and kind: {}",
-            policy.api_version,
-            policy.kind,
-            expected.api_version,
-            expected.kind
-        );
-    }
-    Ok(policy)
 }
 
 /// Starts the watches. What is returned become true as each has seen its first list.
@@ -240,11 +221,10 @@ impl HandshakeObserver for LogHandshakes {
     fn completed(&self, _: Duration) {}
 
     fn failed(&self, why: HandshakeFailure) {
-        match why {
-            HandshakeFailure::Untrusted => {
-                tracing::warn!("a client does not trust the certificate: check its caBundle");
-            }
-            _ => tracing::debug!(why = why.as_str(), "a TLS handshake failed"),
+        if why == HandshakeFailure::Untrusted {
+            tracing::warn!("a client does not trust the certificate: check its caBundle");
+        } else {
+            tracing::debug!(why = why.as_str(), "a TLS handshake failed");
         }
     }
 }

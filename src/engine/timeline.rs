@@ -286,6 +286,9 @@ impl Play {
 
     /// An attempt that never ends by itself.
     fn hang(&mut self, start: Seconds) {
+        if Limit::At(start) >= self.scenario.deadline() {
+            return self.stop_at_deadline();
+        }
         self.begin();
         match self.scenario.success(start) {
             Some(done) if Limit::At(done) < self.scenario.deadline() => {

@@ -48,7 +48,9 @@ pub(super) struct JobState {
     pub(super) uid: Box<str>,
     /// Changes when the spec or an annotation does.
     pub(super) version: u64,
+    /// Without namespace, name and uid, so that the Jobs of one owner can share it.
     pub(super) spec: Arc<JobSpec>,
+    pub(super) info_labels: Arc<str>,
     pub(super) created: Option<Timestamp>,
     pub(super) status: JobStatus,
     /// The object as text, kept only while a change of its release may alter its clocks.
@@ -70,6 +72,19 @@ pub(super) struct Trail {
 }
 
 impl JobState {
+    /// Drops what nobody asks of a Job that has succeeded: most Jobs of a cluster have.
+    pub(super) fn trim(&mut self) {
+        if !self.status.has_succeeded() {
+            return;
+        }
+        let conditions = &mut self.status.conditions;
+        conditions.retain(|condition| condition.kind == "Complete");
+        for condition in conditions.iter_mut() {
+            (condition.reason, condition.message) = Default::default();
+        }
+        conditions.shrink_to_fit();
+    }
+
     /// How the Job stands, without regard to its Pods.
     pub(super) fn phase(&self) -> JobPhase {
         if self.status.failure().is_some() {
@@ -122,19 +137,18 @@ impl Entry {
     /// Takes over a Pod's present state.
     pub(super) fn apply_pod(&mut self, pod: PodRecord) {
         let pods = &mut self.trail().pods;
-        match pods
+        let known = pods
             .iter_mut()
-            .find(|known| known.uid == pod.uid && known.name == pod.name)
-        {
-            Some(known) => pods::merge(known, pod),
-            None => {
-                if pods.len() >= PODS {
-                    // The first attempts say what every attempt says; the last ones what ended the Job.
-                    pods.remove(1);
-                }
-                pods.push(pod);
-            }
+            .find(|known| known.uid == pod.uid && known.name == pod.name);
+        if let Some(known) = known {
+            pods::merge(known, pod);
+            return;
         }
+        if pods.len() >= PODS {
+            // The first attempts say what every attempt says; the last ones what ended the Job.
+            pods.remove(1);
+        }
+        pods.push(pod);
     }
 
     /// Keeps an event; one that is known is renewed.

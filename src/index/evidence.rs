@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::entry::{Entry, JobState};
+use super::kind::JobKey;
 use crate::engine::diagnosis::DiagnosisKnobs;
 use crate::engine::evidence::{Condition, EventRecord, Evidence, JobRecord, Lost};
 use crate::engine::policy::Policy;
@@ -19,12 +20,13 @@ const RELEASE_FAILED: [&str; 4] = [
 /// Everything that is known of a Job. `owner_events` are those about its `CronJob`, `release` the conditions of
 /// its `HelmRelease`.
 pub(super) fn evidence(
+    key: &JobKey,
     entry: &Entry,
     job: &JobState,
     owner_events: &[EventRecord],
     release: &[Condition],
 ) -> Evidence {
-    let record = job_record(entry, job, release);
+    let record = job_record(key, entry, job, release);
     let mut evidence = Evidence {
         waits: job.spec.waits.clone(),
         job: record,
@@ -42,9 +44,11 @@ pub(super) fn evidence(
     evidence
 }
 
-fn job_record(entry: &Entry, job: &JobState, release: &[Condition]) -> JobRecord {
+fn job_record(key: &JobKey, entry: &Entry, job: &JobState, release: &[Condition]) -> JobRecord {
     let status = &job.status;
     let mut record = JobRecord {
+        namespace: key.namespace.to_string(),
+        name: key.name.to_string(),
         uid: job.uid.to_string(),
         created: job.created,
         started: status.started,

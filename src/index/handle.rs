@@ -59,6 +59,7 @@ impl Handle {
     }
 
     /// Takes in changes, draws the conclusions, and says what is wanted next.
+    #[must_use]
     pub fn take_in(&self, changes: impl IntoIterator<Item = Change>) -> Vec<Action> {
         let now = self.clock.now();
         self.with(|index| {
@@ -71,6 +72,7 @@ impl Handle {
     }
 
     /// See [`Index::tick`].
+    #[must_use]
     pub fn tick(&self) -> Vec<Action> {
         let now = self.clock.now();
         self.with(|index| {

@@ -51,7 +51,7 @@ impl Logs {
         let Some(tail) = self.tails.get_mut(key) else {
             return false;
         };
-        let worth = !tail.asked_previous && !(tail.complete && !tail.lines.is_empty());
+        let worth = !tail.asked_previous && (!tail.complete || tail.lines.is_empty());
         tail.asked_previous = true;
         worth
     }

@@ -21,7 +21,7 @@ use crate::k8s::helm_release::{GROUP, HelmReleaseObject};
 /// Versions that are understood, the best first.
 const VERSIONS: [&str; 2] = ["v2", "v2beta2"];
 /// How often a cluster without the kind is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 /// Watches the `HelmRelease`s until shutdown and stores each new state whole. A cluster without the kind counts
 /// as synced, and is asked again every minute.

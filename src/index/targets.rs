@@ -2,7 +2,7 @@
 
 use crate::engine::shell::Target;
 
-/// Phrases before a host: curl 7 and 28, curl 6, Go's resolver, glibc's callers, PostgreSQL.
+/// Phrases before a host: curl 7 and 28, curl 6, Go's resolver, glibc's callers, `PostgreSQL`.
 const BEFORE_HOST: [&str; 6] = [
     "Failed to connect to ",
     "Could not resolve host: ",

@@ -51,7 +51,7 @@ pub struct JobView {
     /// `namespace="..",job_name=".."`, escaped.
     pub labels: Box<str>,
     /// The further labels of `hookbudget_job_info`.
-    pub info_labels: Box<str>,
+    pub info_labels: Arc<str>,
     /// The further labels of `hookbudget_job_root_cause`, for a Job that has failed.
     pub cause_labels: Option<Box<str>>,
     /// The further labels of `hookbudget_job_root_cause_info`.
@@ -158,29 +158,30 @@ impl JobView {
         phase: JobPhase,
         policy: &Policy,
         diagnosis: Option<Arc<Diagnosis>>,
+        now: Timestamp,
     ) -> Self {
         let spec = Arc::clone(&job.spec);
         let ended = job.ended().or(entry.gone);
         let running = matches!(phase, JobPhase::Waiting);
-        let target = diagnosis
+        let stated = spec
+            .waits
+            .iter()
+            .find_map(|wait| Some(wait.target.as_ref()?.text.as_str()));
+        let printed = diagnosis
             .as_ref()
-            .and_then(|d| d.progress.as_ref()?.target.as_deref())
-            .or_else(|| {
-                spec.waits
-                    .iter()
-                    .find_map(|wait| wait.target.as_ref().map(|target| target.text.as_str()))
-            });
+            .and_then(|d| d.progress.as_ref()?.target.as_deref());
+        let target = stated.or(printed);
         let mut view = Self {
             key: key.clone(),
             labels: label_pairs(&[("namespace", &key.namespace), ("job_name", &key.name)]),
-            info_labels: info_labels(&spec),
+            info_labels: Arc::clone(&job.info_labels),
             cause_labels: None,
             culprit_labels: None,
             target_labels: target.map(|target| label_pairs(&[("target", target)])),
             phase,
             started: job.status.started,
             ended,
-            gives_up: running.then(|| gives_up(job)).flatten(),
+            gives_up: running.then(|| gives_up(entry, job, now)).flatten(),
             restarts: entry.restarts(),
             attempts: entry.attempts(),
             diagnosis,
@@ -197,17 +198,16 @@ impl JobView {
     }
 }
 
-fn info_labels(spec: &JobSpec) -> Box<str> {
+pub(super) fn info_labels(spec: &JobSpec) -> Box<str> {
     let record = &spec.record;
     let (kind, name) = record
         .owner
         .as_ref()
         .map_or(("", ""), |owner| (owner.kind.as_str(), owner.name.as_str()));
-    let release = record
-        .release
-        .as_ref()
-        .and_then(|release| release.object.as_ref())
-        .map_or("", |object| object.name.as_str());
+    let release = match &record.owner {
+        Some(owner) if matches!(owner.kind.as_str(), "HelmRelease" | "Release") => owner.name.as_str(),
+        _ => "",
+    };
     label_pairs(&[
         ("owner_kind", kind),
         ("owner_name", name),
@@ -256,20 +256,32 @@ fn failure_labels(view: &JobView, cause: RootCause) -> (Box<str>, Box<str>) {
 
 /// F6 in absolute times: the first clock that runs out. The release counts from the Job's creation, the others
 /// from its start.
-fn gives_up(job: &JobState) -> Option<(Clock, Timestamp)> {
+///
+/// Deadline and release are stated; the wait and the retries are computed, with an earliest and a latest end. A
+/// Job that has outlived the earliest is measured against the latest, and one that has outlived that too has
+/// proven the reading of its script wrong. Retries count only where it is known how long a run takes, or where
+/// runs have failed: a first run that goes on says nothing about them.
+fn gives_up(entry: &Entry, job: &JobState, now: Timestamp) -> Option<(Clock, Timestamp)> {
     let spec = &job.spec;
-    let record = &spec.record;
+    let clocks = &spec.record.clocks;
     let started = job.status.started;
     let from_start = |span: Option<Seconds>| Some(after(started?, span?));
-    let own_wait = match (spec.ends_by, spec.ends_at) {
-        (Some(Clock::Wait), at) => from_start(at),
-        _ => None,
+    let not_over = |earliest, latest| {
+        let ends = [from_start(earliest), from_start(latest)];
+        ends.into_iter().flatten().find(|at| *at > now)
     };
-    let release = record.release.as_ref().and_then(|release| release.timeout);
+    let own_wait = (spec.ends_by == Some(Clock::Wait))
+        .then(|| not_over(spec.ends_at, clocks.wait_worst))
+        .flatten();
+    let fails = entry.restarts() > 0 || job.status.failed > 0;
+    let retries = (fails || clocks.wait_nominal.is_some())
+        .then(|| not_over(clocks.retries_lower, clocks.retries_upper))
+        .flatten();
+    let release = spec.record.release.as_ref().and_then(|release| release.timeout);
     [
         (Clock::Wait, own_wait),
-        (Clock::Retries, from_start(record.clocks.retries_lower)),
-        (Clock::Deadline, from_start(record.deadline)),
+        (Clock::Retries, retries),
+        (Clock::Deadline, from_start(spec.record.deadline)),
         (
             Clock::Release,
             job.created.zip(release).map(|(at, span)| after(at, span)),

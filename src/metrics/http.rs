@@ -16,7 +16,6 @@ use super::text::{Exposition, Format};
 use crate::index::Handle;
 
 /// The route `/metrics` over an index.
-#[must_use]
 pub fn router(index: Handle) -> Router {
     Router::new().route("/metrics", get(metrics)).with_state(index)
 }

@@ -16,7 +16,6 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The routes over an index.
-#[must_use]
 pub fn router(index: Handle) -> Router {
     Router::new()
         .route("/", get(status))

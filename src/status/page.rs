@@ -40,16 +40,16 @@ pub fn page(snapshot: &Snapshot) -> String {
         );
     }
     section(&mut out, "failed", "Failed", &failed, |out, job| {
-        failed_job(out, job, snapshot.now)
+        failed_job(out, job, snapshot.now);
     });
     section(&mut out, "waiting", "Waiting", &waiting, |out, job| {
-        waiting_job(out, job, snapshot.now)
+        waiting_job(out, job, snapshot.now);
     });
     section(&mut out, "suspended", "Suspended", &suspended, |out, job| {
-        plain_job(out, job, snapshot.now)
+        plain_job(out, job, snapshot.now);
     });
     section(&mut out, "succeeded", "Succeeded", &succeeded, |out, job| {
-        plain_job(out, job, snapshot.now)
+        plain_job(out, job, snapshot.now);
     });
     if failed.is_empty() && waiting.is_empty() {
         out.push_str("<p class=\"note\">No Job is waiting and none has failed.</p>");
@@ -234,8 +234,17 @@ fn chain(out: &mut String, diagnosis: &Diagnosis) {
     }
     out.push_str("<h4>From the symptom to the root</h4>");
     diagram::draw(out, &diagnosis.chain);
-    let drawn = if diagnosis.chain.len() > 1 { " drawn" } else { "" };
-    let _ = write!(out, "<ol class=\"links{drawn}\">");
+    // One link needs no picture; of several the picture shows all but the proofs.
+    let drawn = diagnosis.chain.len() > 1;
+    if drawn {
+        let id = format!("proof-{}-{}", diagnosis.job.namespace, diagnosis.job.name);
+        let _ = write!(
+            out,
+            "<details id=\"{}\"><summary>As text, with the proof of each link</summary>",
+            Escaped(&id)
+        );
+    }
+    out.push_str("<ol class=\"links\">");
     for link in &diagnosis.chain {
         let _ = write!(
             out,
@@ -246,6 +255,9 @@ fn chain(out: &mut String, diagnosis: &Diagnosis) {
         );
     }
     out.push_str("</ol>");
+    if drawn {
+        out.push_str("</details>");
+    }
 }
 
 fn repair(out: &mut String, diagnosis: &Diagnosis) {

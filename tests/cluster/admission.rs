@@ -61,7 +61,7 @@ fn warn_lets_it_in_with_a_warning_that_kubectl_prints() {
 #[test]
 fn audit_and_off_say_nothing() {
     for mode in ["audit", "off"] {
-        let namespace = Namespace::new(&format!("a-{mode}"), mode);
+        let namespace = Namespace::new(&format!("a-quiet-{mode}"), mode);
         let job = with_release(&namespace);
         let printed = namespace.create_args(&["--dry-run=server"], &job);
         assert!(

@@ -51,6 +51,19 @@ fn c_failed_download() {
     );
 }
 
+/// The hook calls a Service that has no ready address, and no clock of its own explains the failure.
+#[test]
+fn a_service_without_endpoints() {
+    let namespace = Namespace::new("endpoints", "off");
+    namespace.must_create(&crate::admission::service("powerdns", 8081));
+    let container = "image: curlimages/curl:8.11.1\ncommand: [sh, -c]\nargs:\n- |\n  set -eu\n  \
+                     curl -sS --max-time 3 http://powerdns:8081/api/v1/servers";
+    namespace.must_create(&hook("endpoints", "OnFailure\nbackoffLimit: 2", container));
+    namespace.condition("endpoints", "FailureTarget", 120);
+    let cause = root_cause(&namespace, "endpoints", 60);
+    assert_eq!(cause.label("root_cause"), "dependency_no_endpoints", "{cause:?}");
+}
+
 /// Nothing says why: the container is silent and its exit code means nothing in particular.
 #[test]
 fn an_error_of_the_program_itself() {

@@ -46,7 +46,8 @@ fn a_unguarded_dies_of_its_limit_inside_the_simulated_range() {
     assert_eq!(story["reason"], "BackoffLimitExceeded");
     let cause = root_cause(&namespace, "powerdns-zone-bootstrap", 60);
     assert_eq!(cause.label("trigger"), "BackoffLimitExceeded");
-    assert_eq!(cause.label("root_cause"), "dependency_no_endpoints", "{cause:?}");
+    assert_eq!(cause.label("root_cause"), "budget_misconfigured", "{cause:?}");
+    assert_eq!(cause.label("owner_name"), "bp-powerdns");
 }
 
 /// The same on a small scale, with the node full: the chain goes down to the node's capacity.
@@ -132,7 +133,11 @@ fn b_shows_its_progress_and_succeeds() {
         (budget("wait_nominal"), budget("wait_worst")),
         (Some(180.0), Some(450.0))
     );
-    assert_eq!((budget("release"), budget("deadline")), (Some(900.0), None));
+    // The webhook has written the deadline that follows from the release's timeout: 900 s - 60 s - 30 s (HB106).
+    assert_eq!(
+        (budget("release"), budget("deadline")),
+        (Some(900.0), Some(810.0))
+    );
     let (later, less) = until(60, "the attempts to move", || {
         let now = attempts().filter(|n| *n >= first + 5.0)?;
         Some((now, remaining().filter(|seconds| *seconds < left)?))

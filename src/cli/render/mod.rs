@@ -1,6 +1,7 @@
 //! What commands print.
 
 pub mod bars;
+pub mod diagnosis;
 pub mod finding;
 pub mod json;
 pub mod lint_text;

@@ -91,7 +91,9 @@ pub fn plan(job: &Job<'_>, assessment: &Assessment, policy: &Policy, level: Rewr
     let mapped = environment::mapped_names(job, &mut plan);
     let waits = retries::InnerWait {
         helper: !targets.is_empty(),
-        mapped: !mapped.is_empty(),
+        mapped: mapped
+            .iter()
+            .any(|(_, quantity)| matches!(quantity, Quantity::WaitTimeout | Quantity::WaitAttempts)),
     };
     // The deadline is settled first: the retries and the waits have to fit into it.
     settle_deadline(&mut plan, assessment, policy, level, waits);
@@ -200,8 +202,8 @@ fn sets_deadline(edit: &Edit) -> bool {
     edit.pointer().ends_with("/activeDeadlineSeconds")
 }
 
-/// The deadline that a rule proposes; and for a Job without one that waits by the numbers it is given, the one
-/// that leaves its release the slack to see the failure and the Pod its grace period.
+/// The deadline that a rule proposes; and for a Job without one that gets a wait or the numbers of its own wait
+/// here, the one that leaves its release the slack to see the failure and the Pod its grace period.
 fn settle_deadline(
     plan: &mut Plan<'_>,
     assessment: &Assessment,
@@ -214,13 +216,16 @@ fn settle_deadline(
     let derived = stated.map(|timeout| timeout - policy.slack - clocks.grace);
     let missing = plan.job.active_deadline.is_none();
     if let Some(deadline) = derived.filter(|deadline| missing && deadline.whole() > 0) {
-        let useless = level != RewriteLevel::All && retries::end_first(plan.job, clocks, deadline);
-        if useless {
-            // Such a deadline can never fire: it would mend one finding and make a worse one.
+        if waits.helper || waits.mapped {
+            let room = Budget::of(plan.job, clocks, policy, Some(deadline)).wait();
+            if room.is_some() && level != RewriteLevel::None {
+                plan.set("activeDeadlineSeconds", deadline.whole().into(), "HB106");
+            }
             return;
         }
-        if level == RewriteLevel::All && waits.mapped {
-            plan.set("activeDeadlineSeconds", deadline.whole().into(), "HB106");
+        if level != RewriteLevel::All && retries::end_first(plan.job, clocks, deadline) {
+            // Such a deadline can never fire: it would mend one finding and make a worse one.
+            return;
         }
     }
     apply_fixes(plan, assessment, level, sets_deadline);

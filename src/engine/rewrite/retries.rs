@@ -11,9 +11,9 @@ use crate::engine::job::{Job, RestartPolicy};
 use crate::engine::policy::{Policy, RuleLevel};
 use crate::engine::{Limit, Seconds};
 
-/// Statuses with which `hookbudget-wait` says that another try is of no use: out of time (as `timeout` of GNU
-/// coreutils) and a fatal answer such as 401 (`EX_NOPERM` of `sysexits.h`).
-const WAIT_GAVE_UP: [i32; 2] = [77, 124];
+/// Statuses with which `hookbudget-wait` says that another try is of no use: wrong use (`EX_USAGE` of
+/// `sysexits.h`), a fatal answer such as 401 (`EX_NOPERM`), out of time (as `timeout` of GNU coreutils).
+const WAIT_GAVE_UP: [i32; 3] = [64, 77, 124];
 
 /// A limit that no Job needs: a deadline of two weeks has 2,000 retries of 600 s.
 const MAX_LIMIT: u32 = 2_100;
@@ -23,7 +23,7 @@ const MAX_LIMIT: u32 = 2_100;
 pub(super) struct InnerWait {
     /// The init container of `hookbudget.dev/wait-for`.
     pub(super) helper: bool,
-    /// The script waits by the numbers of `hookbudget.dev/env`.
+    /// The script waits for as long, or as often, as `hookbudget.dev/env` tells it.
     pub(super) mapped: bool,
 }
 

@@ -238,3 +238,41 @@ fn a_deadline_that_could_never_fire_is_not_added_on_the_quiet() {
         ]
     );
 }
+
+#[test]
+fn a_job_that_waits_well_keeps_its_retries() {
+    let mut job = hook(&[("hookbudget.dev/wait", "10m")], Vec::new());
+    job.active_deadline = Some(Seconds::new(840));
+    job.pod.restart_policy = RestartPolicy::Never;
+    let rewrite = planned(&job, RewriteLevel::All);
+    let spec: Vec<_> = rewrite
+        .changes
+        .iter()
+        .filter(|c| c.field.starts_with("spec."))
+        .collect();
+    assert!(spec.is_empty(), "{spec:?}");
+}
+
+#[test]
+fn the_limit_under_never_is_the_smallest_that_outlasts_the_deadline() {
+    // 10, 20, 40, ... up to 600: sums 0, 10, 30, 70, 150, 310, 630, 1230.
+    for (deadline, limit) in [
+        (9, 1),
+        (10, 2),
+        (150, 5),
+        (309, 5),
+        (310, 6),
+        (629, 6),
+        (630, 7),
+        (840, 7),
+    ] {
+        let mut job = hook(&[], Vec::new());
+        job.active_deadline = Some(Seconds::new(deadline));
+        job.pod.restart_policy = RestartPolicy::Never;
+        job.backoff_limit.value = 4;
+        let rewrite = planned(&job, RewriteLevel::All);
+        let set = rewrite.changes.iter().find(|c| c.field == "spec.backoffLimit");
+        let expected = (deadline >= 150).then(|| limit.into());
+        assert_eq!(set.map(|c| c.to.clone()), expected, "{deadline}");
+    }
+}

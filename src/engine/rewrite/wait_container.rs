@@ -10,8 +10,12 @@ use crate::engine::policy::Policy;
 /// The name of the init container.
 pub const WAIT_CONTAINER: &str = "hookbudget-wait";
 
-/// What a target begins with.
-const SCHEMES: [&str; 4] = ["http://", "https://", "tcp://", "dns://"];
+/// What a target begins with: what `hookbudget-wait` speaks.
+const SCHEMES: [&str; 3] = ["http://", "tcp://", "dns://"];
+
+/// A user that owns nothing, stated so that `runAsNonRoot` holds for images that name no user (65532, as
+/// the `nonroot` of distroless images).
+const NOBODY: i64 = 65_532;
 
 /// The targets of `hookbudget.dev/wait-for`. One that cannot be waited for is named, and nothing is added: a
 /// Job that waits for half of what it needs is worse than one that is seen not to wait.
@@ -27,7 +31,7 @@ pub(super) fn targets<'j>(job: &'j Job<'_>, plan: &mut Plan<'_>) -> Vec<&'j str>
     };
     if let Some(wrong) = targets.iter().find(is_wrong) {
         plan.warn(format!(
-            "hookbudget.dev/wait-for {wrong:?} is no target: write http://, https://, tcp://HOST:PORT or dns://NAME"
+            "hookbudget.dev/wait-for {wrong:?} is no target: write http://HOST/PATH, tcp://HOST:PORT or dns://NAME"
         ));
         return Vec::new();
     }
@@ -57,6 +61,8 @@ pub(super) fn add(plan: &mut Plan<'_>, budget: &Budget, policy: &Policy, targets
     let container = json!({
         "name": WAIT_CONTAINER,
         "image": policy.wait_image,
+        // Named here and not left to the image, so that whoever reads the object sees what runs.
+        "command": [WAIT_CONTAINER],
         "args": targets,
         "env": env,
         "resources": {
@@ -68,6 +74,7 @@ pub(super) fn add(plan: &mut Plan<'_>, budget: &Budget, policy: &Policy, targets
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": true,
             "runAsNonRoot": true,
+            "runAsUser": NOBODY,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",

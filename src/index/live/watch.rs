@@ -16,7 +16,7 @@ use crate::index::kind::Kind;
 use crate::k8s::helm_release;
 
 /// How often a cluster without Flux is asked whether it has it now.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 /// Watches a kind and sends what comes, until nobody listens.
 pub(super) async fn watch(client: Client, kind: Kind, namespaces: Vec<String>, sink: Sender<Change>) {
@@ -140,7 +140,7 @@ async fn helm_releases(client: &Client) -> Option<ApiResource> {
         .into_iter()
         .find(|group| group.name == helm_release::GROUP)?;
     let served = |version: &&str| group.versions.iter().any(|served| served.version == **version);
-    let version = ["v2", "v2beta2"].into_iter().find(|version| served(&version))?;
+    let version = ["v2", "v2beta2"].into_iter().find(|version| served(version))?;
     let mut resource = resource(Kind::HelmRelease);
     resource.api_version = format!("{}/{version}", helm_release::GROUP);
     version.clone_into(&mut resource.version);

@@ -13,6 +13,7 @@ use crate::engine::release::Surroundings;
 use crate::index::entry::{Entry, JobState, job_of_pod_name};
 use crate::index::kind::{JobKey, Kind};
 use crate::index::pods;
+use crate::index::view::info_labels;
 use crate::k8s::JobObject;
 use crate::k8s::event::EventObject;
 use crate::k8s::helm_release::HelmReleaseObject;
@@ -138,10 +139,14 @@ impl Index {
             self.replace(&key, meta.creation_timestamp, now);
         }
         let known = self.jobs.get(&key).and_then(|entry| entry.job.as_ref());
-        let spec = match known {
-            Some(job) if job.version == version => Arc::clone(&job.spec),
-            _ => Arc::new(self.assess(text)?),
+        let (spec, info_labels) = match known {
+            Some(job) if job.version == version => (Arc::clone(&job.spec), Arc::clone(&job.info_labels)),
+            _ => {
+                let spec = self.assess(text)?;
+                self.shared(spec, &key)
+            }
         };
+        let known = self.jobs.get(&key).and_then(|entry| entry.job.as_ref());
         let ended_seen = known.and_then(|job| job.ended_seen);
         let mut job = JobState {
             uid: meta.uid.into_boxed_str(),
@@ -151,7 +156,9 @@ impl Index {
             ended_seen,
             status,
             spec,
+            info_labels,
         };
+        job.trim();
         let unfinished = matches!(job.phase(), JobPhase::Waiting | JobPhase::Suspended);
         if !unfinished {
             job.ended_seen.get_or_insert(now);
@@ -167,6 +174,35 @@ impl Index {
         self.ask_for_logs(&key);
         self.dirty.insert(key);
         Ok(())
+    }
+
+    /// The spec of another Job of the same owner where it is the same: a `CronJob`'s runs differ in their names,
+    /// which are not part of what is kept.
+    fn shared(&mut self, mut spec: JobSpec, key: &JobKey) -> (Arc<JobSpec>, Arc<str>) {
+        let record = &mut spec.record;
+        (record.namespace, record.name, record.uid) = Default::default();
+        let owner = record.owner.as_ref().map_or_else(
+            || (key.namespace.clone(), key.name.clone(), String::new()),
+            |owner| {
+                (
+                    key.namespace.clone(),
+                    owner.name.as_str().into(),
+                    owner.kind.clone(),
+                )
+            },
+        );
+        match self.specs.get(&owner) {
+            Some((known, labels)) if **known == spec => (Arc::clone(known), Arc::clone(labels)),
+            _ => {
+                let labels: Arc<str> = info_labels(&spec).into();
+                let spec = Arc::new(spec);
+                let kept = spec.record.owner.is_some();
+                if kept {
+                    self.specs.insert(owner, (Arc::clone(&spec), Arc::clone(&labels)));
+                }
+                (spec, labels)
+            }
+        }
     }
 
     pub(super) fn assess(&self, text: &str) -> Result<JobSpec, Skip> {
@@ -264,9 +300,13 @@ impl Index {
             .filter_map(|(key, entry)| Some((key.clone(), entry.job.as_ref()?.text.clone()?)))
             .collect();
         for (key, text) in texts {
-            let Ok(spec) = self.assess(&text) else { continue };
+            let Ok(spec) = self.assess(&text) else {
+                continue;
+            };
+            let (spec, info_labels) = self.shared(spec, &key);
             if let Some(job) = self.jobs.get_mut(&key).and_then(|entry| entry.job.as_mut()) {
-                job.spec = Arc::new(spec);
+                job.spec = spec;
+                job.info_labels = info_labels;
             }
             self.dirty.insert(key);
         }
@@ -346,6 +386,9 @@ impl Index {
             self.releases
                 .retain(|release| *release.namespace != *key.namespace || *release.name != *key.name);
         }
+        self.specs.retain(|(namespace, name, of), _| {
+            of != kind || *namespace != key.namespace || *name != key.name
+        });
         self.owners.retain(|owner, _| {
             owner.kind != kind || *owner.namespace != *key.namespace || *owner.name != *key.name
         });

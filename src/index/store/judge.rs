@@ -69,11 +69,14 @@ impl Index {
                 self.dirty.insert(key.clone());
             }
         }
-        for key in forgotten {
-            self.count_cause(&key);
-            self.jobs.remove(&key);
+        for key in &forgotten {
+            self.count_cause(key);
+            self.jobs.remove(key);
+        }
+        if !forgotten.is_empty() {
+            let jobs = &self.jobs;
             self.pods
-                .retain(|pod, owner| pod.namespace != key.namespace || owner.job != key.name);
+                .retain(|pod, owner| jobs.contains_key(&JobKey::new(&pod.namespace, &owner.job)));
         }
         self.loose.retain(|_, events| {
             let latest = events.iter().filter_map(|event| event.last).max();
@@ -106,12 +109,12 @@ impl Index {
         let diagnosis = match phase {
             JobPhase::Succeeded => None,
             JobPhase::Waiting if !trouble && !job.spec.matters => None,
-            _ => Some(Arc::new(self.diagnosis(entry, job, now))),
+            _ => Some(Arc::new(self.diagnosis(key, entry, job, now))),
         };
         let policy = &self.settings.policy;
-        let view = JobView::of(key, entry, job, phase, policy, diagnosis.clone());
+        let view = JobView::of(key, entry, job, phase, policy, diagnosis.clone(), now);
         let asks = if trouble {
-            targets(entry, job, now)
+            targets(key, entry, job, now)
         } else {
             Vec::new()
         };
@@ -139,7 +142,7 @@ impl Index {
         );
     }
 
-    fn diagnosis(&self, entry: &Entry, job: &JobState, now: Timestamp) -> Diagnosis {
+    fn diagnosis(&self, key: &JobKey, entry: &Entry, job: &JobState, now: Timestamp) -> Diagnosis {
         let record = &job.spec.record;
         let of = |object: &ObjectRef| JobKey::new(&object.namespace, &object.name);
         let cron = record
@@ -158,7 +161,7 @@ impl Index {
         let conditions = release
             .and_then(|key| self.release_state.get(&key))
             .map_or(&[][..], |release| &release.conditions);
-        let evidence = evidence(entry, job, events, conditions);
+        let evidence = evidence(key, entry, job, events, conditions);
         diagnose(&evidence, &knobs(job, &self.settings.policy), now)
     }
 
@@ -234,7 +237,7 @@ fn owner_key(key: &JobKey, job: &JobState) -> Option<OwnerKey> {
 
 /// Whom to look at: the Services that the Job's scripts, annotations and logs name. While it waits every
 /// [`AGAIN`], and once more after it has ended.
-fn targets(entry: &Entry, job: &JobState, now: Timestamp) -> Vec<(String, String, String)> {
+fn targets(key: &JobKey, entry: &Entry, job: &JobState, now: Timestamp) -> Vec<(String, String, String)> {
     let trail = entry.trail.as_ref();
     let inspected = trail.and_then(|trail| trail.inspected);
     let due = match (inspected, job.ended_seen.or(entry.gone)) {
@@ -245,7 +248,7 @@ fn targets(entry: &Entry, job: &JobState, now: Timestamp) -> Vec<(String, String
     if !due {
         return Vec::new();
     }
-    let here = &job.spec.record.namespace;
+    let here = &*key.namespace;
     let logs = trail.map(|trail| trail.logs.records()).unwrap_or_default();
     let in_logs = logs
         .iter()

@@ -19,6 +19,7 @@ use crate::engine::Seconds;
 use crate::engine::evidence::{Condition, EventRecord};
 use crate::engine::policy::Policy;
 use crate::engine::release::HelmRelease;
+use crate::k8s::job_record::JobSpec;
 
 /// What the index is run with.
 #[derive(Clone, Debug)]
@@ -43,6 +44,9 @@ impl Settings {
     }
 }
 
+/// The owner that a spec is shared by.
+type SpecKey = (Box<str>, Box<str>, String);
+
 /// The state of the cluster, as far as Jobs go.
 #[derive(Debug)]
 pub struct Index {
@@ -56,6 +60,8 @@ pub struct Index {
     crons: BTreeMap<JobKey, CronState>,
     releases: Vec<HelmRelease>,
     release_state: BTreeMap<JobKey, ReleaseState>,
+    /// The newest spec per owner (namespace, name, kind), for its next Job to share.
+    specs: BTreeMap<SpecKey, (Arc<JobSpec>, Arc<str>)>,
     owners: BTreeMap<OwnerKey, OwnerView>,
     watches: [Watch; Kind::ALL.len()],
     skipped: BTreeMap<(Kind, &'static str), u64>,
@@ -101,6 +107,7 @@ impl Index {
             crons: BTreeMap::new(),
             releases: Vec::new(),
             release_state: BTreeMap::new(),
+            specs: BTreeMap::new(),
             owners: BTreeMap::new(),
             watches: [Watch::default(); Kind::ALL.len()],
             skipped: BTreeMap::new(),

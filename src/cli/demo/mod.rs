@@ -1,0 +1,102 @@
+//! `hookbudget demo`: the incidents through the real pipeline on one machine, without a cluster. Only the source
+//! of the watch events is a recording, played in quick motion.
+
+mod admission;
+mod play;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::render::paint::{BOLD, CYAN, DIM, paint};
+use super::terminal::Terminal;
+use crate::http::Shutdown;
+use crate::tls::install_provider;
+
+/// See the product on this machine, without a cluster.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(after_help = "Examples:
+  hookbudget demo                  a guided tour; it goes on until Ctrl-C, so that you can open the pages
+  hookbudget demo --once           the same, and it ends by itself
+  hookbudget demo --speed 10       slower, to watch the status page fill
+
+The recording was made on a real Kubernetes 1.37 at full length: about 12 minutes, played in 12 seconds.")]
+pub struct DemoArgs {
+    /// End by itself when everything was shown.
+    #[arg(long)]
+    once: bool,
+    /// How many times faster than it was recorded.
+    #[arg(long, default_value_t = 60.0, value_parser = speed)]
+    speed: f64,
+    /// Where to serve metrics and the status page; any free port when this one is taken.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9464")]
+    listen: SocketAddr,
+    /// Where to serve the webhook; any free port when this one is taken.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    webhook_listen: SocketAddr,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.1..=10_000.0).contains(&speed) => Ok(speed),
+        _ => Err(format!(
+            "{text:?} is no speed: write a number from 0.1 to 10000, such as 60"
+        )),
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When no port can be listened at, or the output cannot be written.
+pub async fn run(args: DemoArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
+    install_provider();
+    let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
+    let style = terminal.style();
+    terminal.line(paint(
+        "hookbudget demo: three incidents of hook Jobs",
+        BOLD,
+        style,
+    ))?;
+    terminal.line(
+        "  A  powerdns-zone-bootstrap     a deadline of 840 s that never got a chance\n  \
+           B  catalyst-gitea-token-mint   a wait of 840 s inside a release of 15 minutes\n  \
+           C  tf-state-backup             fails now and then, and the evidence is gone\n",
+    )?;
+    let webhook = admission::serve(args.webhook_listen, shutdown.clone())?;
+    admission::show(&webhook, terminal).await?;
+    let pages = play::serve(args.listen, shutdown.clone())?;
+    play::show(&pages, args.speed, &shutdown, terminal).await?;
+    let at = |path: &str| paint(&format!("http://{}{path}", pages.address), CYAN, style);
+    terminal.line(paint("Open", BOLD, style))?;
+    terminal.line(format!(
+        "  {}          the status page: progress, chains, repair order",
+        at("/")
+    ))?;
+    terminal.line(format!("  {}   what Prometheus scrapes", at("/metrics")))?;
+    terminal.line(format!("  {}  the diagnoses as JSON", at("/api/jobs")))?;
+    terminal.line(format!(
+        "  {}   the webhook: /mutate and /validate, over TLS",
+        paint(&format!("https://{}", webhook.address), CYAN, style)
+    ))?;
+    if args.once {
+        terminal.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    terminal.line(paint("\nServing until Ctrl-C.", DIM, style))?;
+    terminal.flush()?;
+    tokio::select! {
+        () = shutdown.requested() => {}
+        () = pages.keep_time() => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Listens at an address, or at any free port of the same host when it is taken.
+fn listen(address: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+    crate::http::bind(address)
+        .or_else(|_| crate::http::bind(SocketAddr::new(address.ip(), 0)))
+        .with_context(|| format!("cannot listen at {address}, nor at any other port of it"))
+}

@@ -1,0 +1,553 @@
+//! The index, called as watches call it: objects in, diagnoses and requests out. No cluster, no clock of its own.
+#![cfg(feature = "server")]
+
+use std::sync::Arc;
+
+use hookbudget::engine::Seconds;
+use hookbudget::engine::budget::Clock as JobClock;
+use hookbudget::engine::diagnosis::{JobPhase, Trigger};
+use hookbudget::engine::root_cause::RootCause;
+use hookbudget::index::{Action, Change, Index, JobView, Kind, LogKey, LogLine, OwnerView, Settings};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// Seconds after the beginning of every test.
+fn at(seconds: i64) -> Timestamp {
+    let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    start.checked_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+fn raw(value: &Value) -> Box<RawValue> {
+    RawValue::from_string(value.to_string()).unwrap()
+}
+
+/// An index whose lists are all complete and empty.
+fn synced() -> Index {
+    let mut index = Index::new(Settings::new(at(0)));
+    for kind in Kind::ALL {
+        index.reset(kind, &[], at(0));
+    }
+    index.settle(at(0));
+    assert!(index.is_synced());
+    index
+}
+
+/// A hook Job that started at second 0.
+fn job(name: &str, status: &Value) -> Value {
+    json!({"metadata": {"name": name, "namespace": "powerdns", "uid": format!("uid-{name}"), "generation": 1,
+            "creationTimestamp": at(0).to_string(), "annotations": {"helm.sh/hook": "post-install"}},
+        "spec": {"backoffLimit": 2, "activeDeadlineSeconds": 840, "template": {"spec": {"restartPolicy": "OnFailure",
+            "containers": [{"name": "c0", "image": "curlimages/curl:8.11.1", "command": ["zone-bootstrap"]}]}}},
+        "status": status})
+}
+
+fn running() -> Value {
+    json!({"startTime": at(0).to_string(), "active": 1})
+}
+
+fn ended(kind: &str, reason: &str, second: i64) -> Value {
+    json!({"startTime": at(0).to_string(), "failed": u32::from(kind != "Complete"),
+        "completionTime": (kind == "Complete").then(|| at(second).to_string()),
+        "conditions": [{"type": kind, "status": "True", "reason": reason, "lastTransitionTime": at(second).to_string()}]})
+}
+
+/// A Pod of a Job, its one container in a state.
+fn pod(job: &str, restarts: u32, state: &Value, last: &Value) -> Value {
+    json!({"metadata": {"name": format!("{job}-abcde"), "namespace": "powerdns", "uid": format!("pod-{job}"),
+            "creationTimestamp": at(0).to_string(), "labels": {"batch.kubernetes.io/job-name": job}},
+        "spec": {"nodeName": "node-1", "containers": [{"name": "c0", "image": "curlimages/curl:8.11.1",
+            "resources": {"limits": {"memory": "128Mi"}}}]},
+        "status": {"phase": "Running", "containerStatuses": [
+            {"name": "c0", "restartCount": restarts, "ready": false, "state": state, "lastState": last}]}})
+}
+
+fn exited(reason: &str, code: i32, second: i64) -> Value {
+    json!({"terminated": {"exitCode": code, "reason": reason,
+        "startedAt": at(second - 1).to_string(), "finishedAt": at(second).to_string()}})
+}
+
+fn live() -> Value {
+    json!({"running": {"startedAt": at(1).to_string()}})
+}
+
+fn log(job: &str, attempt: u32) -> LogKey {
+    LogKey {
+        namespace: "powerdns".to_owned(),
+        pod: format!("{job}-abcde"),
+        container: "c0".to_owned(),
+        attempt,
+    }
+}
+
+fn apply(index: &mut Index, kind: Kind, object: &Value, second: i64) {
+    index.apply(kind, &object.to_string(), at(second));
+    index.settle(at(second));
+}
+
+fn view(index: &Index, name: &str) -> Arc<JobView> {
+    index
+        .job("powerdns", name)
+        .unwrap_or_else(|| panic!("Job {name} is not in the index"))
+}
+
+fn owner(index: &Index, kind: &str, name: &str) -> OwnerView {
+    let snapshot = index.snapshot(at(0));
+    let found = snapshot
+        .owners
+        .into_iter()
+        .find(|(key, _)| key.kind == kind && key.name == name);
+    found.unwrap_or_else(|| panic!("no owner {kind} {name}")).1
+}
+
+#[test]
+fn what_a_pod_went_through_is_known_after_it_was_deleted() {
+    let mut index = synced();
+    apply(&mut index, Kind::Job, &job("zones", &running()), 1);
+    apply(&mut index, Kind::Pod, &pod("zones", 0, &live(), &json!({})), 2);
+    let crashed = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
+    let last = pod("zones", 1, &crashed, &exited("OOMKilled", 137, 5));
+    apply(&mut index, Kind::Pod, &last, 6);
+    // The kubelet overwrites the status when the Pod goes.
+    let gone = pod("zones", 1, &exited("ContainerStatusUnknown", 137, 9), &json!({}));
+    index.delete(Kind::Pod, &gone.to_string(), at(10));
+    apply(
+        &mut index,
+        Kind::Job,
+        &job("zones", &ended("Failed", "BackoffLimitExceeded", 10)),
+        11,
+    );
+    let view = view(&index, "zones");
+    assert_eq!(view.phase, JobPhase::Failed);
+    assert_eq!(view.root_cause(), Some(RootCause::OomKilled));
+    assert_eq!((view.restarts, view.attempts), (1, 2));
+}
+
+#[test]
+fn a_job_that_is_about_to_fail_has_failed() {
+    let mut index = synced();
+    apply(
+        &mut index,
+        Kind::Job,
+        &job("zones", &ended("FailureTarget", "DeadlineExceeded", 840)),
+        841,
+    );
+    let view = view(&index, "zones");
+    assert_eq!(view.phase, JobPhase::Failed);
+    assert_eq!(
+        view.diagnosis.as_ref().unwrap().trigger,
+        Trigger::DeadlineExceeded
+    );
+    assert!(view.root_cause().is_some());
+}
+
+#[test]
+fn the_logs_of_present_and_past_runs_are_asked_for_once() {
+    let mut index = synced();
+    apply(&mut index, Kind::Job, &job("zones", &running()), 1);
+    for second in 2..4 {
+        apply(
+            &mut index,
+            Kind::Pod,
+            &pod("zones", 0, &live(), &json!({})),
+            second,
+        );
+    }
+    assert_eq!(index.take_actions(), [Action::Follow(log("zones", 0))]);
+    let crashed = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    let restarted = pod("zones", 1, &crashed, &exited("Error", 7, 5));
+    for second in 6..8 {
+        apply(&mut index, Kind::Pod, &restarted, second);
+    }
+    let wanted: Vec<_> = index
+        .take_actions()
+        .into_iter()
+        .filter(|action| !matches!(action, Action::Inspect { .. }))
+        .collect();
+    assert_eq!(wanted, [Action::Previous(log("zones", 0))]);
+}
+
+#[test]
+fn the_log_of_a_plain_job_is_left_alone_and_an_annotation_opts_in() {
+    for (annotation, asked) in [("example.org/x", false), ("hookbudget.dev/wait", true)] {
+        let mut index = synced();
+        let mut plain = job("plain", &running());
+        plain["metadata"]["annotations"] = json!({annotation: "5m"});
+        apply(&mut index, Kind::Job, &plain, 1);
+        apply(&mut index, Kind::Pod, &pod("plain", 0, &live(), &json!({})), 2);
+        assert_eq!(!index.take_actions().is_empty(), asked, "{annotation}");
+    }
+}
+
+#[test]
+fn progress_lines_and_the_order_of_arrival() {
+    // Pod, event and log may come before the Job itself.
+    let mut index = synced();
+    apply(
+        &mut index,
+        Kind::PodEvent,
+        &event("Pod", "mint-abcde", "Started", "Started container c0"),
+        1,
+    );
+    apply(&mut index, Kind::Pod, &pod("mint", 0, &live(), &json!({})), 2);
+    let lines = vec![LogLine {
+        at: Some(at(10)),
+        text: "waiting for gitea api (3/12)".to_owned(),
+    }];
+    index.change(
+        Change::Log {
+            log: log("mint", 0),
+            lines,
+        },
+        at(10),
+    );
+    assert!(index.job("powerdns", "mint").is_none());
+    apply(&mut index, Kind::Job, &job("mint", &running()), 11);
+    let view = view(&index, "mint");
+    let progress = view.diagnosis.as_ref().and_then(|d| d.progress.clone()).unwrap();
+    assert_eq!((progress.attempt, progress.attempts), (Some(3), Some(12)));
+    assert_eq!(view.tail, ["waiting for gitea api (3/12)"]);
+    assert_eq!(index.sizes().2, 0, "the event has found its Job");
+}
+
+fn event(kind: &str, name: &str, reason: &str, message: &str) -> Value {
+    json!({"metadata": {"name": format!("{name}.1"), "namespace": "powerdns"},
+        "involvedObject": {"kind": kind, "namespace": "powerdns", "name": name},
+        "reason": reason, "message": message, "type": "Warning", "count": 1,
+        "firstTimestamp": at(1).to_string(), "lastTimestamp": at(1).to_string()})
+}
+
+#[test]
+fn a_log_that_is_gone_before_it_was_read_is_counted_and_one_that_was_read_is_not() {
+    let mut index = synced();
+    apply(&mut index, Kind::Job, &job("zones", &running()), 1);
+    apply(
+        &mut index,
+        Kind::Pod,
+        &pod("zones", 1, &live(), &exited("Error", 1, 2)),
+        3,
+    );
+    let lost = |attempt| Change::LogLost {
+        log: log("zones", attempt),
+        why: "not found".to_owned(),
+    };
+    index.change(lost(0), at(4));
+    index.change(lost(0), at(5));
+    let line = LogLine {
+        at: None,
+        text: "up".to_owned(),
+    };
+    index.change(
+        Change::Log {
+            log: log("zones", 1),
+            lines: vec![line],
+        },
+        at(6),
+    );
+    index.change(lost(1), at(7));
+    index.settle(at(7));
+    assert_eq!(index.snapshot(at(7)).evidence_lost, 1);
+    let lost = &view(&index, "zones")
+        .diagnosis
+        .as_ref()
+        .unwrap()
+        .evidence_lost
+        .clone();
+    assert!(
+        lost.iter().any(|lost| lost.what.contains("attempt 0")),
+        "{lost:?}"
+    );
+}
+
+#[test]
+fn what_a_new_list_does_not_hold_is_gone() {
+    let mut index = synced();
+    for name in ["kept", "removed"] {
+        apply(&mut index, Kind::Job, &job(name, &running()), 1);
+        apply(&mut index, Kind::Pod, &pod(name, 0, &live(), &json!({})), 1);
+    }
+    index.reset(Kind::Job, &[raw(&job("kept", &running()))], at(20));
+    index.reset(Kind::Pod, &[raw(&pod("kept", 0, &live(), &json!({})))], at(20));
+    index.settle(at(20));
+    assert_eq!(view(&index, "kept").phase, JobPhase::Waiting);
+    assert_eq!(view(&index, "removed").phase, JobPhase::Missing);
+    assert_eq!(index.sizes().1, 1);
+}
+
+#[test]
+fn a_list_in_the_making_takes_nothing_away() {
+    let mut index = synced();
+    apply(&mut index, Kind::Job, &job("zones", &running()), 1);
+    index.begin(Kind::Job, at(2));
+    index.settle(at(2));
+    assert_eq!(view(&index, "zones").phase, JobPhase::Waiting);
+}
+
+#[test]
+fn a_failed_job_is_kept_for_the_retention_and_a_gone_success_is_not() {
+    let mut index = synced();
+    let failed = job("failed", &ended("Failed", "BackoffLimitExceeded", 5));
+    let done = job("done", &ended("Complete", "CompletionsReached", 5));
+    for object in [&failed, &done] {
+        apply(&mut index, Kind::Job, object, 6);
+        index.delete(Kind::Job, &object.to_string(), at(10));
+    }
+    index.settle(at(10));
+    index.tick(at(12));
+    assert!(index.job("powerdns", "done").is_none());
+    assert!(view(&index, "failed").root_cause().is_some());
+    index.tick(at(10 + 3599));
+    assert!(index.job("powerdns", "failed").is_some());
+    index.tick(at(10 + 3600));
+    assert!(index.job("powerdns", "failed").is_none());
+    assert_eq!(index.sizes(), (0, 0, 0));
+    assert_eq!(owner(&index, "Job", "failed").last_failed, Some(true));
+    assert_eq!(owner(&index, "Job", "done").last_failed, Some(false));
+}
+
+#[test]
+fn a_malformed_object_is_counted_and_the_others_go_on() {
+    let mut index = synced();
+    let mut wrong = job("wrong", &running());
+    wrong["spec"]["backoffLimit"] = json!("six");
+    index.reset(
+        Kind::Job,
+        &[
+            raw(&wrong),
+            raw(&json!({"metadata": {}})),
+            raw(&job("right", &running())),
+        ],
+        at(1),
+    );
+    index.settle(at(1));
+    assert_eq!(view(&index, "right").phase, JobPhase::Waiting);
+    let skipped = index.snapshot(at(1)).skipped;
+    assert_eq!(skipped, [(Kind::Job, "malformed", 1), (Kind::Job, "no_name", 1)]);
+}
+
+#[test]
+fn a_success_says_so_and_leaves_nothing_to_alert_on() {
+    let mut index = synced();
+    apply(&mut index, Kind::Job, &job("zones", &running()), 1);
+    apply(&mut index, Kind::Pod, &pod("zones", 0, &live(), &json!({})), 2);
+    let waiting = view(&index, "zones");
+    assert_eq!(waiting.gives_up, Some((JobClock::Release, at(300))));
+    assert_eq!(waiting.remaining(at(20)), Some(Seconds::new(280)));
+    apply(
+        &mut index,
+        Kind::Job,
+        &job("zones", &ended("Complete", "CompletionsReached", 40)),
+        41,
+    );
+    let done = view(&index, "zones");
+    assert_eq!(
+        (done.phase, done.gives_up, done.root_cause()),
+        (JobPhase::Succeeded, None, None)
+    );
+    assert_eq!(done.elapsed(at(500)), Some(Seconds::new(40)));
+    assert!(done.diagnosis.is_none());
+    assert_eq!(owner(&index, "Job", "zones").consecutive_successes, 1);
+}
+
+#[test]
+fn a_job_of_the_same_name_takes_over_and_both_results_count() {
+    let mut index = synced();
+    apply(
+        &mut index,
+        Kind::Job,
+        &job("zones", &ended("Failed", "BackoffLimitExceeded", 5)),
+        6,
+    );
+    let mut again = job("zones", &running());
+    again["metadata"]["uid"] = json!("uid-2");
+    again["metadata"]["creationTimestamp"] = json!(at(60).to_string());
+    again["status"]["startTime"] = json!(at(60).to_string());
+    apply(&mut index, Kind::Job, &again, 61);
+    assert_eq!(view(&index, "zones").root_cause(), None);
+    again["status"] = ended("Complete", "CompletionsReached", 70);
+    apply(&mut index, Kind::Job, &again, 71);
+    let owner = owner(&index, "Job", "zones");
+    assert_eq!((owner.last_failed, owner.consecutive_successes), (Some(false), 1));
+}
+
+/// A run of a `CronJob` that ended at a second.
+fn run(number: i64, status: &Value) -> Value {
+    let mut object = job(&format!("tf-state-backup-{number}"), status);
+    object["metadata"]["annotations"] = json!({});
+    object["metadata"]["ownerReferences"] =
+        json!([{"kind": "CronJob", "name": "tf-state-backup", "uid": "c", "controller": true}]);
+    object
+}
+
+#[test]
+fn a_cron_jobs_results_add_up_in_order_and_history_is_not_counted_as_news() {
+    let mut index = Index::new(Settings::new(at(100)));
+    let history = [
+        run(2, &ended("Failed", "BackoffLimitExceeded", 20)),
+        run(3, &ended("Failed", "BackoffLimitExceeded", 30)),
+        run(1, &ended("Complete", "CompletionsReached", 10)),
+    ];
+    for kind in Kind::ALL {
+        let objects: Vec<_> = if kind == Kind::Job {
+            history.iter().map(raw).collect()
+        } else {
+            Vec::new()
+        };
+        index.reset(kind, &objects, at(100));
+        index.settle(at(100));
+    }
+    index.tick(at(200));
+    let before = owner(&index, "CronJob", "tf-state-backup");
+    assert_eq!((before.consecutive_failures, before.failures.len()), (2, 0));
+    apply(
+        &mut index,
+        Kind::Job,
+        &run(4, &ended("Failed", "BackoffLimitExceeded", 300)),
+        301,
+    );
+    index.tick(at(305));
+    assert_eq!(
+        owner(&index, "CronJob", "tf-state-backup").failures.len(),
+        0,
+        "late evidence may still come"
+    );
+    index.tick(at(312));
+    index.tick(at(330));
+    let after = owner(&index, "CronJob", "tf-state-backup");
+    assert_eq!(
+        (after.consecutive_failures, after.failures.values().sum::<u64>()),
+        (3, 1)
+    );
+    index.delete(
+        Kind::CronJob,
+        r#"{"metadata":{"name":"tf-state-backup","namespace":"powerdns"}}"#,
+        at(400),
+    );
+    assert!(index.snapshot(at(400)).owners.is_empty());
+}
+
+fn helm_release(timeout: &str, conditions: &Value) -> Value {
+    json!({"metadata": {"name": "bp-powerdns", "namespace": "powerdns"},
+        "spec": {"install": {"timeout": timeout}}, "status": {"conditions": conditions}})
+}
+
+#[test]
+fn a_release_gives_the_outer_clock_and_tells_when_it_gives_up() {
+    let mut index = synced();
+    let mut slow = job("zones", &running());
+    slow["spec"]["backoffLimit"] = json!(6);
+    apply(&mut index, Kind::Job, &slow, 1);
+    apply(&mut index, Kind::HelmRelease, &helm_release("1m", &json!([])), 2);
+    let waiting = view(&index, "zones");
+    assert_eq!(waiting.gives_up, Some((JobClock::Release, at(60))));
+    assert!(
+        waiting
+            .info_labels
+            .contains("owner_kind=\"HelmRelease\",owner_name=\"bp-powerdns\"")
+    );
+    let gave_up = json!([{"type": "Ready", "status": "False", "reason": "InstallFailed",
+        "message": "failed post-install: timed out waiting for the condition",
+        "lastTransitionTime": at(60).to_string()}]);
+    apply(&mut index, Kind::HelmRelease, &helm_release("1m", &gave_up), 61);
+    let left = view(&index, "zones");
+    assert!(left.has_missed_its_release());
+    assert!(left.root_cause().is_some(), "nobody else tells");
+    assert!(
+        left.cause_labels
+            .as_ref()
+            .unwrap()
+            .contains("trigger=\"ReleaseTimeout\"")
+    );
+}
+
+#[test]
+fn a_job_in_trouble_has_its_dependency_looked_at_and_not_too_often() {
+    let mut index = synced();
+    let mut waits = job("zones", &running());
+    waits["metadata"]["annotations"]["hookbudget.dev/wait-for"] = json!("http://powerdns:8081/api");
+    apply(&mut index, Kind::Job, &waits, 1);
+    let inspections = |index: &mut Index| {
+        let actions = index.take_actions();
+        actions
+            .into_iter()
+            .filter(|action| matches!(action, Action::Inspect { .. }))
+            .count()
+    };
+    assert_eq!(inspections(&mut index), 0, "a Job may take its time to start");
+    index.tick(at(20));
+    assert_eq!(inspections(&mut index), 1);
+    apply(&mut index, Kind::Pod, &pod("zones", 0, &live(), &json!({})), 21);
+    assert_eq!(inspections(&mut index), 0);
+    index.tick(at(31));
+    assert_eq!(inspections(&mut index), 1);
+    let dependency = serde_json::from_value(json!({
+        "job": {"namespace": "powerdns", "name": "zones"},
+        "dependency": {"object": {"kind": "Service", "namespace": "powerdns", "name": "powerdns"},
+            "target": "http://powerdns:8081", "exists": false}}));
+    let Ok((job, dependency)) = dependency.map(|mut value: Value| {
+        let job = serde_json::from_value(value["job"].take()).unwrap();
+        (job, serde_json::from_value(value["dependency"].take()).unwrap())
+    }) else {
+        panic!("a dependency")
+    };
+    let change = Change::Dependency {
+        job,
+        dependency,
+        events: Vec::new(),
+    };
+    index.change(change, at(32));
+    apply(
+        &mut index,
+        Kind::Job,
+        &{
+            let mut failed = waits.clone();
+            failed["status"] = ended("Failed", "DeadlineExceeded", 840);
+            failed
+        },
+        841,
+    );
+    let view = view(&index, "zones");
+    assert_eq!(view.root_cause(), Some(RootCause::DependencyMissing));
+    assert!(
+        view.culprit_labels
+            .as_ref()
+            .unwrap()
+            .contains("culprit_kind=\"Service\"")
+    );
+}
+
+#[test]
+fn a_spec_is_assessed_anew_only_when_it_has_changed() {
+    let mut index = synced();
+    apply(&mut index, Kind::Job, &job("zones", &running()), 1);
+    let first = Arc::clone(&view(&index, "zones").spec);
+    apply(
+        &mut index,
+        Kind::Job,
+        &job("zones", &json!({"startTime": at(0).to_string(), "failed": 1})),
+        2,
+    );
+    assert!(Arc::ptr_eq(&first, &view(&index, "zones").spec));
+    let mut changed = job("zones", &running());
+    changed["metadata"]["generation"] = json!(2);
+    changed["spec"]["activeDeadlineSeconds"] = json!(20);
+    apply(&mut index, Kind::Job, &changed, 3);
+    assert_eq!(view(&index, "zones").gives_up, Some((JobClock::Deadline, at(20))));
+}
+
+#[test]
+fn retries_bound_a_job_whose_runs_fail_until_it_has_outlived_them() {
+    let mut index = synced();
+    apply(&mut index, Kind::Job, &job("zones", &running()), 1);
+    let crashed = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    apply(
+        &mut index,
+        Kind::Pod,
+        &pod("zones", 1, &crashed, &exited("Error", 7, 2)),
+        3,
+    );
+    assert_eq!(view(&index, "zones").gives_up, Some((JobClock::Retries, at(10))));
+    index.tick(at(40));
+    let (clock, until) = view(&index, "zones").gives_up.unwrap();
+    assert!(until > at(40), "{clock:?} at {until} is over");
+}
