@@ -1,5 +1,6 @@
 //! The names and types that users script against, and the answers on the incidents.
 #![cfg(feature = "cli")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! Every rule: documented, shown failing and passing, its text as a user sees it, and its advice followed.
 #![cfg(feature = "cli")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 

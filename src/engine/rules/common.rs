@@ -120,6 +120,14 @@ pub(super) fn go(span: Seconds) -> String {
         .map_or(text.clone(), |hours| format!("{hours}h"))
 }
 
+/// ` + 45 s start-up` in a sum, nothing where no start-up is counted.
+pub(super) fn plus_startup(cx: &Context<'_>) -> String {
+    match cx.clocks.startup {
+        Seconds::ZERO => String::new(),
+        startup => format!(" + {startup} start-up"),
+    }
+}
+
 /// `activeDeadlineSeconds: 840`, and the release timeout that it then needs where the one in force is shorter.
 pub(super) fn deadline_to_write(cx: &Context<'_>, deadline: Seconds) -> String {
     let deadline = Seconds::new(deadline.ceil());

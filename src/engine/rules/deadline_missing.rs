@@ -198,7 +198,11 @@ mod tests {
                 Severity::Warning,
             ),
         ] {
-            let job = Hook { hook, script, ..HOOK };
+            let job = Hook {
+                runs: hook,
+                script,
+                ..HOOK
+            };
             assert_eq!(severity(job), Some(verdict), "{hook}: {script}");
         }
         let bounded = Hook {

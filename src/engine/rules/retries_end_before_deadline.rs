@@ -195,7 +195,7 @@ mod tests {
             ),
         ] {
             let job = Hook {
-                hook,
+                runs: hook,
                 script,
                 policy: RestartPolicy::OnFailure,
                 limit: 6,

@@ -10,7 +10,7 @@ use crate::engine::seconds::Seconds;
 /// A hook Job with one container, in a release with a stated timeout.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hook {
-    pub(super) hook: &'static str,
+    pub(super) runs: &'static str,
     pub(super) script: &'static str,
     pub(super) policy: RestartPolicy,
     pub(super) limit: u32,
@@ -19,7 +19,7 @@ pub(super) struct Hook {
 }
 
 pub(super) const HOOK: Hook = Hook {
-    hook: "post-install",
+    runs: "post-install",
     script: "set -eu\ncurl -sSf --max-time 10 http://catalog:8080/api/seed",
     policy: RestartPolicy::Never,
     limit: 0,
@@ -29,12 +29,12 @@ pub(super) const HOOK: Hook = Hook {
 
 impl Hook {
     pub(super) fn job(self) -> Job<'static> {
-        let key = if self.hook.contains('-') {
+        let key = if self.runs.contains('-') {
             "helm.sh/hook"
         } else {
             "argocd.argoproj.io/hook"
         };
-        let mut annotations = vec![(key.into(), self.hook.into())];
+        let mut annotations = vec![(key.into(), self.runs.into())];
         if let Some(timeout) = self.release {
             annotations.push(("hookbudget.dev/release-timeout".into(), timeout.into()));
         }

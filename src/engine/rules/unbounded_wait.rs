@@ -105,7 +105,7 @@ mod tests {
             ("Sync", None, Severity::Error),
         ] {
             let job = Hook {
-                hook,
+                runs: hook,
                 script: "until nc -z -w 3 db 5432; do sleep 2; done",
                 deadline,
                 ..HOOK

@@ -3,7 +3,7 @@
 use crate::engine::finding::{Confidence, Finding, Severity};
 use crate::engine::formulas::needed_deadline;
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{WaitInMessage, confidence_of_waits, deadline_to_write};
+use crate::engine::rules::common::{WaitInMessage, confidence_of_waits, deadline_to_write, plus_startup};
 use crate::engine::{Limit, Seconds};
 
 rule! {
@@ -91,8 +91,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         brief: format!("wait {nominal}, at worst {}, deadline {deadline}", wait.worst),
         message,
         arithmetic: Some(format!(
-            "{}; {nominal} + {} start-up + {} headroom = {needed} needed, deadline {deadline}",
-            said.arithmetic, clocks.startup, cx.policy.headroom
+            "{}; {nominal}{} + {} headroom = {needed} needed, deadline {deadline}",
+            said.arithmetic,
+            plus_startup(cx),
+            cx.policy.headroom
         )),
         help: help(cx, &said, needed, wait.worst),
         ..RULE.finding(severity, confidence)

@@ -3,7 +3,7 @@
 use crate::engine::finding::{Confidence, Finding, Severity};
 use crate::engine::formulas::needed_release;
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{WaitInMessage, confidence_of_waits, go};
+use crate::engine::rules::common::{WaitInMessage, confidence_of_waits, go, plus_startup};
 use crate::engine::{Limit, Seconds};
 
 rule! {
@@ -98,8 +98,9 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         ),
         message,
         arithmetic: Some(format!(
-            "{}; {nominal} + {} start-up + {slack} slack = {needed}, release timeout {timeout}",
-            said.arithmetic, clocks.startup
+            "{}; {nominal}{} + {slack} slack = {needed}, release timeout {timeout}",
+            said.arithmetic,
+            plus_startup(cx)
         )),
         help: said.shorter(room, room).map_or_else(
             || format!("a release timeout of {raise}"),

@@ -125,7 +125,7 @@ mod tests {
             ("post-install", "kubectl get pods", false),
         ] {
             let job = Hook {
-                hook,
+                runs: hook,
                 script,
                 limit: 3,
                 ..HOOK
