@@ -11,7 +11,11 @@ use crate::engine::Seconds;
     version,
     about,
     arg_required_else_help = true,
-    max_term_width = 100
+    max_term_width = 100,
+    after_help = "Examples:
+  helm template . | hookbudget lint -        do the clocks of a chart's hook Jobs fit into each other?
+  hookbudget simulate job.yaml               what happens when the dependency never comes up?
+  hookbudget explain HB101                   what does a finding mean, and what is to be done?"
 )]
 pub struct Cli {
     /// When to colour the output.

@@ -29,29 +29,25 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCo
         for rule in rules::ALL {
             terminal.line(format!("{:<6} {:<34} {}", rule.code, rule.name, rule.summary()))?;
         }
-        for cause in causes::registry() {
-            let meta = cause.meta();
-            terminal.line(format!("{:<41} {}", meta.name, meta.cause.meaning()))?;
+        terminal.line("")?;
+        for cause in causes::registry().iter().map(|cause| cause.meta()) {
+            terminal.line(format!("{:<41} {}", cause.name, cause.cause.meaning()))?;
         }
         return Ok(ExitCode::SUCCESS);
     };
-    if let Some(rule) = rules::find(name) {
-        let title = format!("{} {}", rule.code, rule.name);
-        terminal.line(page::render(&title, rule.docs, terminal.style()))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let cause = causes::registry()
-        .iter()
-        .find(|cause| cause.meta().name.eq_ignore_ascii_case(name));
-    let Some(cause) = cause else {
-        anyhow::bail!("there is no rule or root cause {name:?}: `hookbudget explain` lists them all");
+    let cause = || {
+        let mut all = causes::registry().iter().map(|cause| cause.meta());
+        all.find(|cause| cause.name.eq_ignore_ascii_case(&name.replace('-', "_")))
     };
-    let page = cause.meta().page();
-    let (title, body) = page.split_once('\n').unwrap_or((&page, ""));
-    terminal.line(page::render(
-        title.trim_start_matches("# "),
-        body.trim_start(),
-        terminal.style(),
-    ))?;
+    let (title, text) = if let Some(rule) = rules::find(name) {
+        (format!("{} {}", rule.code, rule.name), rule.docs.to_owned())
+    } else if let Some(cause) = cause() {
+        let page = cause.page();
+        let text = page.split_once('\n').map_or("", |(_, text)| text.trim_start());
+        (cause.name.to_owned(), text.to_owned())
+    } else {
+        anyhow::bail!("there is no rule or cause {name:?}: `hookbudget explain` lists them all");
+    };
+    terminal.line(page::render(&title, &text, terminal.style()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -55,8 +55,13 @@ pub fn policy(path: Option<&std::path::Path>) -> anyhow::Result<Policy> {
     };
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the policy {}", path.display()))?;
-    let policy: Policy =
-        serde_saphyr::from_str(&text).with_context(|| format!("{} is not a policy", path.display()))?;
+    let policy: Policy = serde_saphyr::from_str(&text).map_err(|error| {
+        // The first line says what and where; the rest draws the file.
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let first = first.strip_prefix("error: ").unwrap_or(first);
+        anyhow::anyhow!("{} is not a policy: {first}", path.display())
+    })?;
     anyhow::ensure!(
         policy.api_version == API_VERSION && policy.kind == "Policy",
         "{} is {} {}: write apiVersion: {API_VERSION} and kind: Policy",

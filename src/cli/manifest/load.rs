@@ -18,7 +18,7 @@ use super::{json, split, yaml};
 const STDIN: &str = "<stdin>";
 
 const TEMPLATE: &str = "this is a Helm template that was not rendered; \
-    pipe `helm template CHART` into `-`, or name the chart with `--chart DIR`";
+    pipe what `helm template CHART` renders into `hookbudget lint -`";
 
 /// What was read.
 #[derive(Debug, Default)]

@@ -116,3 +116,44 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         ..RULE.finding(severity, confidence)
     }]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rules::testkit::{CERTAIN, HOOK, Hook};
+
+    #[test]
+    fn the_deadline_with_grace_and_poll_below_at_and_above_the_timeout() {
+        let likely = Some((Severity::Warning, Confidence::Likely));
+        for (deadline, release, verdict) in [
+            (864, Some("15m"), None), // 864 + 30 + 5 = 899
+            (865, Some("15m"), CERTAIN),
+            (866, Some("15m"), CERTAIN),
+            (264, None, None), // 300 s are assumed
+            (265, None, likely),
+        ] {
+            let hook = Hook {
+                deadline: Some(deadline),
+                release,
+                ..HOOK
+            };
+            assert_eq!(hook.verdict("HB103"), verdict, "{deadline} {release:?}");
+        }
+    }
+
+    #[test]
+    fn the_deadline_to_write_is_the_longest_that_fits() {
+        let hook = Hook {
+            deadline: Some(1_200),
+            release: Some("15m"),
+            ..HOOK
+        };
+        let help = &hook.findings("HB103")[0].help;
+        assert!(help.starts_with("activeDeadlineSeconds: 864,"), "{help}");
+        let repaired = Hook {
+            deadline: Some(864),
+            ..hook
+        };
+        assert_eq!(repaired.verdict("HB103"), None);
+    }
+}

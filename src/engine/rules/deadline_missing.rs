@@ -167,3 +167,77 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rules::testkit::{HOOK, Hook};
+
+    const WAIT: &str = "for i in $(seq 60); do curl -f -m 3 http://catalog && exit 0; sleep 5; done; exit 1";
+
+    fn severity(hook: Hook) -> Option<Severity> {
+        hook.verdict("HB106").map(|(severity, _)| severity)
+    }
+
+    #[test]
+    fn what_the_job_does_decides_how_bad_it_is() {
+        for (hook, script, verdict) in [
+            ("post-install", WAIT, Severity::Warning),
+            ("post-install", "curl -f http://catalog", Severity::Warning),
+            ("post-install", "sleep 10", Severity::Info),
+            ("post-install", "kubectl apply -f /crds", Severity::Info),
+            (
+                "PostSync",
+                "until nc -z db 5432; do sleep 2; done",
+                Severity::Error,
+            ),
+            ("PostSync", WAIT, Severity::Warning),
+            (
+                "post-install",
+                "until nc -z db 5432; do sleep 2; done",
+                Severity::Warning,
+            ),
+        ] {
+            let job = Hook { hook, script, ..HOOK };
+            assert_eq!(severity(job), Some(verdict), "{hook}: {script}");
+        }
+        let bounded = Hook {
+            script: WAIT,
+            deadline: Some(1),
+            ..HOOK
+        };
+        assert_eq!(severity(bounded), None);
+    }
+
+    #[test]
+    fn a_deadline_is_set_only_where_the_wait_fits_below_the_timeout() {
+        // 300 s of waiting and 240 s of headroom need 540 s; timeout - 60 s slack - 30 s grace is left.
+        for (release, fix) in [("629s", None), ("630s", Some(540)), ("900s", Some(810))] {
+            let hook = Hook {
+                script: WAIT,
+                release: Some(release),
+                ..HOOK
+            };
+            let findings = hook.findings("HB106");
+            let written = findings[0].fix.as_ref().map(|fix| {
+                let [Edit::Set { value, .. }] = fix.edits.as_slice() else {
+                    panic!("{fix:?}")
+                };
+                value.as_i64().unwrap()
+            });
+            assert_eq!(written, fix, "{release}");
+        }
+    }
+
+    #[test]
+    fn no_deadline_is_put_over_retries_that_are_a_wait() {
+        let hook = Hook {
+            policy: crate::engine::job::RestartPolicy::OnFailure,
+            limit: 6,
+            ..HOOK
+        };
+        let findings = hook.findings("HB106");
+        assert_eq!(findings[0].fix, None);
+        assert!(findings[0].help.contains("wait"), "{}", findings[0].help);
+    }
+}

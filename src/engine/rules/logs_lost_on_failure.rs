@@ -68,10 +68,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let pointer = cx.field("template/spec/restartPolicy");
     vec![Finding {
         at: At::field(pointer.clone()),
-        brief: format!(
-            "failing deletes the Pod and the logs of {}",
-            attempts_word(attempts)
-        ),
+        brief: format!("a failure deletes the logs of {}", attempts_word(attempts)),
         message: format!(
             "restartPolicy OnFailure with backoffLimit {}: when the Job fails, its Pod is deleted, and the logs and \
              exit codes of {} go with it",
@@ -113,5 +110,58 @@ fn attempts_word(attempts: u32) -> String {
         1 => "its only attempt".to_owned(),
         2 => "both attempts".to_owned(),
         more => format!("all {more} attempts"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rules::testkit::{HOOK, Hook};
+
+    fn hook(policy: RestartPolicy, limit: u32) -> Hook {
+        Hook {
+            script: "kubectl apply -f /crds",
+            policy,
+            limit,
+            ..HOOK
+        }
+    }
+
+    #[test]
+    fn only_the_restart_policy_decides() {
+        let warned = Some((Severity::Warning, Confidence::Certain));
+        assert_eq!(hook(RestartPolicy::OnFailure, 3).verdict("HB301"), warned);
+        assert_eq!(hook(RestartPolicy::Never, 3).verdict("HB301"), None);
+    }
+
+    #[test]
+    fn the_fix_makes_as_many_attempts() {
+        for (limit, written, says) in [
+            (0, 0, "its only attempt"),
+            (1, 0, "its only attempt"),
+            (2, 1, "both attempts"),
+            (6, 5, "all 6 attempts"),
+        ] {
+            let findings = hook(RestartPolicy::OnFailure, limit).findings("HB301");
+            let finding = &findings[0];
+            assert!(finding.message.contains(says), "{}", finding.message);
+            let fix = finding.fix.as_ref().expect("a fix");
+            let Edit::Set { value, .. } = &fix.edits[1] else {
+                panic!("{fix:?}")
+            };
+            assert_eq!(value, &serde_json::Value::from(written));
+        }
+    }
+
+    #[test]
+    fn the_fix_does_not_undo_that_of_hb101() {
+        let racing = Hook {
+            policy: RestartPolicy::OnFailure,
+            limit: 6,
+            deadline: Some(840),
+            ..HOOK
+        };
+        let edits = |code| racing.findings(code)[0].fix.clone().expect("a fix").edits;
+        assert_eq!(edits("HB101"), edits("HB301"));
     }
 }

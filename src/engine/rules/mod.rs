@@ -7,6 +7,8 @@ pub mod deadline_exceeds_release_timeout;
 pub mod deadline_missing;
 pub mod logs_lost_on_failure;
 pub mod retries_end_before_deadline;
+#[cfg(test)]
+mod testkit;
 pub mod unbounded_wait;
 pub mod wait_exceeds_deadline;
 pub mod wait_exceeds_release_timeout;

@@ -4,7 +4,7 @@ use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Seve
 use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{
-    cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum, waits_by_failing,
+    cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum,
 };
 use crate::engine::{Limit, Seconds};
 
@@ -31,8 +31,8 @@ rule! {
     ///
     /// An error, certain, when every script is visible, one calls a service of the cluster, none waits, and the
     /// retries of attempts that fail at once end before the deadline. A warning when the waiting is only
-    /// presumed because an image hides its script, and for a hook that runs when its service has long been up
-    /// (`pre-upgrade`, `pre-delete`, `test`) or an ordinary Job of a release. Information for other Jobs.
+    /// presumed because an image hides its script, and for an ordinary Job of a release. Information for a hook
+    /// that runs when its service has long been up (`pre-upgrade`, `pre-delete`, `test`) and for other Jobs.
     ///
     /// ## How to fix
     ///
@@ -77,12 +77,18 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 .target
                 .as_ref()
                 .map_or_else(|| call.tool.clone(), ToString::to_string);
-            let (severity, confidence) = match cx.origin() {
-                _ if waits_by_failing(cx) && clocks.is_visible() => (Severity::Error, Confidence::Certain),
-                Origin::HelmHook | Origin::ArgoHook | Origin::Flux => (Severity::Warning, Confidence::Likely),
-                Origin::CronJob | Origin::Plain => (Severity::Info, Confidence::Likely),
-            };
-            (severity, confidence, format!("waits for {target} by failing"))
+            let waits = format!("waits for {target} by failing");
+            if races_with_the_start(cx) && clocks.is_visible() {
+                (Severity::Error, Confidence::Certain, waits)
+            } else if races_with_the_start(cx) || cx.origin() == Origin::Flux {
+                (Severity::Warning, Confidence::Likely, waits)
+            } else {
+                (
+                    Severity::Info,
+                    Confidence::Likely,
+                    format!("calls {target} without waiting"),
+                )
+            }
         }
         None if races_with_the_start(cx) && !clocks.is_visible() && clocks.attempts > 3 => {
             let presumed = format!("makes {} attempts, which looks like a wait", clocks.attempts);
@@ -132,4 +138,106 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         }),
         ..RULE.finding(severity, confidence)
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::job::{Container, Job, RestartPolicy};
+    use crate::engine::rules::testkit::{CERTAIN, HOOK, Hook, found};
+
+    #[test]
+    fn the_retries_end_before_at_and_after_the_deadline() {
+        for (policy, limit, deadline, verdict) in [
+            (RestartPolicy::OnFailure, 6, 311, CERTAIN),
+            (RestartPolicy::OnFailure, 6, 310, None), // the limit is looked at first, and both are over
+            (RestartPolicy::OnFailure, 6, 309, None),
+            (RestartPolicy::OnFailure, 7, 611, CERTAIN),
+            (RestartPolicy::OnFailure, 7, 610, None),
+            (RestartPolicy::Never, 6, 631, CERTAIN),
+            (RestartPolicy::Never, 6, 630, None),
+            (RestartPolicy::Never, 0, 840, None), // one attempt is no wait
+            (RestartPolicy::OnFailure, 1, 840, None),
+        ] {
+            let hook = Hook {
+                policy,
+                limit,
+                deadline: Some(deadline),
+                ..HOOK
+            };
+            assert_eq!(hook.verdict("HB101"), verdict, "{policy:?} {limit} {deadline}");
+        }
+    }
+
+    #[test]
+    fn who_is_called_and_when_decides_how_bad_it_is() {
+        let likely = Some((Severity::Info, Confidence::Likely));
+        let seed = HOOK.script;
+        for (hook, script, verdict) in [
+            ("pre-install, pre-upgrade", seed, CERTAIN),
+            ("PostSync", seed, CERTAIN),
+            ("pre-upgrade", seed, likely),
+            ("pre-delete", seed, likely),
+            (
+                "post-install",
+                "curl -f http://gitea.git.svc.cluster.local:3000/",
+                CERTAIN,
+            ),
+            ("post-install", "curl -f http://catalog.shop:8080/", CERTAIN),
+            ("post-install", "curl -fLO https://example.com/mc", None),
+            ("post-install", "kubectl get deployment", None),
+            ("post-install", "sleep 20; curl -f http://catalog:8080/", CERTAIN),
+            ("post-install", "nc -z -w 3 catalog 8080 || exit 1", CERTAIN),
+            (
+                "post-install",
+                "for i in $(seq 9); do curl -f -m 3 http://catalog && exit 0; sleep 5; done; exit 1",
+                None,
+            ),
+        ] {
+            let job = Hook {
+                hook,
+                script,
+                policy: RestartPolicy::OnFailure,
+                limit: 6,
+                deadline: Some(840),
+                ..HOOK
+            };
+            assert_eq!(job.verdict("HB101"), verdict, "{hook}: {script}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_no_service_while_the_namespace_is_unknown() {
+        let hook = Hook {
+            script: "curl -fLO https://github.com/minio/mc",
+            policy: RestartPolicy::OnFailure,
+            limit: 6,
+            deadline: Some(840),
+            ..HOOK
+        };
+        let job = Job {
+            namespace: None,
+            ..hook.job()
+        };
+        assert_eq!(found(&job, "HB101"), []);
+        assert_eq!(found(&job, "HB206"), []);
+    }
+
+    #[test]
+    fn a_hidden_image_beside_it_makes_it_a_warning() {
+        let mut job = Hook {
+            policy: RestartPolicy::OnFailure,
+            limit: 6,
+            deadline: Some(840),
+            ..HOOK
+        }
+        .job();
+        job.pod.init_containers.push(Container {
+            name: "may-wait".into(),
+            image: "registry.example/wait:1".into(),
+            ..Container::default()
+        });
+        let severities: Vec<_> = found(&job, "HB101").iter().map(|f| f.severity).collect();
+        assert_eq!(severities, [Severity::Warning]);
+    }
 }

@@ -91,3 +91,56 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rules::testkit::{HOOK, Hook};
+
+    #[test]
+    fn the_deadline_decides_how_bad_it_is() {
+        for (hook, deadline, severity) in [
+            ("post-install", None, Severity::Error),
+            ("post-install", Some(600), Severity::Warning),
+            ("Sync", None, Severity::Error),
+        ] {
+            let job = Hook {
+                hook,
+                script: "until nc -z -w 3 db 5432; do sleep 2; done",
+                deadline,
+                ..HOOK
+            };
+            assert_eq!(
+                job.verdict("HB201").map(|v| v.0),
+                Some(severity),
+                "{hook} {deadline:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bound_of_any_kind_is_one() {
+        for script in [
+            "n=0; until nc -z -w 3 db 5432; do n=$((n+1)); [ $n -lt 9 ] || exit 1; sleep 2; done",
+            "for i in 1 2 3; do nc -z -w 3 db 5432 && exit 0; sleep 2; done; exit 1",
+            "timeout 60 sh -c 'until nc -z -w 3 db 5432; do sleep 2; done'",
+            "sleep 3600",
+        ] {
+            assert_eq!(Hook { script, ..HOOK }.verdict("HB201"), None, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_loop_in_a_function_is_written_once_and_the_room_is_shared() {
+        let script = "w() { until nc -z -w 3 db 5432; do sleep 2; done; }\nw\nw\nuntil nc -z -w 3 web 80; do sleep 2; done";
+        let hook = Hook {
+            script,
+            deadline: Some(840),
+            ..HOOK
+        };
+        let findings = hook.findings("HB201");
+        assert!(findings.len() <= 2, "{findings:#?}");
+        let share = format!("{} s", 600 / findings.len());
+        assert!(findings[0].help.ends_with(&share), "{}", findings[0].help);
+    }
+}

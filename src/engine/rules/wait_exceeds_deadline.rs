@@ -116,3 +116,45 @@ fn help(cx: &Context<'_>, said: &WaitInMessage, needed: Seconds, worst: Limit) -
         (None, None) => deadline_to_write(cx, needed),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rules::testkit::{CERTAIN, HOOK, Hook};
+
+    const WAIT_600: &str =
+        "for i in $(seq 120); do curl -f -m 1 http://catalog && exit 0; sleep 5; done; exit 1"; // 720 s at worst
+
+    #[test]
+    fn the_deadline_below_at_and_above_the_wait_and_its_headroom() {
+        let likely = Some((Severity::Warning, Confidence::Likely));
+        for (deadline, verdict) in [
+            (599, CERTAIN),
+            (600, CERTAIN),
+            (601, likely),
+            (839, likely),
+            (840, None),
+            (841, None),
+        ] {
+            let hook = Hook {
+                script: WAIT_600,
+                deadline: Some(deadline),
+                ..HOOK
+            };
+            assert_eq!(hook.verdict("HB102"), verdict, "{deadline}");
+        }
+    }
+
+    #[test]
+    fn only_the_worst_case_passes_the_deadline() {
+        let script = "for i in $(seq 60); do curl -f -m 10 http://catalog && exit 0; sleep 5; done; exit 1";
+        for (deadline, warned) in [(899, true), (900, false), (901, false)] {
+            let hook = Hook {
+                script,
+                deadline: Some(deadline),
+                ..HOOK
+            };
+            assert_eq!(hook.verdict("HB102").is_some(), warned, "{deadline}");
+        }
+    }
+}

@@ -115,3 +115,56 @@ fn ended_before(cx: &Context<'_>, timeout: Seconds) -> bool {
         .deadline
         .is_some_and(|deadline| needed_release(deadline, cx.clocks.grace) < timeout)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rules::testkit::{CERTAIN, HOOK, Hook};
+
+    const WAIT_840: &str =
+        "for i in $(seq 168); do curl -f -m 3 http://gitea && exit 0; sleep 5; done; exit 1"; // 1344 s at worst
+
+    #[test]
+    fn the_timeout_below_at_and_above_the_wait_and_its_slack() {
+        let warned = Some((Severity::Warning, Confidence::Certain));
+        for (release, verdict) in [
+            ("899s", CERTAIN),
+            ("900s", warned), // 840 + 60 fit; 1344 do not
+            ("1343s", warned),
+            ("1344s", None),
+        ] {
+            let hook = Hook {
+                script: WAIT_840,
+                release: Some(release),
+                ..HOOK
+            };
+            assert_eq!(hook.verdict("HB104"), verdict, "{release}");
+        }
+    }
+
+    #[test]
+    fn a_deadline_that_the_release_sees_ends_the_worst_case() {
+        for (deadline, warned) in [(864, false), (865, true)] {
+            let hook = Hook {
+                script: WAIT_840,
+                release: Some("900s"),
+                deadline: Some(deadline),
+                ..HOOK
+            };
+            assert_eq!(hook.verdict("HB104").is_some(), warned, "{deadline}");
+        }
+    }
+
+    #[test]
+    fn an_assumed_timeout_is_no_proof() {
+        let hook = Hook {
+            script: WAIT_840,
+            release: None,
+            ..HOOK
+        };
+        assert_eq!(
+            hook.verdict("HB104"),
+            Some((Severity::Warning, Confidence::Likely))
+        );
+    }
+}

@@ -60,3 +60,30 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::rules::testkit::{HOOK, Hook};
+
+    #[test]
+    fn what_stands_behind_the_loop_decides() {
+        let wait = "for i in $(seq 9); do curl -f -m 3 http://catalog && break; sleep 5; done";
+        for (behind, fails) in [
+            ("curl -f -m 3 -X POST http://catalog/seed", true),
+            ("exit 1", false),
+            ("[ $i -lt 9 ] || exit 1", false),
+        ] {
+            let script: &'static str = format!("set -eu\n{wait}\n{behind}").leak();
+            assert_eq!(
+                Hook { script, ..HOOK }.verdict("HB204").is_some(),
+                fails,
+                "{behind}"
+            );
+        }
+        let pause = Hook {
+            script: "sleep 10; echo done",
+            ..HOOK
+        };
+        assert_eq!(pause.verdict("HB204"), None, "a pause has nothing to fail by");
+    }
+}

@@ -85,3 +85,52 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         ..RULE.finding(severity, confidence)
     }]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rules::testkit::{CERTAIN, HOOK, Hook};
+
+    use crate::engine::job::RestartPolicy;
+
+    #[test]
+    fn retries_and_the_deadline_decide() {
+        let likely = Some((Severity::Warning, Confidence::Likely));
+        for (policy, limit, deadline, verdict) in [
+            (RestartPolicy::Never, 0, None, None),
+            (RestartPolicy::Never, 1, None, likely),
+            (RestartPolicy::OnFailure, 1, None, None), // the first restart is already over the limit
+            (RestartPolicy::OnFailure, 2, None, likely),
+            (RestartPolicy::OnFailure, 6, Some(310), likely),
+            (RestartPolicy::OnFailure, 6, Some(311), CERTAIN),
+        ] {
+            let hook = Hook {
+                policy,
+                limit,
+                deadline,
+                ..HOOK
+            };
+            assert_eq!(hook.verdict("HB206"), verdict, "{policy:?} {limit} {deadline:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_service_that_starts_beside_the_hook_counts() {
+        for (hook, script, fails) in [
+            ("post-install", "curl -f http://catalog", true),
+            ("pre-upgrade", "curl -f http://catalog", false),
+            ("test-success", "curl -f http://catalog", false),
+            ("post-install", "curl -f http://catalog.other.svc", false),
+            ("post-install", "curl -f https://10.0.0.1/", false),
+            ("post-install", "kubectl get pods", false),
+        ] {
+            let job = Hook {
+                hook,
+                script,
+                limit: 3,
+                ..HOOK
+            };
+            assert_eq!(job.verdict("HB206").is_some(), fails, "{hook}: {script}");
+        }
+    }
+}
