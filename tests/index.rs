@@ -551,3 +551,29 @@ fn retries_bound_a_job_whose_runs_fail_until_it_has_outlived_them() {
     let (clock, until) = view(&index, "zones").gives_up.unwrap();
     assert!(until > at(40), "{clock:?} at {until} is over");
 }
+
+#[test]
+fn events_are_all_that_is_left_of_a_pod_after_a_restart() {
+    let mut index = synced();
+    let pull = event(
+        "Pod",
+        "image-abcde",
+        "FailedMount",
+        "MountVolume.SetUp failed for volume \"s\" : secret \"nosuch\" not found",
+    );
+    let other = event("Pod", "image-two-abcde", "Failed", "another Job's");
+    apply(&mut index, Kind::PodEvent, &pull, 50);
+    apply(&mut index, Kind::PodEvent, &other, 50);
+    apply(
+        &mut index,
+        Kind::Job,
+        &job("image", &ended("Failed", "DeadlineExceeded", 40)),
+        51,
+    );
+    assert_eq!(index.sizes().2, 1, "the other Pod's event still waits");
+    let cause = view(&index, "image").root_cause().unwrap();
+    assert!(
+        !matches!(cause, RootCause::EvidenceLost | RootCause::Unknown),
+        "{cause}"
+    );
+}

@@ -6,6 +6,7 @@ use super::entry::{Entry, JobState};
 use super::kind::JobKey;
 use crate::engine::diagnosis::DiagnosisKnobs;
 use crate::engine::evidence::{Condition, EventRecord, Evidence, JobRecord, Lost};
+use crate::engine::job::RestartPolicy;
 use crate::engine::policy::Policy;
 
 /// Reasons with which Flux says that a release's action has failed (fluxcd/helm-controller `api/v2`
@@ -40,7 +41,7 @@ pub(super) fn evidence(
         evidence.dependencies.clone_from(&trail.dependencies);
         evidence.lost.clone_from(&trail.lost);
     }
-    evidence.lost.extend(silent_ends(&evidence));
+    evidence.lost.extend(never_seen(&evidence));
     evidence
 }
 
@@ -77,9 +78,11 @@ fn gave_up(conditions: &[Condition], created: Option<Timestamp>) -> Option<&Cond
     })
 }
 
-/// Runs that ended without a line of log here: the share of what this project did not see.
-fn silent_ends(evidence: &Evidence) -> Vec<Lost> {
-    if evidence.logs.is_empty() && evidence.pods.is_empty() && evidence.job.failed > 0 {
+/// Pods of which nothing was ever seen, where nothing but time explains it. That `OnFailure` deletes them is
+/// told by the diagnosis itself.
+fn never_seen(evidence: &Evidence) -> Vec<Lost> {
+    let kept = evidence.job.restart_policy == RestartPolicy::Never;
+    if kept && evidence.logs.is_empty() && evidence.pods.is_empty() && evidence.job.failed > 0 {
         return vec![Lost {
             what: "the Job's Pods and their logs".to_owned(),
             why: "they were gone before this exporter saw them".to_owned(),

@@ -21,7 +21,7 @@ pub(super) fn draw(out: &mut String, chain: &[ChainLink]) {
     // Writing to a String cannot fail.
     let _ = write!(
         out,
-        "<svg class=\"chain\" viewBox=\"0 0 {WIDTH} {height}\" aria-hidden=\"true\" focusable=\"false\">"
+        "<div class=\"picture\"><svg class=\"chain\" viewBox=\"0 0 {WIDTH} {height}\" aria-hidden=\"true\" focusable=\"false\">"
     );
     for (index, link) in chain.iter().enumerate() {
         let top = 2 + index * (BOX + ARROW);
@@ -53,7 +53,7 @@ pub(super) fn draw(out: &mut String, chain: &[ChainLink]) {
             Escaped(&shortened(&link.finding)),
         );
     }
-    out.push_str("</svg>");
+    out.push_str("</svg></div>");
 }
 
 /// `Service powerdns/powerdns`.

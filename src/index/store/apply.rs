@@ -171,9 +171,34 @@ impl Index {
         entry.epoch = epoch;
         entry.gone = None;
         entry.touched = Some(now);
+        self.adopt_loose(&key);
         self.ask_for_logs(&key);
         self.dirty.insert(key);
         Ok(())
+    }
+
+    /// Takes in the events about Pods that bear the Job's name and are themselves gone: after a restart they are
+    /// all that is left of a deleted Pod.
+    fn adopt_loose(&mut self, key: &JobKey) {
+        let first = JobKey::new(&key.namespace, &format!("{}-", key.name));
+        let pods: Vec<_> = self
+            .loose
+            .range(&first..)
+            .map(|(pod, _)| pod)
+            .take_while(|pod| pod.namespace == key.namespace && pod.name.starts_with(&*first.name))
+            .filter(|pod| job_of_pod_name(&pod.namespace, &pod.name).as_ref() == Some(key))
+            .cloned()
+            .collect();
+        let Some(entry) = self.jobs.get_mut(key).filter(|entry| !entry.is_settled()) else {
+            return;
+        };
+        let created = entry.job.as_ref().and_then(|job| job.created);
+        for pod in pods {
+            let events = self.loose.remove(&pod).unwrap_or_default();
+            for event in events.into_iter().filter(|event| event.last >= created) {
+                entry.add_event(event);
+            }
+        }
     }
 
     /// The spec of another Job of the same owner where it is the same: a `CronJob`'s runs differ in their names,
