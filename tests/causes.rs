@@ -1,4 +1,5 @@
 //! The incidents, judged from evidence; the promises of the diagnosis; the completeness of the causes.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

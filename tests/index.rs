@@ -1,4 +1,5 @@
 //! The index, called as watches call it: objects in, diagnoses and requests out. No cluster, no clock of its own.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 #![cfg(feature = "server")]
 
 use std::sync::Arc;

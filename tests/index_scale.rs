@@ -1,6 +1,7 @@
 //! What a watched Job costs. Memory is a count and holds on any machine; times are printed for a reader.
 //!
 //! `cargo test --release --test index_scale -- --ignored --nocapture`
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 #![cfg(feature = "server")]
 
 use std::sync::Arc;

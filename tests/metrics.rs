@@ -1,4 +1,5 @@
 //! The exposition of a recorded cluster, held to golden texts, to its own table and to the documentation.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 #![cfg(feature = "server")]
 
 use std::collections::BTreeMap;
@@ -50,7 +51,7 @@ async fn played(name: &str) -> Handle {
         index.clone(),
         changes,
         actions,
-        Duration::from_secs(3600),
+        Duration::from_hours(1),
         shutdown,
     ));
     recording.play(1e6, &clock, &sink).await;
