@@ -2,6 +2,7 @@
 //!
 //! `cargo test --release --test index_scale -- --ignored --nocapture`
 #![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::Instant;

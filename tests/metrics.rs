@@ -1,5 +1,6 @@
 //! The exposition of a recorded cluster, held to golden texts, to its own table and to the documentation.
 #![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -50,7 +51,7 @@ async fn played(name: &str) -> Handle {
         index.clone(),
         changes,
         actions,
-        Duration::from_secs(3600),
+        Duration::from_hours(1),
         shutdown,
     ));
     recording.play(1e6, &clock, &sink).await;
