@@ -10,12 +10,13 @@ use support::{files, read};
 /// compose the adapters, so `cli` may use all.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &[]),
-    ("http", &["tls"]),
+    ("http", &["shutdown", "tls"]),
+    ("shutdown", &[]),
     ("tls", &[]),
     ("k8s", &["engine"]),
     ("wait", &["engine"]),
     ("admission", &["engine", "http", "k8s"]),
-    ("index", &["engine", "http", "k8s"]),
+    ("index", &["engine", "k8s", "shutdown"]),
     ("metrics", &["engine", "http", "index", "k8s"]),
     ("status", &["engine", "http", "index", "k8s"]),
     ("report", &["engine", "index", "k8s"]),
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "k8s",
             "metrics",
             "report",
+            "shutdown",
             "status",
             "tls",
             "wait",

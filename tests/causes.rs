@@ -354,10 +354,7 @@ fn the_pages_are_those_of_the_doc_comments() {
             format!("{name} (not looked for yet)")
         };
         let (severity, route) = (cause.severity().as_str(), cause.route().as_str());
-        index.push_str(&format!(
-            "| {shown} | {severity} | {route} | {} |\n",
-            cause.meaning()
-        ));
+        index += &format!("| {shown} | {severity} | {route} | {} |\n", cause.meaning());
     }
     check(&folder.join("README.md"), &index);
     for cause in registry() {

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use hookbudget::http::Shutdown;
 use hookbudget::index::replay::Recording;
 use hookbudget::index::{Clock, Handle, Settings, drive};
 use hookbudget::metrics::{Exposition, FAMILIES, Format, Type, registry};
+use hookbudget::shutdown::Shutdown;
 use hookbudget::status;
 use tokio::sync::mpsc;
 use tower::ServiceExt;

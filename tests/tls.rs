@@ -23,9 +23,10 @@ use axum::{
 use bytes::Bytes;
 use hookbudget::{
     http::{
-        Acceptor, BodyError, Drained, HandshakeFailure, HandshakeObserver, Limits, Shutdown, Trigger, bind,
-        client, read_body, serve_plain, serve_tls,
+        Acceptor, BodyError, Drained, HandshakeFailure, HandshakeObserver, Limits, bind, client, read_body,
+        serve_plain, serve_tls,
     },
+    shutdown::{Shutdown, Trigger},
     tls::{
         Authority, Bundle, CA_LIFETIME, LiveCertificate, ServingCertificate, install_provider, server_config,
     },

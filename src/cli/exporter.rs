@@ -14,11 +14,12 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::args::duration;
+use super::objects;
 use crate::engine::Seconds;
-use crate::engine::policy::Policy;
-use crate::http::{Limits, Shutdown, serve_plain};
+use crate::http::{Limits, serve_plain};
 use crate::index::replay::Recorder;
 use crate::index::{Change, Clock, Handle, Settings, drive, live};
+use crate::shutdown::Shutdown;
 use crate::tls::install_provider;
 use crate::{metrics, status};
 
@@ -57,7 +58,7 @@ pub async fn run(args: ExporterArgs) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals().context("cannot handle signals")?;
     let clock = Clock::Real;
     let settings = Settings {
-        policy: Arc::new(read_policy(&args)?),
+        policy: Arc::new(objects::policy(args.policy.as_deref())?),
         retention: args.retention,
         started: clock.now(),
     };
@@ -84,14 +85,6 @@ pub async fn run(args: ExporterArgs) -> anyhow::Result<()> {
         recording.await.context("the recorder ended in a panic")??;
     }
     Ok(())
-}
-
-fn read_policy(args: &ExporterArgs) -> anyhow::Result<Policy> {
-    let Some(path) = &args.policy else {
-        return Ok(Policy::default());
-    };
-    let text = std::fs::read_to_string(path).with_context(|| format!("--policy {}", path.display()))?;
-    serde_saphyr::from_str(&text).with_context(|| format!("--policy {}", path.display()))
 }
 
 type Recording = tokio::task::JoinHandle<std::io::Result<()>>;

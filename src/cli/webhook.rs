@@ -20,11 +20,10 @@ use tokio::sync::watch;
 
 use super::{logging, objects};
 use crate::admission::{self, Admission, Metrics, Ready, Surroundings};
-use crate::http::{
-    Acceptor, HandshakeFailure, HandshakeObserver, Limits, Shutdown, bind, serve_plain, serve_tls,
-};
+use crate::http::{Acceptor, HandshakeFailure, HandshakeObserver, Limits, bind, serve_plain, serve_tls};
 use crate::index::namespaces::watch_namespaces;
 use crate::index::releases::watch_releases;
+use crate::shutdown::Shutdown;
 use crate::tls::{
     Authority, CertificateFiles, LiveCertificate, Reloader, ServingCertificate, install_provider,
     server_config,

@@ -19,8 +19,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::Service;
 
+use crate::shutdown::Shutdown;
+
 use super::{
-    Limits, Shutdown,
+    Limits,
     pace::{Exchange, Paced, Tracked},
 };
 

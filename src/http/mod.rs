@@ -10,11 +10,9 @@ mod connection;
 mod limits;
 mod pace;
 mod serve;
-mod shutdown;
 mod transport;
 
 pub use body::{BodyError, read_body};
 pub use limits::Limits;
 pub use serve::{Drained, bind, serve_plain, serve_tls};
-pub use shutdown::{Shutdown, Trigger};
 pub use transport::{Acceptor, HandshakeFailure, HandshakeObserver};

@@ -10,8 +10,10 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
+use crate::shutdown::Shutdown;
+
 use super::{
-    Limits, Shutdown,
+    Limits,
     accept::AcceptBackoff,
     connection,
     transport::{Acceptor, Plain, Transport},

@@ -10,7 +10,7 @@ use super::change::{Action, Change};
 use super::clock::Clock;
 use super::store::{Index, Settings};
 use super::view::Snapshot;
-use crate::http::Shutdown;
+use crate::shutdown::Shutdown;
 
 /// Changes that are taken in under one lock.
 const BATCH: usize = 256;

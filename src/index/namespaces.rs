@@ -12,8 +12,8 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
 
-use crate::http::Shutdown;
 use crate::k8s::namespace::{NamespaceFacts, Namespaces};
+use crate::shutdown::Shutdown;
 
 /// Watches the namespaces until shutdown and stores each new state whole. `synced` becomes true with the first
 /// complete list. A watch that breaks is taken up again with back-off; meanwhile the last state stands.

@@ -15,8 +15,8 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::engine::release::HelmRelease;
-use crate::http::Shutdown;
 use crate::k8s::helm_release::{GROUP, HelmReleaseObject};
+use crate::shutdown::Shutdown;
 
 /// Versions that are understood, the best first.
 const VERSIONS: [&str; 2] = ["v2", "v2beta2"];

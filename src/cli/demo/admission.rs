@@ -14,9 +14,10 @@ use crate::cli::manifest::{self, Document, PathOrStdin};
 use crate::cli::render::paint::{BOLD, GREEN, RED, YELLOW, paint};
 use crate::cli::terminal::Terminal;
 use crate::engine::policy::Mode;
-use crate::http::{Acceptor, Limits, Shutdown, client, serve_tls};
+use crate::http::{Acceptor, Limits, client, serve_tls};
 use crate::k8s::helm_release::HelmReleaseObject;
 use crate::k8s::namespace::NamespaceFacts;
+use crate::shutdown::Shutdown;
 use crate::tls::{Authority, LiveCertificate, ServingCertificate, server_config};
 
 const A: &str = include_str!("../../../tests/fixtures/incidents/a-powerdns.yaml");

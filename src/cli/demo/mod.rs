@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::render::paint::{BOLD, CYAN, DIM, paint};
 use super::terminal::Terminal;
-use crate::http::Shutdown;
+use crate::shutdown::Shutdown;
 use crate::tls::install_provider;
 
 /// See the product on this machine, without a cluster.

@@ -16,9 +16,10 @@ use crate::cli::terminal::Terminal;
 use crate::engine::Seconds;
 use crate::engine::diagnosis::JobPhase;
 use crate::engine::policy::Policy;
-use crate::http::{Limits, Shutdown, serve_plain};
+use crate::http::{Limits, serve_plain};
 use crate::index::replay::Recording;
 use crate::index::{Clock, Handle, JobView, Settings, drive};
+use crate::shutdown::Shutdown;
 use crate::{metrics, status};
 
 /// What `tests/cluster/record-demo` recorded.

@@ -58,19 +58,23 @@ const fn is_stated_elsewhere(origin: Origin) -> bool {
 /// True when anything may be written into the Job at all: hooks and `CronJob`s, and others that ask for it.
 #[must_use]
 pub fn is_rewritable(job: &Job<'_>) -> bool {
+    // The API server refuses Always in a Job: whatever is written there would hide the mistake.
+    let valid = job.pod.restart_policy != RestartPolicy::Always;
+    valid && !job.is_foreign() && (!is_stated_elsewhere(job.origin()) || asks(job))
+}
+
+/// True when the Job's own annotations ask for something to be written.
+fn asks(job: &Job<'_>) -> bool {
     const ASKS: [&str; 4] = [
         "hookbudget.dev/env",
         "hookbudget.dev/wait-for",
         "hookbudget.dev/wait-interval",
         "hookbudget.dev/probe-timeout",
     ];
-    let asks = ASKS.into_iter().any(|key| job.annotation(key).is_some())
-        || job
-            .annotation("hookbudget.dev/rewrite")
-            .is_some_and(|level| level != "none");
-    // The API server refuses Always in a Job: whatever is written there would hide the mistake.
-    let valid = job.pod.restart_policy != RestartPolicy::Always;
-    valid && !job.is_foreign() && (!is_stated_elsewhere(job.origin()) || asks)
+    let rewrites = job
+        .annotation("hookbudget.dev/rewrite")
+        .is_some_and(|level| level != "none");
+    rewrites || ASKS.into_iter().any(|key| job.annotation(key).is_some())
 }
 
 /// Plans what to write into a Job. `assessment` is the Job's own, made with the same policy.
@@ -102,7 +106,9 @@ pub fn plan(job: &Job<'_>, assessment: &Assessment, policy: &Policy, level: Rewr
     }
     apply_fixes(&mut plan, assessment, level, |edit| !sets_deadline(edit));
     let budget = Budget::of(job, &assessment.clocks, policy, plan.deadline());
-    environment::inject(&mut plan, &budget, &mapped);
+    if job.origin().is_hook() || asks(job) {
+        environment::inject(&mut plan, &budget, &mapped);
+    }
     wait_container::add(&mut plan, &budget, policy, &targets);
     record::annotate(&mut plan);
     plan.rewrite
