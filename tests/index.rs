@@ -1,7 +1,6 @@
 //! The index, called as watches call it: objects in, diagnoses and requests out. No cluster, no clock of its own.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 #![cfg(feature = "server")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 
