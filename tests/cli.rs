@@ -114,6 +114,66 @@ fn an_unrendered_template_is_named_with_the_remedy() {
 }
 
 #[test]
+fn what_the_api_server_would_refuse_is_not_judged() {
+    let text = job("x", "backoffLimit: -1") + "---\n" + &job("good", "") + "---\nkind: Job\n";
+    let ran = run_with(&["lint", "--format", "json", "-"], &text);
+    assert_eq!(ran.status, 2);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    let names: Vec<_> = report["objects"]
+        .as_array()
+        .expect("objects")
+        .iter()
+        .map(|o| &o["name"])
+        .collect();
+    assert_eq!(names, ["good"]);
+    assert_eq!(report["errors"].as_array().map(Vec::len), Some(2));
+    assert!(
+        ran.out.contains("apiVersion is missing: write batch/v1"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let text = job("x", "").replace(
+        "image: registry.example/x:1",
+        "image: x, command: [sh, -c, 'eval \"$X\"']",
+    );
+    let ran = run_with(&["lint", "-v", "-"], &text);
+    for part in [
+        "own wait  not visible",
+        "not read: <stdin>:",
+        "container c: `eval`",
+        "1 command that no wait",
+    ] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+}
+
+#[test]
+fn the_timeline_fits_into_a_terminal_of_eighty_columns() {
+    for incident in [
+        "a-powerdns",
+        "a-powerdns-fixed",
+        "b-gitea-token",
+        "c-state-backup",
+    ] {
+        let path = format!("tests/fixtures/incidents/{incident}.yaml");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_hookbudget"))
+            .args(["simulate", &path, "--ready-after", "9m40s"])
+            .env("COLUMNS", "80")
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let picture = text.split("\n\n").nth(1).expect("a picture");
+        for line in picture.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}
+
+#[test]
 fn what_the_api_server_would_refuse_is_named_with_its_field() {
     for (text, says) in [
         (

@@ -13,9 +13,10 @@ use crate::engine::Seconds;
     arg_required_else_help = true,
     max_term_width = 100,
     after_help = "Examples:
-  helm template . | hookbudget lint -        do the clocks of a chart's hook Jobs fit into each other?
-  hookbudget simulate job.yaml               what happens when the dependency never comes up?
-  hookbudget explain HB101                   what does a finding mean, and what is to be done?"
+  hookbudget demo                       all of it, on this machine
+  helm template . | hookbudget lint -   do the clocks of a chart's hooks fit?
+  hookbudget simulate job.yaml          what if its dependency never comes up?
+  hookbudget explain HB101              what a finding means, and what to do"
 )]
 pub struct Cli {
     /// When to colour the output.

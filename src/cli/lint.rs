@@ -15,12 +15,13 @@ use crate::engine::finding::Severity;
 /// Find hook Jobs whose clocks do not fit into each other, in manifests.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  helm template . | hookbudget lint -              lint what a chart renders
-  hookbudget lint chart/ release.yaml              a HelmRelease among the inputs states the timeout
-  hookbudget lint job.yaml --release-timeout 15m   so does a flag
-  hookbudget lint --format json manifests/ | jq '.objects[].clocks'
+  helm template . | hookbudget lint -              what a chart renders
+  hookbudget lint hooks/ release.yaml              the HelmRelease's timeout
+  hookbudget lint job.yaml --release-timeout 15m   the timeout by a flag
+  hookbudget lint --format json hooks/ | jq '.objects[].clocks'
 
-Exit status: 0 clean, 1 findings at or above --fail-on, 2 an input could not be read.")]
+Exit status: 0 clean, 1 findings at or above --fail-on, 2 an input could not
+be read.")]
 pub struct LintArgs {
     /// Files, directories (walked for .yaml, .yml and .json), or - for standard input.
     #[arg(required = true, value_name = "PATH")]

@@ -90,7 +90,13 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
     let namespaces = namespace_timeouts(loaded, &mut objects.errors);
     for document in &loaded.documents {
         let version = document.api_version();
-        if !matches!(version, "batch/v1" | "batch/v1beta1") || !matches!(document.kind(), "Job" | "CronJob") {
+        let is_job = matches!(document.kind(), "Job" | "CronJob");
+        if is_job && version.is_empty() {
+            let message = "apiVersion is missing: write batch/v1".to_owned();
+            objects.errors.push(document.error_at("", message));
+            continue;
+        }
+        if !matches!(version, "batch/v1" | "batch/v1beta1") || !is_job {
             objects.passed_over += 1;
             continue;
         }
@@ -101,7 +107,11 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
                 continue;
             }
         };
-        report(document, problems, &mut objects.errors);
+        if !problems.is_empty() {
+            // No API server takes it, and a judgement would be about values that nobody wrote.
+            report(document, problems, &mut objects.errors);
+            continue;
+        }
         let around = Surroundings {
             helm_releases: &releases,
             flag: options.release_timeout,

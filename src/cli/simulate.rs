@@ -20,10 +20,10 @@ use crate::engine::{Limit, Seconds};
 /// Play a Job's timeline: attempts, pauses, who ends it and when.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  hookbudget simulate job.yaml                        its dependency never comes up
-  hookbudget simulate job.yaml --ready-after 9m40s    it comes up after 9 min 40 s
-  hookbudget simulate job.yaml --kubelet max=30s      nodes with maxContainerRestartPeriod: 30s
-  hookbudget simulate release.yaml job.yaml --format json | jq .ends_at_lower
+  hookbudget simulate job.yaml                       never comes up
+  hookbudget simulate job.yaml --ready-after 9m40s   comes up 580 s later
+  hookbudget simulate job.yaml --kubelet max=30s     restarts at most 30 s apart
+  hookbudget simulate release.yaml job.yaml --json | jq .ends_at_lower
 
 Exit status: 0 the Job succeeds, 1 it fails or hangs, 2 it could not be played.")]
 pub struct SimulateArgs {

@@ -37,9 +37,11 @@ impl Terminal {
             Color::Never => false,
             Color::Auto => is_terminal && wanted,
         };
+        // Shells keep COLUMNS to themselves as a rule; it is there to overrule the terminal.
         let columns = std::env::var("COLUMNS")
             .ok()
-            .and_then(|text| text.parse::<usize>().ok());
+            .and_then(|text| text.parse::<usize>().ok())
+            .or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)));
         Self {
             out: Box::new(io::BufWriter::new(io::stdout())),
             style: if coloured { Style::Coloured } else { Style::Plain },

@@ -81,7 +81,9 @@ impl WaitSource {
             Self::None => "none: the script does not wait",
             Self::Script => "script",
             Self::Annotation => "annotation hookbudget.dev/wait",
-            Self::Hidden => "unknown: the image's own entrypoint or a script that is not among the inputs",
+            Self::Hidden => {
+                "unknown: the image's own entrypoint, or a script that cannot be read or is not among the inputs"
+            }
         }
     }
 }

@@ -18,11 +18,11 @@ use crate::tls::install_provider;
 /// See the product on this machine, without a cluster.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(after_help = "Examples:
-  hookbudget demo                  a guided tour; it goes on until Ctrl-C, so that you can open the pages
-  hookbudget demo --once           the same, and it ends by itself
-  hookbudget demo --speed 10       slower, to watch the status page fill
+  hookbudget demo              a tour; it serves the pages until Ctrl-C
+  hookbudget demo --once       the same, and it ends by itself
+  hookbudget demo --speed 10   slower, to watch the status page fill
 
-The recording was made on a real Kubernetes 1.37 at full length: about 12 minutes, played in 12 seconds.")]
+The recording was made on a real Kubernetes 1.37 at full length.")]
 pub struct DemoArgs {
     /// End by itself when everything was shown.
     #[arg(long)]

@@ -53,11 +53,12 @@ fn explain(message: &str, found: Option<&Value>) -> String {
         .or_else(|| message.strip_prefix("invalid value: "));
     match (invalid.and_then(|rest| rest.rsplit_once(", expected ")), found) {
         (Some((_, expected)), Some(found)) => {
-            format!(
-                "expected {}, found {}",
-                name_type(expected, found),
-                describe(found)
-            )
+            let expected = name_type(expected, found);
+            let remedy = match found {
+                Value::Bool(_) | Value::Number(_) if expected == "a string" => ": write it in quotes",
+                _ => "",
+            };
+            format!("expected {expected}, found {}{remedy}", describe(found))
         }
         _ => message.to_owned(),
     }
@@ -155,7 +156,7 @@ mod tests {
             ),
             (
                 "kind: Job\nmetadata: {name: a}\nspec:\n  containers:\n  - image: 5\n",
-                "<stdin>:5:12: spec.containers[0].image: expected a string, found the number 5",
+                "<stdin>:5:12: spec.containers[0].image: expected a string, found the number 5: write it in quotes",
             ),
             (
                 "kind: Job\nmetadata: {name: a}\nspec:\n  containers: {}\n",
@@ -163,11 +164,11 @@ mod tests {
             ),
             (
                 "kind: Job\nmetadata:\n  name: a\n  annotations:\n    helm.sh/hook-weight: 5\nspec: {}\n",
-                "<stdin>:5:26: metadata.annotations[\"helm.sh/hook-weight\"]: expected a string, found the number 5",
+                "<stdin>:5:26: metadata.annotations[\"helm.sh/hook-weight\"]: expected a string, found the number 5: write it in quotes",
             ),
             (
                 "kind: Job\nmetadata: {name: yes}\nspec: {}\n",
-                "<stdin>:2:18: metadata.name: expected a string, found the boolean true",
+                "<stdin>:2:18: metadata.name: expected a string, found the boolean true: write it in quotes",
             ),
             (
                 "kind: Job\nmetadata: {name: a}\nspec:\n",

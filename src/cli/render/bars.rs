@@ -2,12 +2,13 @@
 
 use super::paint::{BOLD, DIM, RED, YELLOW, paint};
 use crate::cli::terminal::Terminal;
-use crate::engine::budget::{Clock, Clocks};
+use crate::engine::budget::{Clock, Clocks, WaitSource};
 use crate::engine::job::Job;
 use crate::engine::{Limit, Seconds};
 
-/// Room for the names and the numbers beside the bars.
-const MARGIN: usize = 44;
+/// What stands before a bar, and the blank behind it.
+const MARGIN: usize = 15;
+const ENDS_IT: &str = " <- ends it";
 
 /// Draws the clocks of a Job: the nominal span full, what the worst case adds hatched.
 #[must_use]
@@ -34,25 +35,32 @@ pub fn clocks(job: &Job<'_>, clocks: &Clocks, terminal: &Terminal) -> String {
         .max()
         .unwrap_or(Seconds::new(1))
         .max(Seconds::new(1));
-    let width = terminal.width().saturating_sub(MARGIN).max(20);
+    let hidden = clocks.wait_source == WaitSource::Hidden;
+    let texts = rows.map(|(clock, _, span)| match span {
+        None if clock == Clock::Wait && hidden => "not visible".to_owned(),
+        None => "none".to_owned(),
+        Some((nominal, worst)) => said(nominal, worst),
+    });
+    let beside = texts.iter().map(String::len).max().unwrap_or(0) + ENDS_IT.len();
+    let width = terminal.width().saturating_sub(MARGIN + beside).max(20);
     let mut lines = vec![paint(&format!("  {job}"), BOLD, style)];
-    for (clock, name, span) in rows {
+    for ((clock, name, span), text) in rows.into_iter().zip(texts) {
         let ends = clock == clocks.ends_by;
-        let (bar, text) = match span {
-            None => (String::new(), "none".to_owned()),
-            Some((nominal, worst)) => (bar(nominal, worst, longest, width), said(nominal, worst)),
-        };
+        let bar = span.map_or_else(String::new, |(nominal, worst)| {
+            bar(nominal, worst, longest, width)
+        });
         let bar = if ends {
             paint(&bar, RED, style)
         } else {
             paint(&bar, DIM, style)
         };
         let marker = if ends {
-            paint(" <- ends it", YELLOW, style)
+            paint(ENDS_IT, YELLOW, style)
         } else {
             String::new()
         };
-        lines.push(format!("    {name:<9} {bar} {text}{marker}"));
+        let bar = if span.is_some() { bar + " " } else { String::new() };
+        lines.push(format!("    {name:<9} {bar}{text}{marker}"));
     }
     lines.join("\n") + "\n"
 }

@@ -17,6 +17,7 @@ use crate::engine::shell::Place;
 /// When the output is closed or full.
 pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> io::Result<()> {
     let mut counts = [0_usize; 3];
+    let mut unread = 0;
     for judged in &objects.judged {
         let mut shown = false;
         for finding in &judged.assessment.findings {
@@ -29,8 +30,16 @@ pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> i
                 terminal.line("")?;
             }
         }
-        if shown {
+        let notes = unread_notes(judged);
+        unread += notes.len();
+        if shown || (verbose && !notes.is_empty()) {
             terminal.line(bars::clocks(&judged.job, &judged.assessment.clocks, terminal))?;
+            for note in notes.iter().filter(|_| verbose) {
+                terminal.line(format!("    not read: {note}"))?;
+            }
+            if verbose && !notes.is_empty() {
+                terminal.line("")?;
+            }
         }
     }
     for error in &objects.errors {
@@ -42,6 +51,13 @@ pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> i
         sum.push(format!(
             "{infos} info{}",
             if verbose { "" } else { " (-v shows it)" }
+        ));
+    }
+    if unread > 0 {
+        let hint = if verbose { "" } else { " (-v says why)" };
+        sum.push(format!(
+            "{} that no wait can be read from{hint}",
+            count(unread, "command")
         ));
     }
     if !objects.errors.is_empty() {
@@ -58,6 +74,22 @@ pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> i
     }
     let sum = format!("{}: {}", count(objects.judged.len(), "Job"), sum.join(", "));
     terminal.line(paint(&sum, DIM, terminal.style()))
+}
+
+/// What could not be read in the containers' scripts and commands, with its place.
+fn unread_notes(judged: &Judged<'_>) -> Vec<String> {
+    let containers = judged.assessment.clocks.containers.iter();
+    let notes = containers.flat_map(|container| {
+        container.reading.unread.iter().map(move |unread| {
+            let at = place(judged, &container.pointer, unread.place);
+            let file = judged.document.file();
+            format!(
+                "{file}:{}:{}: container {}: {}",
+                at.line, at.column, container.name, unread.why
+            )
+        })
+    });
+    notes.collect()
 }
 
 /// `1 Job`, `3 Jobs`.

@@ -10,8 +10,8 @@ use crate::engine::{Limit, Seconds};
 
 /// Rows that are drawn before the middle is cut out.
 const MOST_ROWS: usize = 16;
-/// Room for the names and numbers beside the axis.
-const MARGIN: usize = 42;
+/// What stands before the axis, the sign of an attempt's end and the blank behind it.
+const MARGIN: usize = 15;
 
 /// Draws the timeline.
 #[must_use]
@@ -23,7 +23,9 @@ pub fn draw(
     terminal: &Terminal,
 ) -> String {
     let style = terminal.style();
-    let width = terminal.width().saturating_sub(MARGIN).max(20);
+    let beside = story.attempts.iter().map(|attempt| said(attempt).len());
+    let beside = beside.max().unwrap_or(0).max("up at 9999 s".len());
+    let width = terminal.width().saturating_sub(MARGIN + beside).max(20);
     let axis = Axis {
         end: axis_end(scenario, story),
         width,
@@ -78,27 +80,19 @@ impl Axis {
         let start = self.column(attempt.start);
         let end = attempt.end.map_or(self.width, |end| self.column(end));
         let length = end.saturating_sub(start);
-        let (sign, colour, word) = match attempt.ended_by {
-            EndedBy::Success => ("\u{2713}", GREEN, "succeeds"),
-            EndedBy::Failure => ("\u{2717}", RED, "fails"),
-            EndedBy::Retries => ("\u{2020}", RED, "killed: limit"),
-            EndedBy::Deadline => ("\u{2020}", RED, "killed: deadline"),
-            EndedBy::Nothing => ("\u{2026}", YELLOW, "goes on"),
+        let (sign, colour) = match attempt.ended_by {
+            EndedBy::Success => ("\u{2713}", GREEN),
+            EndedBy::Failure => ("\u{2717}", RED),
+            EndedBy::Retries | EndedBy::Deadline => ("\u{2020}", RED),
+            EndedBy::Nothing => ("\u{2026}", YELLOW),
         };
         let run = "\u{2588}".repeat(length.min(self.width - start.min(self.width)));
         let pad = self.width.saturating_sub(start + length);
         let number = format!("#{:<3}", attempt.number);
-        let span = match attempt.end {
-            Some(end) if end > attempt.start => format!("{}..{}", attempt.start.whole(), end),
-            _ => attempt.start.to_string(),
-        };
-        let logs = if attempt.logs_kept {
-            "logs kept"
-        } else {
-            "logs lost"
-        };
+        let said = said(attempt);
+        let (what, logs) = said.rsplit_once(", ").unwrap_or((&said, ""));
         format!(
-            "  {number:<9} {}{}{}{} {span} {word}, {}",
+            "  {number:<10} {}{}{}{} {what}, {}",
             " ".repeat(start.min(self.width)),
             paint(&run, DIM, style),
             paint(sign, colour, style),
@@ -117,12 +111,12 @@ impl Axis {
     ) -> String {
         let style = terminal.style();
         if at > self.end {
-            return format!("  {name:<9} {} {said}", " ".repeat(self.width) + ">");
+            return format!("  {name:<10} {} {said}", " ".repeat(self.width) + ">");
         }
         let column = self.column(at);
         let pad = " ".repeat(self.width - column);
         format!(
-            "  {name:<9} {}{}{pad} {said}",
+            "  {name:<10} {}{}{pad} {said}",
             "\u{b7}".repeat(column),
             paint("\u{2502}", colour, style)
         )
@@ -146,13 +140,34 @@ impl Axis {
         let text = |cells: Vec<char>| cells.into_iter().collect::<String>().trim_end().to_owned();
         let style = terminal.style();
         format!(
-            "  {:<9} {}\n  {:<9} {}",
+            "  {:<10} {}\n  {:<10} {}",
             "",
             paint(&text(line), DIM, style),
             "",
             paint(&text(labels), DIM, style)
         )
     }
+}
+
+/// An attempt in words.
+fn said(attempt: &Attempt) -> String {
+    let word = match attempt.ended_by {
+        EndedBy::Success => "succeeds",
+        EndedBy::Failure => "fails",
+        EndedBy::Retries => "killed: limit",
+        EndedBy::Deadline => "killed: deadline",
+        EndedBy::Nothing => "goes on",
+    };
+    let span = match attempt.end {
+        Some(end) if end > attempt.start => format!("{}..{}", attempt.start.whole(), end),
+        _ => attempt.start.to_string(),
+    };
+    let logs = if attempt.logs_kept {
+        "logs kept"
+    } else {
+        "logs lost"
+    };
+    format!("{span} {word}, {logs}")
 }
 
 /// A step between ticks that people count in.

@@ -172,6 +172,7 @@ mod tests {
     #[test]
     fn who_is_called_and_when_decides_how_bad_it_is() {
         let likely = Some((Severity::Info, Confidence::Likely));
+        let presumed = Some((Severity::Warning, Confidence::Likely));
         let seed = HOOK.script;
         for (hook, script, verdict) in [
             ("pre-install, pre-upgrade", seed, CERTAIN),
@@ -188,6 +189,17 @@ mod tests {
             ("post-install", "kubectl get deployment", None),
             ("post-install", "sleep 20; curl -f http://catalog:8080/", CERTAIN),
             ("post-install", "nc -z -w 3 catalog 8080 || exit 1", CERTAIN),
+            // What cannot be read may be the wait: nothing certain, and nothing is denied.
+            (
+                "post-install",
+                ". /lib/wait.sh; curl -f http://catalog:8080/",
+                presumed,
+            ),
+            (
+                "post-install",
+                "curl -f http://catalog:8080/\nif then (",
+                presumed,
+            ),
             (
                 "post-install",
                 "for i in $(seq 9); do curl -f -m 3 http://catalog && exit 0; sleep 5; done; exit 1",

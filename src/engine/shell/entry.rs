@@ -122,7 +122,7 @@ fn script_reading<'e>(script: &Script, element: usize, env: &'e dyn Fn(&str) -> 
             place: source.place(error.at),
             why,
         });
-        reading.visible = !list.0.is_empty();
+        reading.visible = false;
     }
     reading
 }

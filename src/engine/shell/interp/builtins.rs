@@ -63,8 +63,7 @@ impl Machine<'_> {
             }
             "exec" => return Some(self.exec(at, arguments)),
             "eval" => {
-                self.unreadable(at, "`eval` runs a text that is made at run time");
-                self.status = Status::Open;
+                self.hidden_text(at, "`eval` runs a text that is made at run time");
                 Flow::Next
             }
             "." | "source" => {
@@ -72,8 +71,7 @@ impl Machine<'_> {
                     .first()
                     .map(|file| file.text.clone())
                     .unwrap_or_default();
-                self.unreadable(at, format!("the script `{file}` is not in the manifest"));
-                self.status = Status::Open;
+                self.hidden_text(at, format!("the script `{file}` is not in the manifest"));
                 Flow::Next
             }
             "[" => {

@@ -240,22 +240,20 @@ impl Machine<'_> {
         let Some(script) = super::super::entry::script_of(arguments) else {
             let file = arguments.iter().find(|argument| !argument.text.starts_with('-'));
             let file = file.map_or("its standard input", |file| file.text.as_str());
-            self.unreadable(
+            self.hidden_text(
                 at,
                 format!("`{name}` runs `{file}`, which the manifest does not show"),
             );
-            self.status = Status::Open;
             return Flow::Next;
         };
         let Some(text) = script.text.get().map(str::to_owned) else {
-            self.unreadable(at, format!("`{name} -c` runs a text that is not wholly known"));
-            self.status = Status::Open;
+            self.hidden_text(at, format!("`{name} -c` runs a text that is not wholly known"));
             return Flow::Next;
         };
         self.charge(text.len() / 8);
         let (list, error) = syntax::parse(&text);
         if let Some(error) = error {
-            self.unreadable(at, error.why);
+            self.hidden_text(at, error.why);
         }
         let outer_source = std::mem::replace(&mut self.source, Source::fixed(place));
         let outer_arguments = std::mem::replace(&mut self.arguments, script.arguments);

@@ -151,6 +151,8 @@ pub(super) struct Machine<'e> {
     waits: Vec<Wait>,
     calls: Vec<Probe>,
     unread: Vec<Unread>,
+    /// True when text runs that is not shown: any wait may stand in it.
+    opaque: bool,
 }
 
 impl<'e> Machine<'e> {
@@ -186,6 +188,7 @@ impl<'e> Machine<'e> {
             waits: Vec::new(),
             calls: Vec::new(),
             unread: Vec::new(),
+            opaque: false,
         }
     }
 
@@ -229,7 +232,7 @@ impl<'e> Machine<'e> {
         Reading {
             waits: self.waits,
             calls: self.calls,
-            visible: true,
+            visible: !self.opaque,
             unread: self.unread,
         }
     }
@@ -250,6 +253,13 @@ impl<'e> Machine<'e> {
         if self.unread.len() < MOST_FINDS && !self.unread.contains(&unread) {
             self.unread.push(unread);
         }
+    }
+
+    /// Text runs that is not shown, so that nothing certain can be said of the whole.
+    fn hidden_text(&mut self, at: usize, why: impl Into<String>) {
+        self.opaque = true;
+        self.unreadable(at, why);
+        self.status = Status::Open;
     }
 
     /// The last wait ends the script with a failure: nothing falls through.
