@@ -90,7 +90,11 @@ fn the_wait_leaves_the_headroom_and_the_release_its_slack() {
 
 #[test]
 fn a_cron_job_without_any_clock_may_wait_for_the_cold_start() {
-    let mut job = hook(&[("hookbudget.dev/cold-start", "20m")], Vec::new());
+    let asks = [
+        ("hookbudget.dev/cold-start", "20m"),
+        ("hookbudget.dev/wait-interval", "5s"),
+    ];
+    let mut job = hook(&asks, Vec::new());
     job.annotations.remove(0);
     job.kind = crate::engine::job::JobKind::CronJob;
     job.cron = Some(crate::engine::job::Cron::default());
