@@ -14,6 +14,7 @@ use kube::{Client, ResourceExt};
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use super::live::is_refused;
 use crate::engine::release::HelmRelease;
 use crate::k8s::helm_release::{GROUP, HelmReleaseObject};
 use crate::shutdown::Shutdown;
@@ -23,18 +24,33 @@ const VERSIONS: [&str; 2] = ["v2", "v2beta2"];
 /// How often a cluster without the kind is asked again.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
-/// Watches the `HelmRelease`s until shutdown and stores each new state whole. A cluster without the kind counts
-/// as synced, and is asked again every minute.
+/// Watches the `HelmRelease`s until shutdown and stores each new state whole. A cluster without the kind, or
+/// one that does not let it be read, counts as synced, and is asked again every minute.
 pub async fn watch_releases(
     client: Client,
     into: Arc<ArcSwap<Vec<HelmRelease>>>,
     synced: watch::Sender<bool>,
     shutdown: Shutdown,
 ) {
-    let Some(resource) = wait_for_kind(&client, &synced, &shutdown).await else {
-        return;
-    };
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    while let Some(resource) = wait_for_kind(&client, &synced, &shutdown).await {
+        let api = Api::all_with(client.clone(), &resource);
+        watch_kind(api, &into, &synced, &shutdown).await;
+        into.store(Arc::new(Vec::new()));
+        synced.send_replace(true);
+        tokio::select! {
+            () = shutdown.requested() => return,
+            () = tokio::time::sleep(ASK_AGAIN) => {}
+        }
+    }
+}
+
+/// Returns at shutdown, and when the API server refuses the kind.
+async fn watch_kind(
+    api: Api<DynamicObject>,
+    into: &ArcSwap<Vec<HelmRelease>>,
+    synced: &watch::Sender<bool>,
+    shutdown: &Shutdown,
+) {
     let mut events = pin!(watcher(api, Config::default()).default_backoff());
     let mut state = State::default();
     loop {
@@ -50,6 +66,10 @@ pub async fn watch_releases(
                 }
             }
             Ok(None) => return,
+            Err(error) if is_refused(&error) => {
+                tracing::warn!(%error, "HelmReleases may not be read; release timeouts are assumed meanwhile");
+                return;
+            }
             Err(error) => tracing::warn!(%error, "the watch of HelmReleases broke; it is taken up again"),
         }
     }

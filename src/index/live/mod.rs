@@ -8,6 +8,8 @@ mod merge;
 mod watch;
 mod watched;
 
+pub(super) use watch::is_refused;
+
 use kube::Client;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 use tokio::task::JoinSet;

@@ -83,7 +83,7 @@ async fn stream(
 }
 
 /// 403 and 404: an optional kind that may not be read, or that is gone, must not hold up readiness.
-fn is_refused(error: &watcher::Error) -> bool {
+pub(in crate::index) fn is_refused(error: &watcher::Error) -> bool {
     use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
     match error {
         InitialListFailed(kube::Error::Api(status))
