@@ -133,18 +133,17 @@ pub fn pull<'e>(case: &Case<'e>, kind: PullFailure) -> Option<(Match, &'e str)> 
         is_pull(message) && pull_failure(message).is_some()
     })
     .filter(|event| pull_failure(&event.message) == Some(kind))?;
-    Some(match waiting().find(|(pod, ..)| pod.name == event.object.name) {
-        Some((_, container, _)) => (
-            Match::from_event(name, finding(container), event),
-            &container.image,
-        ),
-        None => {
+    let (found, image) =
+        if let Some((_, container, _)) = waiting().find(|(pod, ..)| pod.name == event.object.name) {
+            let found = Match::from_event(name, finding(container), event);
+            (found, container.image.as_ref())
+        } else {
             // Failed to pull image "registry.example/tool:9": rpc error: ..
             let image = event.message.split('"').nth(1).unwrap_or("of the Pod");
             let finding = format!("image {image} cannot be pulled");
             (Match::from_event(name, finding, event), image)
-        }
-    })
+        };
+    Some((found, image))
 }
 
 /// The newest event `Failed` of the kubelet on the Job's Pods that says this and that nothing has overtaken.
