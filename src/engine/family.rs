@@ -153,18 +153,15 @@ pub fn pull<'e>(case: &Case<'e>, kind: PullFailure) -> Option<(Match, &'e str)> 
         is_pull(message) && pull_failure(message).is_some()
     })
     .filter(|event| pull_failure(&event.message) == Some(kind))?;
-    Some(match waiting().find(|(pod, ..)| pod.name == event.object.name) {
-        Some((_, container, _)) => (
-            Match::from_event(name, finding(container), event),
-            &container.image,
-        ),
-        None => {
-            // Failed to pull image "registry.example/tool:9": rpc error: ..
-            let image = event.message.split('"').nth(1).unwrap_or("of the Pod");
-            let finding = format!("image {image} cannot be pulled: {why}");
-            (Match::from_event(name, finding, event), image)
-        }
-    })
+    let waits = waiting().find(|(pod, ..)| pod.name == event.object.name);
+    let (finding, image) = if let Some((_, container, _)) = waits {
+        (finding(container), container.image.as_str())
+    } else {
+        // Failed to pull image "registry.example/tool:9": rpc error: ..
+        let image = event.message.split('"').nth(1).unwrap_or("of the Pod");
+        (format!("image {image} cannot be pulled: {why}"), image)
+    };
+    Some((Match::from_event(name, finding, event), image))
 }
 
 /// The newest event `Failed` of the kubelet on the Job's Pods that says this and that nothing has overtaken.
