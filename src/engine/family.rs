@@ -32,16 +32,24 @@ pub fn scheduling(case: &Case<'_>, kind: Unschedulable) -> Option<Match> {
         Unschedulable::Taint => RootCause::UnschedulableTaint,
     };
     let finding = |pod: &str, message: &str| format!("Pod {pod} finds no node: {}", first_sentence(message));
+    // The link names the Pod itself.
+    let linked = |mut found: Match, message: &str| {
+        for link in &mut found.links {
+            link.finding = format!("finds no node: {}", first_sentence(message));
+        }
+        found
+    };
     let Some((pod, condition)) = unplaced(case) else {
         let event = unplaced_and_gone(case)?;
         let finding = finding(&event.object.name, &event.message);
         return (unschedulable(&event.message) == Some(kind))
-            .then(|| Match::from_event(name, finding, event));
+            .then(|| linked(Match::from_event(name, finding, event), &event.message));
     };
     (unschedulable(&condition.message) == Some(kind)).then(|| {
         let finding = finding(&pod.name, &condition.message);
-        Match::from_pod(name, finding, pod, condition.at, condition.message.clone())
-            .confident(Confidence::Likely)
+        let found = Match::from_pod(name, finding, pod, condition.at, condition.message.clone())
+            .confident(Confidence::Likely);
+        linked(found, &condition.message)
     })
 }
 
@@ -88,6 +96,12 @@ pub fn first_sentence(text: &str) -> &str {
     text.split(". ").next().unwrap_or(text).trim_end_matches('.')
 }
 
+/// The kubelet's message without the names that it ends with: ` (pod: "x_ns(uid)", container: c)`.
+#[must_use]
+pub fn without_names(message: &str) -> &str {
+    message.split(" (pod: \"").next().unwrap_or(message)
+}
+
 /// Waiting for an image.
 #[must_use]
 pub fn is_pull_reason(reason: &str) -> bool {
@@ -106,9 +120,15 @@ pub fn pull<'e>(case: &Case<'e>, kind: PullFailure) -> Option<(Match, &'e str)> 
         PullFailure::RateLimited => RootCause::ImagePullRateLimited,
         PullFailure::Network => RootCause::ImagePullNetwork,
     };
+    let why = match kind {
+        PullFailure::NotFound => "the registry does not have it",
+        PullFailure::Auth => "the registry refuses the credentials",
+        PullFailure::RateLimited => "the registry limits the rate of pulls",
+        PullFailure::Network => "the node cannot reach the registry",
+    };
     let finding = |container: &ContainerRecord| {
         format!(
-            "image {} of container {} cannot be pulled",
+            "image {} of container {} cannot be pulled: {why}",
             container.image, container.name
         )
     };
@@ -133,17 +153,15 @@ pub fn pull<'e>(case: &Case<'e>, kind: PullFailure) -> Option<(Match, &'e str)> 
         is_pull(message) && pull_failure(message).is_some()
     })
     .filter(|event| pull_failure(&event.message) == Some(kind))?;
-    let (found, image) =
-        if let Some((_, container, _)) = waiting().find(|(pod, ..)| pod.name == event.object.name) {
-            let found = Match::from_event(name, finding(container), event);
-            (found, container.image.as_ref())
-        } else {
-            // Failed to pull image "registry.example/tool:9": rpc error: ..
-            let image = event.message.split('"').nth(1).unwrap_or("of the Pod");
-            let finding = format!("image {image} cannot be pulled");
-            (Match::from_event(name, finding, event), image)
-        };
-    Some((found, image))
+    let waits = waiting().find(|(pod, ..)| pod.name == event.object.name);
+    let (finding, image) = if let Some((_, container, _)) = waits {
+        (finding(container), container.image.as_str())
+    } else {
+        // Failed to pull image "registry.example/tool:9": rpc error: ..
+        let image = event.message.split('"').nth(1).unwrap_or("of the Pod");
+        (format!("image {image} cannot be pulled: {why}"), image)
+    };
+    Some((Match::from_event(name, finding, event), image))
 }
 
 /// The newest event `Failed` of the kubelet on the Job's Pods that says this and that nothing has overtaken.

@@ -190,6 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn the_scheduler_is_heard_where_the_pod_was_never_seen() {
+        let full = "0/1 nodes are available: 1 Insufficient cpu. preemption: none.";
+        let events = json!([event("FailedScheduling", full, 1)]);
+        let judged = judge(&failed("DeadlineExceeded", 40, json!({ "events": events })));
+        assert_eq!(judged.root_cause, Some(RootCause::UnschedulableResources));
+        assert_eq!(
+            judged.chain[1].finding,
+            "finds no node: 0/1 nodes are available: 1 Insufficient cpu"
+        );
+    }
+
+    #[test]
     fn what_comes_again_after_the_later_phase_counts() {
         let events = json!([
             event("Pulling", "Pulling image", 3),

@@ -3,7 +3,7 @@
 use super::Match;
 use super::config_missing::says_missing;
 use crate::engine::case::Case;
-use crate::engine::family::{failed_event, waits_for};
+use crate::engine::family::{failed_event, waits_for, without_names};
 use crate::engine::phase::{Phase, is_pull, of_event};
 use crate::engine::root_cause::RootCause;
 use crate::engine::signatures::holds;
@@ -55,6 +55,7 @@ fn find(case: &Case<'_>) -> Option<Match> {
 }
 
 fn finding(container: &str, message: &str) -> String {
+    let message = without_names(message);
     if message.is_empty() {
         format!("{container} cannot be created")
     } else {

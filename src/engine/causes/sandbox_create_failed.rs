@@ -32,7 +32,7 @@ cause! {
 
 fn find(case: &Case<'_>) -> Option<Match> {
     let event = blocking_event(case, "FailedCreatePodSandBox")?;
-    let finding = "the node cannot set up the Pod's sandbox";
+    let finding = format!("the node cannot set up the Pod's sandbox: {}", event.message);
     Some(
         Match::from_event(RootCause::SandboxCreateFailed, finding, event)
             .repair("Repair the network plugin or the runtime on the Pod's node."),

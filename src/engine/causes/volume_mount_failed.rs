@@ -38,7 +38,7 @@ fn find(case: &Case<'_>) -> Option<Match> {
         .into_iter()
         .filter_map(|reason| blocking_event(case, reason))
         .find(|event| !holds(&event.message, "not found"))?;
-    let finding = "a volume of the Pod cannot be mounted";
+    let finding = format!("a volume of the Pod cannot be mounted: {}", event.message);
     Some(
         Match::from_event(RootCause::VolumeMountFailed, finding, event)
             .repair("Repair the volume as the event says: attachment, driver or credentials."),
