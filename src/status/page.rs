@@ -159,7 +159,12 @@ fn waiting_job(out: &mut String, job: &JobView, now: Timestamp) {
     }
     if let Some(diagnosis) = &job.diagnosis {
         progress(out, diagnosis);
-        if diagnosis.root_cause.is_some() {
+        if let Some(cause) = diagnosis.root_cause {
+            let _ = write!(
+                out,
+                "<p class=\"verdict\"><a href=\"/explain/{0}\"><code>{0}</code></a></p>",
+                cause.as_str()
+            );
             summary(out, diagnosis);
             chain(out, diagnosis);
             repair(out, diagnosis);
@@ -203,6 +208,7 @@ fn failed_job(out: &mut String, job: &JobView) {
         summary(out, diagnosis);
         chain(out, diagnosis);
         repair(out, diagnosis);
+        advice(out, diagnosis);
         lost(out, diagnosis);
     }
     tail(out, job);
@@ -280,6 +286,10 @@ fn repair(out: &mut String, diagnosis: &Diagnosis) {
         let _ = write!(out, "<li>{}</li>", Escaped(step));
     }
     out.push_str("</ol>");
+}
+
+/// For what has ended: a Job that still runs is not run again.
+fn advice(out: &mut String, diagnosis: &Diagnosis) {
     let advice = match diagnosis.retry_advice {
         RetryAdvice::Retry => "Running it again may work.",
         RetryAdvice::Wait => "Wait until the dependency is up before running it again.",
