@@ -239,10 +239,11 @@ pub fn dependency(case: &Case<'_>, name: RootCause, repair: &str) -> Option<Matc
         format!("{} {} {}", last.kind, last.name, last.finding)
     } else {
         format!(
-            "{} {} is not ready, and {} links down {} {} {}",
+            "{} {} is not ready, and {} {} down {} {} {}",
             first.kind,
             first.name,
             walk.links.len() - 1,
+            if walk.links.len() == 2 { "link" } else { "links" },
             last.kind,
             last.name,
             last.finding
