@@ -354,7 +354,18 @@ fn the_pages_are_those_of_the_doc_comments() {
             format!("{name} (not looked for yet)")
         };
         let (severity, route) = (cause.severity().as_str(), cause.route().as_str());
-        index += &format!("| {shown} | {severity} | {route} | {} |\n", cause.meaning());
+        let row = [
+            "| ",
+            &shown,
+            " | ",
+            severity,
+            " | ",
+            route,
+            " | ",
+            cause.meaning(),
+            " |\n",
+        ];
+        index.extend(row);
     }
     check(&folder.join("README.md"), &index);
     for cause in registry() {

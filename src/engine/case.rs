@@ -9,6 +9,7 @@ use super::evidence::{
     Condition, ContainerRecord, ContainerState, EventRecord, Evidence, JobRecord, PodRecord, Termination,
     Waiting,
 };
+use super::phase::is_past;
 use super::signatures::{LogSignature, holds};
 use super::told::{Hit, hits};
 
@@ -152,9 +153,17 @@ impl<'e> Case<'e> {
 
     /// Events with this reason about the Job's own Pods.
     pub fn pod_events(&self, reason: &'e str) -> impl Iterator<Item = &'e EventRecord> {
-        let job = self.job();
+        self.own_pod_events().filter(move |event| event.reason == reason)
+    }
+
+    fn own_pod_events(&self) -> impl Iterator<Item = &'e EventRecord> {
+        let job = &self.evidence.job;
         let pods = &self.evidence.pods;
-        self.events("Pod", reason).filter(move |event| {
+        let events = self.evidence.events.iter();
+        events.filter(move |event| {
+            if event.object.kind != "Pod" {
+                return false;
+            }
             let own_name = event
                 .object
                 .name
@@ -167,10 +176,10 @@ impl<'e> Case<'e> {
         })
     }
 
-    /// Containers that wait, or waited last, for a reason that nothing has overtaken: the container did not
-    /// run afterwards.
+    /// Containers that wait, or waited last, for a reason that nothing has overtaken: the container neither got
+    /// further nor ran afterwards. The newest Pod's come first.
     pub fn waiting(&self) -> impl Iterator<Item = (&'e PodRecord, &'e ContainerRecord, &'e Waiting)> + '_ {
-        let entries = self.evidence.pods.iter().flat_map(|pod| {
+        let entries = self.evidence.pods.iter().rev().flat_map(|pod| {
             pod.containers.iter().flat_map(move |container| {
                 let current = match &container.state {
                     ContainerState::Waiting(waiting) => Some(waiting),
@@ -193,7 +202,10 @@ impl<'e> Case<'e> {
                     later.created > pod.created && same.flat_map(starts).next().is_some()
                 })
             }
-            _ => !self.ran_after(Some(&container.name), waiting.seen.or(pod.created)),
+            _ => {
+                !is_past(container, waiting)
+                    && !self.ran_after(Some(&container.name), waiting.seen.or(pod.created))
+            }
         })
     }
 
@@ -209,16 +221,19 @@ impl<'e> Case<'e> {
             .any(|start| moment.is_none_or(|moment| start > moment))
     }
 
-    /// True when a Pod of the Job was made after `moment`.
+    /// True when a Pod of the Job was made after `moment`: it is known, or an event speaks of it.
     #[must_use]
     pub fn pod_made_after(&self, moment: Option<Timestamp>) -> bool {
-        self.evidence
-            .pods
-            .iter()
-            .any(|pod| moment.is_none_or(|moment| pod.created.is_none_or(|created| created >= moment)))
+        let after = |at: Option<Timestamp>| moment.is_none_or(|moment| at.is_some_and(|at| at >= moment));
+        let pods = &self.evidence.pods;
+        pods.iter().any(|pod| pod.created.is_none() || after(pod.created))
             || self
                 .events("Job", "SuccessfulCreate")
-                .any(|event| moment.is_none_or(|moment| event.last.is_some_and(|last| last >= moment)))
+                .any(|event| after(event.last))
+            || self.own_pod_events().any(|event| {
+                // Of a Pod that is known its own time counts.
+                after(event.first.or(event.last)) && !pods.iter().any(|pod| pod.name == event.object.name)
+            })
     }
 
     /// True when the Job could not reach what it calls, or nothing says otherwise: only then can the state of

@@ -39,7 +39,8 @@ pub fn diagnose(evidence: &Evidence, knobs: &DiagnosisKnobs, now: Timestamp) -> 
 /// later evidence.
 fn order(found: &Match) -> (u8, Rank, Reverse<usize>, Reverse<Option<Timestamp>>) {
     let class = match (found.cause, found.older, found.soft) {
-        (RootCause::Unknown | RootCause::EvidenceLost, ..) => 4,
+        (RootCause::Unknown, ..) => 5,
+        (RootCause::EvidenceLost, ..) => 4,
         (RootCause::AppError, ..) => 3,
         (_, true, _) => 2,
         (_, _, true) => 1,
@@ -213,10 +214,7 @@ fn repair_order(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -
         } else {
             format!("{}/{}", link.namespace, link.name)
         };
-        order.push(format!(
-            "Then wait until {} {name} is there and ready.",
-            link.kind
-        ));
+        order.push(format!("Wait until {} {name} is there and ready.", link.kind));
     }
     for other in contributing
         .iter()
@@ -225,29 +223,26 @@ fn repair_order(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -
         order.extend(other.repair.iter().cloned());
     }
     if case.is_failure() {
-        let release = case
-            .job()
-            .release
-            .as_ref()
-            .and_then(|release| release.object.as_ref());
-        order.push(release.map_or_else(
-            || "Then run the Job again.".to_owned(),
+        let release = case.job().release.as_ref();
+        let again = release.and_then(|release| release.object.as_ref()).map_or_else(
+            || "Run the Job again".to_owned(),
             |object| {
                 format!(
-                    "Then let {} {}/{} try again.",
+                    "Let {} {}/{} try again",
                     object.kind, object.namespace, object.name
                 )
             },
-        ));
-    }
-    let run = case
-        .last_end()
-        .and_then(End::run_time)
-        .filter(|run| *run < case.knobs.quick_failure);
-    if let Some(run) = run.filter(|_| advice(root.cause) == RetryAdvice::DoNotRetry) {
-        let span = run.ceil().max(1);
-        order.push(format!(
-            "Not before: the last run failed within {span} s, and nothing has changed since."
+        );
+        let quick = case
+            .last_end()
+            .and_then(End::run_time)
+            .filter(|run| *run < case.knobs.quick_failure && advice(root.cause) == RetryAdvice::DoNotRetry);
+        order.push(quick.map_or_else(
+            || format!("{again}."),
+            |run| {
+                let span = run.ceil().max(1);
+                format!("{again}, and not before: the last run failed within {span} s.")
+            },
         ));
     }
     order.dedup();
@@ -287,6 +282,7 @@ pub const fn advice(cause: RootCause) -> RetryAdvice {
         | C::RuntimeDownloadFailed
         | C::TerminatedBySignal
         | C::EvidenceLost
+        | C::Unknown
         | C::JobObjectDeleted
         | C::CronReplaced => RetryAdvice::Retry,
         C::ImagePullNetwork
@@ -304,8 +300,7 @@ pub const fn advice(cause: RootCause) -> RetryAdvice {
         | C::NoProgressHang
         | C::Suspended
         | C::SchedulingGated
-        | C::CronConcurrencyBlocked
-        | C::Unknown => RetryAdvice::Wait,
+        | C::CronConcurrencyBlocked => RetryAdvice::Wait,
         _ => RetryAdvice::DoNotRetry,
     }
 }
@@ -407,7 +402,7 @@ mod tests {
             judged
                 .repair_order
                 .iter()
-                .any(|step| step.starts_with("Not before"))
+                .any(|step| step.contains("and not before"))
         };
         assert!(quick(20));
         assert!(!quick(21));

@@ -25,6 +25,8 @@ pub struct Evidence {
     pub logs: Vec<LogTail>,
     /// The waits that the Job's scripts contain.
     pub waits: Vec<WaitRecord>,
+    /// What its scripts fetch from outside the cluster.
+    pub downloads: Vec<DownloadRecord>,
     /// What the Job waits for, as it stands in the cluster.
     pub dependencies: Vec<Dependency>,
     /// What could not be had.
@@ -300,6 +302,21 @@ pub struct WaitRecord {
     pub nominal: Option<Seconds>,
     /// Where it stands: `line 4 of command`, `annotation hookbudget.dev/wait-for`.
     pub place: String,
+}
+
+/// Something that a script fetches from outside the cluster on every run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DownloadRecord {
+    /// The container that fetches it.
+    pub container: String,
+    /// The program: `curl`, `wget`, `apk`.
+    pub tool: String,
+    /// The URL, or the package manager's command: `apk add`.
+    pub target: String,
+    /// True when the container calls nobody else that is known: an error in a transfer then belongs to a
+    /// download.
+    pub alone: bool,
 }
 
 /// Something that the Job needs, as it stands in the cluster: the Service that it calls, or, one layer down, the

@@ -5,6 +5,7 @@ use super::causes::Match;
 use super::chain::walk;
 use super::diagnosis::Confidence;
 use super::evidence::{Condition, ContainerRecord, EventRecord, PodRecord, Waiting};
+use super::phase::{is_overtaken, is_pull};
 use super::root_cause::RootCause;
 use super::signatures::{
     CreateFailure, LogSignature, PullFailure, Unschedulable, create_failure, exit_signature, pull_failure,
@@ -30,15 +31,27 @@ pub fn scheduling(case: &Case<'_>, kind: Unschedulable) -> Option<Match> {
         Unschedulable::Affinity => RootCause::UnschedulableAffinity,
         Unschedulable::Taint => RootCause::UnschedulableTaint,
     };
-    let (pod, condition) = unplaced(case)?;
+    let finding = |pod: &str, message: &str| format!("Pod {pod} finds no node: {}", first_sentence(message));
+    let Some((pod, condition)) = unplaced(case) else {
+        let event = unplaced_and_gone(case)?;
+        let finding = finding(&event.object.name, &event.message);
+        return (unschedulable(&event.message) == Some(kind))
+            .then(|| Match::from_event(name, finding, event));
+    };
     (unschedulable(&condition.message) == Some(kind)).then(|| {
-        let finding = format!(
-            "Pod {} finds no node: {}",
-            pod.name,
-            first_sentence(&condition.message)
-        );
+        let finding = finding(&pod.name, &condition.message);
         Match::from_pod(name, finding, pod, condition.at, condition.message.clone())
             .confident(Confidence::Likely)
+    })
+}
+
+/// What the scheduler said last of a Pod that nobody has seen, unless one was seen later.
+fn unplaced_and_gone<'e>(case: &Case<'e>) -> Option<&'e EventRecord> {
+    let pods = &case.evidence.pods;
+    blocking_event(case, "FailedScheduling").filter(|event| {
+        !pods
+            .iter()
+            .any(|pod| pod.name == event.object.name || pod.created >= event.last)
     })
 }
 
@@ -84,46 +97,63 @@ pub fn is_pull_reason(reason: &str) -> bool {
     )
 }
 
-/// The container that waits for its image, with the most telling message that was seen.
+/// The image that cannot be pulled for this reason, with the most telling message that was seen.
 #[must_use]
-pub fn pull<'e>(case: &Case<'e>, kind: PullFailure) -> Option<(Match, &'e ContainerRecord)> {
+pub fn pull<'e>(case: &Case<'e>, kind: PullFailure) -> Option<(Match, &'e str)> {
     let name = match kind {
         PullFailure::NotFound => RootCause::ImagePullNotFound,
         PullFailure::Auth => RootCause::ImagePullAuth,
         PullFailure::RateLimited => RootCause::ImagePullRateLimited,
         PullFailure::Network => RootCause::ImagePullNetwork,
     };
-    let mut seen = case
-        .waiting()
-        .filter(|(_, _, waiting)| is_pull_reason(&waiting.reason));
-    let told = seen.find_map(|found| {
+    let finding = |container: &ContainerRecord| {
+        format!(
+            "image {} of container {} cannot be pulled",
+            container.image, container.name
+        )
+    };
+    let waiting = || {
+        case.waiting()
+            .filter(|(_, _, waiting)| is_pull_reason(&waiting.reason))
+    };
+    let told = waiting().find_map(|found| {
         let reason = format!("{} {}", found.2.reason, found.2.message);
         pull_failure(&reason).map(|kind| (kind, found))
     });
-    if let Some((told, (pod, container, waiting))) = told {
+    if let Some((told, found)) = told {
         return (told == kind).then(|| {
-            let finding = format!(
-                "image {} of container {} cannot be pulled",
-                container.image, container.name
-            );
-            let found = Match::from_waiting(name, finding, (pod, container, waiting));
-            (found.confident(Confidence::Likely), container)
+            let container = found.1;
+            let found = Match::from_waiting(name, finding(container), found).confident(Confidence::Likely);
+            (found, container.image.as_str())
         });
     }
-    // The back-off says nothing by itself in older kubelets; the event of the failed pull does.
-    let (pod, container, _) = case
-        .waiting()
-        .find(|(_, _, waiting)| is_pull_reason(&waiting.reason))?;
-    let event = case
-        .pod_events("Failed")
-        .filter(|event| event.object.name == pod.name)
+    // The back-off says nothing by itself in older kubelets; the event of the failed pull does, also where the
+    // Pod was never seen.
+    let event = failed_event(case, |message| {
+        is_pull(message) && pull_failure(message).is_some()
+    })
+    .filter(|event| pull_failure(&event.message) == Some(kind))?;
+    Some(match waiting().find(|(pod, ..)| pod.name == event.object.name) {
+        Some((_, container, _)) => (
+            Match::from_event(name, finding(container), event),
+            &container.image,
+        ),
+        None => {
+            // Failed to pull image "registry.example/tool:9": rpc error: ..
+            let image = event.message.split('"').nth(1).unwrap_or("of the Pod");
+            let finding = format!("image {image} cannot be pulled");
+            (Match::from_event(name, finding, event), image)
+        }
+    })
+}
+
+/// The newest event `Failed` of the kubelet on the Job's Pods that says this and that nothing has overtaken.
+#[must_use]
+pub fn failed_event<'e>(case: &Case<'e>, says: impl Fn(&str) -> bool) -> Option<&'e EventRecord> {
+    case.pod_events("Failed")
+        .filter(|event| says(&event.message))
         .max_by_key(|event| event.last)
-        .filter(|event| pull_failure(&event.message) == Some(kind))?;
-    let finding = format!(
-        "image {} of container {} cannot be pulled",
-        container.image, container.name
-    );
-    Some((Match::from_event(name, finding, event), container))
+        .filter(|event| !is_overtaken(case, event))
 }
 
 /// A container that waits for one of these reasons.
@@ -136,12 +166,12 @@ pub fn waits_for<'e>(
         .find(|(_, _, waiting)| reasons.contains(&waiting.reason.as_str()))
 }
 
-/// The newest event of this reason on the Job's Pods that no later run of a container has overtaken.
+/// The newest event of this reason on the Job's Pods that no later phase has overtaken.
 #[must_use]
 pub fn blocking_event<'e>(case: &Case<'e>, reason: &'e str) -> Option<&'e EventRecord> {
     case.pod_events(reason)
         .max_by_key(|event| event.last)
-        .filter(|event| !case.ran_after(None, event.last))
+        .filter(|event| !is_overtaken(case, event))
 }
 
 /// The newest line with this signature, or, where no line tells anything, curl's exit code for it.
@@ -239,14 +269,8 @@ pub fn dependency(case: &Case<'_>, name: RootCause, repair: &str) -> Option<Matc
         format!("{} {} {}", last.kind, last.name, last.finding)
     } else {
         format!(
-            "{} {} is not ready, and {} {} down {} {} {}",
-            first.kind,
-            first.name,
-            walk.links.len() - 1,
-            if walk.links.len() == 2 { "link" } else { "links" },
-            last.kind,
-            last.name,
-            last.finding
+            "{} {} {}, because {} {} {}",
+            first.kind, first.name, first.finding, last.kind, last.name, last.finding
         )
     };
     let mut found = Match::new(name, finding).confident(Confidence::Likely);

@@ -3,6 +3,8 @@
 //! Reasons are API; messages are not, and differ between versions. They are matched by their stable parts, in
 //! an order in which the more telling part wins.
 
+use std::net::Ipv4Addr;
+
 /// True when `text` holds `part`, letter case aside. `part` has to be lower case.
 #[must_use]
 pub fn holds(text: &str, part: &str) -> bool {
@@ -343,6 +345,7 @@ const TIMEOUT: &[&str] = &[
 fn curl_signature(code: u8, line: &str) -> Option<LogSignature> {
     match code {
         6 => Some(LogSignature::Dns),
+        7 if is_outside(line) => Some(LogSignature::Download),
         7 => Some(LogSignature::Refused),
         22 if has_number(line, "401") || has_number(line, "403") => Some(LogSignature::Auth),
         28 if is_outside(line) || holds(line, "bytes received") => Some(LogSignature::Download),
@@ -354,13 +357,16 @@ fn curl_signature(code: u8, line: &str) -> Option<LogSignature> {
     }
 }
 
-/// True when the line names a host outside the cluster.
+/// True when the line names a host, or a public address, outside the cluster.
 #[must_use]
 pub fn is_outside(line: &str) -> bool {
     line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '/')))
         .any(|word| {
             let host = word.split_once("://").map_or(word, |(_, rest)| rest);
             let host = host.split(['/', ':']).next().unwrap_or(host).trim_matches('.');
+            if let Ok(address) = host.parse::<Ipv4Addr>() {
+                return is_public(address);
+            }
             let labels = host.split('.').count();
             let last = host.rsplit('.').next().unwrap_or("");
             labels >= 2
@@ -387,6 +393,20 @@ pub fn is_outside(line: &str) -> bool {
                 && (labels >= 3 || word.contains("://"))
                 && !host.contains(".svc.")
         })
+}
+
+/// False for the ranges that clusters give to Pods, Services and nodes (RFC 1918, RFC 6598), and for addresses
+/// that are no other host's.
+fn is_public(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    let shared = first == 100 && (64..128).contains(&second);
+    !(shared
+        || first == 0
+        || address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_multicast()
+        || address.is_broadcast())
 }
 
 /// The curl exit code that a script under `set -e` passes on, as a signature.

@@ -15,6 +15,10 @@ pub struct Hit<'e> {
     pub signature: LogSignature,
     /// The line.
     pub line: &'e str,
+    /// The Job's namespace.
+    pub namespace: &'e str,
+    /// The Pod that wrote it.
+    pub pod: &'e str,
     /// Where it stands.
     pub source: String,
     /// When the log was read or ended.
@@ -28,6 +32,7 @@ struct Told<'e> {
     made: Option<Timestamp>,
     attempt: u32,
     at: Option<Timestamp>,
+    pod: &'e str,
     source: String,
     lines: Vec<&'e str>,
 }
@@ -57,6 +62,8 @@ pub fn hits(evidence: &Evidence) -> Vec<Hit<'_>> {
             Some(Hit {
                 signature,
                 line,
+                namespace: &evidence.job.namespace,
+                pod: told.pod,
                 source: told.source,
                 at: told.at,
                 last,
@@ -75,6 +82,7 @@ fn from_log<'e>(evidence: &'e Evidence, log: &'e LogTail) -> Told<'e> {
         made,
         attempt: log.attempt,
         at: log.last_line.or(log.captured),
+        pod: &log.pod,
         source: format!(
             "log of Pod {} container {}, run {}",
             log.pod,
@@ -91,6 +99,7 @@ fn from_message<'e>(pod: &'e PodRecord, container: &'e ContainerRecord, end: &'e
         made: pod.created,
         attempt: end.attempt,
         at: end.finished,
+        pod: &pod.name,
         source: format!(
             "termination message of Pod {} container {}, run {run}",
             pod.name, container.name

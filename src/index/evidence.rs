@@ -30,6 +30,7 @@ pub(super) fn evidence(
     let record = job_record(key, entry, job, release);
     let mut evidence = Evidence {
         waits: job.spec.waits.clone(),
+        downloads: job.spec.downloads.clone(),
         job: record,
         ..Evidence::default()
     };

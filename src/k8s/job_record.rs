@@ -1,7 +1,8 @@
 //! A Job's spec as evidence: assessed once, and then only what a diagnosis and a series need of it.
 
 use crate::engine::budget::{Clock, WaitSource};
-use crate::engine::evidence::{Clocks, JobRecord, ObjectRef, ReleaseRecord, WaitRecord};
+use crate::engine::downloads::downloads;
+use crate::engine::evidence::{Clocks, DownloadRecord, JobRecord, ObjectRef, ReleaseRecord, WaitRecord};
 use crate::engine::finding::Severity;
 use crate::engine::job::{Job, Origin};
 use crate::engine::policy::Policy;
@@ -17,6 +18,8 @@ pub struct JobSpec {
     pub record: JobRecord,
     /// The waits of its scripts and annotations.
     pub waits: Vec<WaitRecord>,
+    /// What its scripts fetch from outside the cluster.
+    pub downloads: Vec<DownloadRecord>,
     /// Who states the wait.
     pub wait_source: &'static str,
     /// The clock that ends the Job first when its dependency never comes up.
@@ -74,6 +77,7 @@ impl JobSpec {
                 || ours(&job.annotations)
                 || ours(&job.template_annotations),
             waits: waits(job, clocks),
+            downloads: fetched(job, clocks),
             wait_source: match clocks.wait_source {
                 WaitSource::Annotation => "annotation",
                 WaitSource::Script => "script",
@@ -168,6 +172,15 @@ fn waits(job: &Job<'_>, clocks: &budget::Clocks) -> Vec<WaitRecord> {
     seen.chain(declared).collect()
 }
 
+/// A URL may hold a password.
+fn fetched(job: &Job<'_>, clocks: &budget::Clocks) -> Vec<DownloadRecord> {
+    let mut downloads = downloads(job, clocks);
+    for download in &mut downloads {
+        download.target = redact(&download.target).into_owned();
+    }
+    downloads
+}
+
 /// A URL, `tcp://host:port` or `dns://name`.
 fn declared_target(text: &str) -> Target {
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
@@ -222,6 +235,27 @@ mod tests {
         );
         assert!(spec.matters);
         assert_eq!(spec.ends_by, Some(Clock::Release));
+    }
+
+    #[test]
+    fn a_download_stands_alone_unless_a_service_is_called_too() {
+        let downloads = |script: &str| {
+            let container = serde_json::json!({"name": "c", "image": "a", "command": ["sh", "-c", script]});
+            let job = serde_json::json!({"metadata": {"name": "a", "namespace": "n"},
+                "spec": {"template": {"spec": {"containers": [container]}}}});
+            let read = spec(&job.to_string()).downloads.into_iter();
+            read.map(|read| (read.tool, read.target, read.alone))
+                .collect::<Vec<_>>()
+        };
+        let fetch = "URL=http://203.0.113.9/mc\ncurl -fsSLo /tmp/mc --connect-timeout 3 $URL\n";
+        let curl = |alone| ("curl".to_owned(), "http://203.0.113.9/mc".to_owned(), alone);
+        assert_eq!(downloads(fetch), [curl(true)]);
+        assert_eq!(downloads(&format!("{fetch}curl http://api:80/")), [curl(false)]);
+        assert_eq!(
+            downloads("apk add --no-cache jq"),
+            [("apk".to_owned(), "apk add".to_owned(), true)]
+        );
+        assert_eq!(downloads("curl http://powerdns:8081/zones"), []);
     }
 
     #[test]

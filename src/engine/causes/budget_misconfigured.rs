@@ -4,6 +4,7 @@ use super::Match;
 use crate::engine::Seconds;
 use crate::engine::case::Case;
 use crate::engine::diagnosis::{Confidence, Trigger};
+use crate::engine::downloads::suspect;
 use crate::engine::evidence::JobRecord;
 use crate::engine::progress::newest_line;
 use crate::engine::root_cause::RootCause;
@@ -53,7 +54,8 @@ fn find(case: &Case<'_>) -> Option<Match> {
     );
     let gave_up_inside = newest_line(case.evidence).is_some_and(|(line, ..)| line.is_exhausted())
         || case.last_end().is_some_and(|end| end.end.exit_code == 124);
-    if !unreachable || gave_up_inside {
+    // Nobody waits for a download: it worked or it did not.
+    if !unreachable || gave_up_inside || suspect(case).is_some() {
         return None;
     }
     let release = job

@@ -2,8 +2,8 @@
 
 use super::Match;
 use crate::engine::case::Case;
-use crate::engine::family::blocking_event;
-use crate::engine::family::waits_for;
+use crate::engine::family::{blocking_event, failed_event, waits_for};
+use crate::engine::phase::is_pull;
 use crate::engine::root_cause::RootCause;
 use crate::engine::signatures::holds;
 
@@ -15,14 +15,15 @@ cause! {
     ///
     /// # Evidence
     ///
-    /// The container waits with `CreateContainerConfigError`; or, where a volume needs the object, an event
+    /// The container waits with `CreateContainerConfigError` and names a `ConfigMap` or Secret that is not
+    /// there, or the kubelet's event `Failed` does; or, where a volume needs the object, an event
     /// `FailedMount` on the Pod says `configmap "x" not found`, `secret "x" not found` or names a key that is
     /// not there, while the container stays in `ContainerCreating`.
     ///
     /// # Not to be confused with
     ///
-    /// `volume_mount_failed`: `FailedMount` for any other reason. `container_create_failed`: there the
-    /// configuration is complete and the runtime refuses it.
+    /// `volume_mount_failed`: `FailedMount` for any other reason. `container_create_failed`: there nothing is
+    /// missing, and the kubelet or the runtime refuses what the Pod asks for.
     ///
     /// # Repair
     ///
@@ -36,23 +37,26 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    if let Some(seen) = waits_for(case, &["CreateContainerConfigError"]) {
+    let waits = waits_for(case, &["CreateContainerConfigError"]);
+    if let Some(seen) = waits.filter(|(_, _, waiting)| says_missing(&waiting.message)) {
         let finding = format!("container {} cannot be made: {}", seen.1.name, seen.2.message);
         return Some(Match::from_waiting(RootCause::ConfigMissing, finding, seen).repair(REPAIR));
     }
-    let event = blocking_event(case, "FailedMount")
-        .filter(|event| {
-            ["not found", "references non-existent"]
-                .iter()
-                .any(|part| holds(&event.message, part))
-        })
-        .filter(|event| {
-            ["configmap", "secret"]
-                .iter()
-                .any(|part| holds(&event.message, part))
-        })?;
+    if let Some(event) = failed_event(case, says_missing) {
+        let finding = format!("a container cannot be made: {}", event.message);
+        return Some(Match::from_event(RootCause::ConfigMissing, finding, event).repair(REPAIR));
+    }
+    let event = blocking_event(case, "FailedMount").filter(|event| says_missing(&event.message))?;
     let finding = format!("a volume names what does not exist: {}", event.message);
     Some(Match::from_event(RootCause::ConfigMissing, finding, event).repair(REPAIR))
+}
+
+/// `configmap "x" not found`, `couldn't find key k in Secret n/x`, `references non-existent secret key: k`.
+pub(super) fn says_missing(message: &str) -> bool {
+    let any = |parts: &[&str]| parts.iter().any(|part| holds(message, part));
+    any(&["configmap", "secret"])
+        && any(&["not found", "couldn't find key", "references non-existent"])
+        && !is_pull(message)
 }
 
 const REPAIR: &str = "Create the ConfigMap, Secret or key that is named, before the Job runs.";
@@ -84,6 +88,29 @@ mod tests {
             json!({"pods": waiting("CreateContainerError", "context deadline exceeded")}),
         );
         assert!(find(&ConfigMissing, &evidence).is_none());
+    }
+
+    #[test]
+    fn a_message_that_names_nothing_missing_is_another_cause() {
+        for (message, found) in [
+            ("couldn't find key token in Secret demo/api", true),
+            ("couldn't find key zone in ConfigMap demo/zones", true),
+            ("container has runAsNonRoot and image will run as root", false),
+            (
+                "failed to sync secret cache: timed out waiting for the condition",
+                false,
+            ),
+        ] {
+            for more in [
+                json!({"pods": waiting("CreateContainerConfigError", message)}),
+                json!({"events": pod_event("Failed", &format!("Error: {message}"))}),
+            ] {
+                let evidence = failed("DeadlineExceeded", 840, more);
+                assert_eq!(find(&ConfigMissing, &evidence).is_some(), found, "{message}");
+                let other = [RootCause::ContainerCreateFailed, RootCause::ConfigMissing][usize::from(found)];
+                assert_eq!(judge(&evidence).root_cause, Some(other), "{message}");
+            }
+        }
     }
 
     #[test]

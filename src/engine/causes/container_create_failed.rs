@@ -1,27 +1,33 @@
 //! `container_create_failed`.
 
 use super::Match;
+use super::config_missing::says_missing;
 use crate::engine::case::Case;
-use crate::engine::family::waits_for;
+use crate::engine::family::{failed_event, waits_for};
+use crate::engine::phase::{Phase, is_pull, of_event};
 use crate::engine::root_cause::RootCause;
+use crate::engine::signatures::holds;
 
 cause! {
     /// # What it is
     ///
-    /// All that the Pod asks for exists, and the runtime still cannot create the container.
+    /// All that the Pod asks for exists, and the kubelet or the runtime still does not create the container.
     ///
     /// # Evidence
     ///
-    /// The container waits with `CreateContainerError`.
+    /// The container waits with `CreateContainerError`, or with `CreateContainerConfigError` and a message that
+    /// names nothing missing (`container has runAsNonRoot and image will run as root`); or the kubelet's event
+    /// `Failed` says so.
     ///
     /// # Not to be confused with
     ///
-    /// `config_missing`: that is `CreateContainerConfigError`. `start_failed`: there the container was created
+    /// `config_missing`: there the message names a `ConfigMap`, a Secret or a key. `start_failed`: there the container was created
     /// and its command could not be started.
     ///
     /// # Repair
     ///
-    /// The message is the runtime's own. A runtime that hangs shows as `context deadline exceeded`; look at the
+    /// The message says what. `runAsNonRoot` asks for a numeric user other than 0 in the image or in
+    /// `runAsUser`. A runtime that hangs shows as `context deadline exceeded`; look at the
     /// node's disk.
     ///
     /// # Do not
@@ -31,16 +37,37 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    let seen = waits_for(case, &["CreateContainerError"])?;
-    let finding = format!(
-        "the runtime cannot create container {container}",
-        container = seen.1.name
-    );
-    Some(
-        Match::from_waiting(RootCause::ContainerCreateFailed, finding, seen).repair(
-            "Read the runtime's message and repair what it names: a name in use, a device, a mount path.",
-        ),
-    )
+    let waits = waits_for(case, &["CreateContainerError", "CreateContainerConfigError"]);
+    if let Some(seen) = waits.filter(|(_, _, waiting)| !says_missing(&waiting.message)) {
+        let message = &seen.2.message;
+        let finding = finding(&format!("container {}", seen.1.name), message);
+        let found = Match::from_waiting(RootCause::ContainerCreateFailed, finding, seen);
+        return Some(found.repair(repair(message)));
+    }
+    let event = failed_event(case, |message| {
+        holds(message, "error: ") && !says_missing(message) && !is_pull(message)
+    })
+    .filter(|event| of_event(event) == Some(Phase::Configuration))?;
+    let message = event.message.trim_start_matches("Error: ");
+    let finding = finding("a container", message);
+    let found = Match::from_event(RootCause::ContainerCreateFailed, finding, event);
+    Some(found.repair(repair(message)))
+}
+
+fn finding(container: &str, message: &str) -> String {
+    if message.is_empty() {
+        format!("{container} cannot be created")
+    } else {
+        format!("{container} cannot be created: {message}")
+    }
+}
+
+fn repair(message: &str) -> &'static str {
+    if holds(message, "runasnonroot") {
+        "Set runAsUser to a number other than 0, or use an image whose user is one."
+    } else {
+        "Repair what the message names: a name in use, a device, a mount path, a cache of the node."
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::Match;
 use crate::engine::case::Case;
-use crate::engine::family::waits_for;
+use crate::engine::family::{blocking_event, waits_for};
 use crate::engine::root_cause::RootCause;
 
 cause! {
@@ -12,7 +12,7 @@ cause! {
     ///
     /// # Evidence
     ///
-    /// The container waits with `ErrImageNeverPull`.
+    /// The container waits with `ErrImageNeverPull`, or its Pod has an event of that name.
     ///
     /// # Not to be confused with
     ///
@@ -29,15 +29,20 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    let seen = waits_for(case, &["ErrImageNeverPull"])?;
-    let finding = format!(
-        "image {image} is not on the node and imagePullPolicy is Never",
-        image = seen.1.image
-    );
-    Some(
-        Match::from_waiting(RootCause::ImageNeverPull, finding, seen)
-            .repair("Bring the image onto the node, or let the kubelet pull it."),
-    )
+    let cause = RootCause::ImageNeverPull;
+    let found = if let Some(seen) = waits_for(case, &["ErrImageNeverPull"]) {
+        let image = &seen.1.image;
+        let finding = format!("image {image} is not on the node and imagePullPolicy is Never");
+        Match::from_waiting(cause, finding, seen)
+    } else {
+        let event = blocking_event(case, "ErrImageNeverPull")?;
+        Match::from_event(
+            cause,
+            "the image is not on the node and imagePullPolicy is Never",
+            event,
+        )
+    };
+    Some(found.repair("Bring the image onto the node, or let the kubelet pull it."))
 }
 
 #[cfg(test)]

@@ -32,11 +32,8 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    let (found, container) = pull(case, PullFailure::Auth)?;
-    Some(found.repair(format!(
-        "Give the Pod an imagePullSecret that may read {}.",
-        container.image
-    )))
+    let (found, image) = pull(case, PullFailure::Auth)?;
+    Some(found.repair(format!("Give the Pod an imagePullSecret that may read {image}.")))
 }
 
 #[cfg(test)]

@@ -32,10 +32,9 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    let (found, container) = pull(case, PullFailure::Network)?;
+    let (found, image) = pull(case, PullFailure::Network)?;
     Some(found.repair(format!(
-        "Restore the way from the node to the registry of {}.",
-        container.image
+        "Restore the way from the node to the registry of {image}."
     )))
 }
 

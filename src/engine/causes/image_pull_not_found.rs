@@ -34,11 +34,8 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    let (found, container) = pull(case, PullFailure::NotFound)?;
-    Some(found.repair(format!(
-        "Push the image {} or correct its name and tag.",
-        container.image
-    )))
+    let (found, image) = pull(case, PullFailure::NotFound)?;
+    Some(found.repair(format!("Push the image {image} or correct its name and tag.")))
 }
 
 #[cfg(test)]

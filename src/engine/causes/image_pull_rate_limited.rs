@@ -31,10 +31,9 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    let (found, container) = pull(case, PullFailure::RateLimited)?;
+    let (found, image) = pull(case, PullFailure::RateLimited)?;
     Some(found.repair(format!(
-        "Pull {} through a mirror or with an account, and let the node keep it.",
-        container.image
+        "Pull {image} through a mirror or with an account, and let the node keep it."
     )))
 }
 

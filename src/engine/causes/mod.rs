@@ -238,12 +238,12 @@ impl Match {
     /// A match that a line of log proves.
     #[must_use]
     pub fn from_hit(cause: RootCause, finding: impl Into<String>, hit: &Hit<'_>) -> Self {
-        let mut found = Self::new(cause, finding).confident(Confidence::Likely).proof(
-            "log",
-            hit.source.clone(),
-            hit.at,
-            hit.line,
-        );
+        let mut found = Self::new(cause, finding)
+            .confident(Confidence::Likely)
+            .proof("log", hit.source.clone(), hit.at, hit.line)
+            .link("Pod", hit.namespace, hit.pod, "runs as");
+        // What the line speaks of lies elsewhere: a cause that is proven there goes deeper.
+        found.depth = 0;
         found.older = !hit.last;
         found
     }

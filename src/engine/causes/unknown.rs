@@ -1,6 +1,6 @@
 //! `unknown`.
 
-use super::Match;
+use super::{Match, named};
 use crate::engine::case::Case;
 use crate::engine::diagnosis::Confidence;
 use crate::engine::family::is_pull_reason;
@@ -47,6 +47,22 @@ fn find(case: &Case<'_>) -> Option<Match> {
             RootCause::ImagePullRateLimited,
             RootCause::ImagePullNetwork,
         ];
+    }
+    if let Some(end) = case.last_end() {
+        let text = format!("exit code {}, reason {}", end.end.exit_code, end.end.reason);
+        found = found.proof("termination", end.source(), end.end.finished, text);
+    }
+    if let Some(hit) = case.last_hit() {
+        found = found.proof("log", hit.source.clone(), hit.at, hit.line);
+    }
+    let told = case
+        .evidence
+        .events
+        .iter()
+        .filter(|event| event.kind == "Warning");
+    if let Some(event) = told.max_by_key(|event| event.last) {
+        let source = format!("{} {}", named(&event.object), event.reason);
+        found = found.proof("event", source, event.last, event.message.clone());
     }
     Some(found.repair("Read the evidence that is listed; no known cause fits it."))
 }

@@ -123,6 +123,18 @@ fn log_lines() {
             "curl: (7) Failed to connect to powerdns port 8081",
             Some(L::Refused),
         ),
+        (
+            "curl: (7) Failed to connect to dl.example.org port 443 after 9 ms: Couldn't connect to server",
+            Some(L::Download),
+        ),
+        (
+            "curl: (28) Failed to connect to 203.0.113.9 port 80 after 3002 ms: Timeout was reached",
+            Some(L::Download),
+        ),
+        (
+            "curl: (28) Failed to connect to 10.0.0.7 port 80 after 3002 ms: Timeout was reached",
+            Some(L::Timeout),
+        ),
         ("curl: (6) Could not resolve host: dl.example.org", Some(L::Dns)),
         ("wget: bad address 'gitea-http.gitea.svc'", Some(L::Dns)),
         (
@@ -181,13 +193,20 @@ fn log_lines() {
 
 #[test]
 fn outside_hosts_have_a_public_name() {
-    for line in ["https://dl.example.org/x", "lookup cdn.dl.example.com failed"] {
+    for line in [
+        "https://dl.example.org/x",
+        "lookup cdn.dl.example.com failed",
+        "http://203.0.113.9/mc",
+    ] {
         assert!(is_outside(line), "{line}");
     }
     for line in [
         "http://powerdns:8081",
         "minio.minio.svc.cluster.local",
         "10.0.0.1:80",
+        "172.16.3.4",
+        "http://100.64.0.9:8080",
+        "127.0.0.1",
         "run.sh failed",
         "a.b",
     ] {
