@@ -28,7 +28,7 @@ const SAMPLE: &[(&str, &str)] = &[
         "1",
     ),
     (
-        r#"hookbudget_job_gives_up_timestamp_seconds{JOB, clock="wait_nominal"}"#,
+        r#"hookbudget_job_gives_up_timestamp_seconds{JOB, clock="wait"}"#,
         "840",
     ),
     (
@@ -231,6 +231,35 @@ fn every_metric_that_is_asked_for_is_published() {
             );
         }
     }
+}
+
+/// `label="value"` of a text.
+fn matchers(text: &str) -> BTreeSet<String> {
+    text.split(['{', ',', '}'])
+        .map(str::trim)
+        .filter(|part| part.ends_with('"') && part.contains("=\"") && !part.contains(['(', ' ']))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_value_that_a_rule_asks_for_is_published() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/four-hooks.prom");
+    let published = matchers(&fs::read_to_string(golden).expect("the golden exposition"));
+    let mut found = BTreeSet::new();
+    for (name, rules) in files(&root().join("alerts"), "yaml") {
+        let expressions = rules
+            .lines()
+            .filter(|line| line.trim().starts_with("hookbudget_"));
+        let asked = matchers(&expressions.collect::<Vec<_>>().join("\n"));
+        let unknown: Vec<_> = asked.difference(&published).collect();
+        assert!(
+            unknown.is_empty(),
+            "{name}: {unknown:?} is nothing that the exporter writes"
+        );
+        found.extend(asked);
+    }
+    assert!(found.contains("result=\"success\""), "{found:?}");
 }
 
 #[test]

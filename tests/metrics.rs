@@ -231,6 +231,18 @@ async fn the_routes_answer() {
     assert!(causes.contains(&Some("oom_killed")), "{causes:?}");
     assert!(jobs[0]["job"]["namespace"].is_string() && jobs[0]["chain"].is_array());
     assert_eq!(get("/readyz", "*/*").await.1, "ok\n");
+    assert!(
+        get("/explain/oom_killed", "*/*")
+            .await
+            .1
+            .contains("<h1>oom_killed</h1>")
+    );
+    assert!(
+        get("/explain/nothing", "*/*")
+            .await
+            .1
+            .starts_with("there is no such")
+    );
 }
 
 #[tokio::test]
@@ -242,6 +254,8 @@ async fn the_page_reads_without_javascript_and_loads_nothing_from_elsewhere() {
         "<progress ",
         "Repair in this order",
         "<svg class=\"chain\"",
+        "href=\"/explain/oom_killed\"",
+        "href=\"/explain/HB301\"",
         "prefers-color-scheme",
     ] {
         assert!(page.contains(part), "{part}");

@@ -20,6 +20,7 @@ use hyper::body::Body as _;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use super::observer::Skipped;
 use super::{Admission, Webhook};
 use crate::engine::Seconds;
 use crate::http::{BodyError, Limits, read_body};
@@ -99,7 +100,8 @@ impl Server {
         let announced = body.size_hint().upper().unwrap_or(u64::MAX).min(self.body as u64);
         let units = u32::try_from(announced / UNIT + 1).unwrap_or(u32::MAX);
         let Ok(Ok(_memory)) = timeout_at(deadline, self.memory.acquire_many(units)).await else {
-            return refusal(
+            return self.refusal(
+                webhook,
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many reviews at once: this one was not read",
             );
@@ -107,11 +109,12 @@ impl Server {
         let body = match timeout_at(deadline, read_body(body, self.body)).await {
             Ok(Ok(body)) => body,
             Ok(Err(error @ BodyError::TooLarge { .. })) => {
-                return refusal(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string());
+                return self.refusal(webhook, StatusCode::PAYLOAD_TOO_LARGE, &error.to_string());
             }
-            Ok(Err(error)) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+            Ok(Err(error)) => return self.refusal(webhook, StatusCode::BAD_REQUEST, &error.to_string()),
             Err(_) => {
-                return refusal(
+                return self.refusal(
+                    webhook,
                     StatusCode::REQUEST_TIMEOUT,
                     "the body did not arrive within the webhook's timeout",
                 );
@@ -122,8 +125,24 @@ impl Server {
                 let json = [(header::CONTENT_TYPE, "application/json")];
                 (StatusCode::OK, json, Body::from(answer)).into_response()
             }
-            Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
+            Err(why) => self.refusal(webhook, StatusCode::BAD_REQUEST, &why),
         }
+    }
+
+    /// An answer that is no review, for what is none.
+    fn refusal(&self, webhook: Webhook, status: StatusCode, why: &str) -> Response {
+        let reason = if status == StatusCode::SERVICE_UNAVAILABLE {
+            Skipped::Overload
+        } else {
+            Skipped::NoReview
+        };
+        self.admission.observer.skipped(webhook, "other", reason);
+        tracing::warn!(
+            status = status.as_u16(),
+            why,
+            "request not answered with a review"
+        );
+        (status, format!("{why}\n")).into_response()
     }
 
     async fn answer(&self, webhook: Webhook, body: Bytes, deadline: Instant) -> Result<Vec<u8>, String> {
@@ -138,15 +157,6 @@ impl Server {
             Ok(Err(_)) | Err(_) => self.admission.answer_late(webhook, &body),
         }
     }
-}
-
-fn refusal(status: StatusCode, why: &str) -> Response {
-    tracing::warn!(
-        status = status.as_u16(),
-        why,
-        "request not answered with a review"
-    );
-    (status, format!("{why}\n")).into_response()
 }
 
 /// How long a request may take: nine tenths of the webhook's timeout, which the API server sends as

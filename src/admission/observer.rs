@@ -48,6 +48,10 @@ pub enum Skipped {
     Invalid,
     /// The review is of another version or kind.
     OtherReview,
+    /// The body holds no uid to answer to, is too large, or did not arrive.
+    NoReview,
+    /// No memory for the body became free in time.
+    Overload,
     /// The judgement panicked.
     Panic,
     /// The judgement was not ready in time.
@@ -64,6 +68,8 @@ impl Skipped {
             Self::Unreadable => "unreadable",
             Self::Invalid => "invalid",
             Self::OtherReview => "other_review",
+            Self::NoReview => "no_review",
+            Self::Overload => "overload",
             Self::Panic => "panic",
             Self::Late => "late",
         }

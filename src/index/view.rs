@@ -10,7 +10,7 @@ use super::kind::{JobKey, Kind};
 use super::owners::{OwnerKey, OwnerView};
 use crate::engine::Seconds;
 use crate::engine::budget::Clock;
-use crate::engine::diagnosis::{Diagnosis, JobPhase};
+use crate::engine::diagnosis::{ChainLink, Diagnosis, JobPhase};
 use crate::engine::policy::Policy;
 use crate::engine::root_cause::RootCause;
 use crate::k8s::job_record::JobSpec;
@@ -249,9 +249,15 @@ fn failure_labels(view: &JobView, cause: RootCause) -> (Box<str>, Box<str>) {
         ("culprit_kind", kind),
         ("culprit_namespace", namespace),
         ("culprit_name", name),
-        ("depth", &chain.len().to_string()),
+        ("depth", &links_below_the_job(chain).to_string()),
     ]);
     (cause_labels, culprit_labels)
+}
+
+/// What a release reports lies above the Job; the root may be the Job itself, which is 0 below.
+fn links_below_the_job(chain: &[ChainLink]) -> usize {
+    let job = chain.iter().position(|link| link.kind == "Job").unwrap_or(0);
+    chain.len().saturating_sub(job + 1)
 }
 
 /// F6 in absolute times: the first clock that runs out. The release counts from the Job's creation, the others

@@ -1,12 +1,13 @@
-//! `/`, `/api/jobs`, `/healthz`, `/readyz`.
+//! `/`, `/explain/NAME`, `/api/jobs`, `/healthz`, `/readyz`.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::response::{Html, IntoResponse};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
+use super::explain::explain;
 use super::page::page;
 use crate::engine::diagnosis::Diagnosis;
 use crate::index::Handle;
@@ -20,6 +21,7 @@ pub fn router(index: Handle) -> Router {
     Router::new()
         .route("/", get(status))
         .route("/live.js", get(script))
+        .route("/explain/{name}", get(explained))
         .route("/api/jobs", get(jobs))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -33,6 +35,19 @@ async fn status(State(index): State<Handle>) -> impl IntoResponse {
         (CACHE_CONTROL, "no-store"),
     ];
     (headers, Html(page(&index.snapshot())))
+}
+
+async fn explained(Path(name): Path<String>) -> Response {
+    match explain(&name) {
+        Some(page) => {
+            let headers = [
+                (CONTENT_SECURITY_POLICY, POLICY),
+                (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (headers, Html(page)).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, "there is no such rule or cause\n").into_response(),
+    }
 }
 
 async fn script() -> impl IntoResponse {

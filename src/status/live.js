@@ -9,10 +9,10 @@
       const old = document.querySelector(part);
       const now = fresh.querySelector(part);
       if (!old || !now || old.innerHTML === now.innerHTML) continue;
-      const open = new Set([...old.querySelectorAll("details[open]")].map((d) => d.id));
+      const open = new Map([...old.querySelectorAll("details")].map((d) => [d.id, d.open]));
       const focused = document.activeElement?.closest("details")?.id;
       const onSummary = document.activeElement?.localName === "summary";
-      for (const details of now.querySelectorAll("details")) details.open = open.has(details.id);
+      for (const details of now.querySelectorAll("details")) details.open = open.get(details.id) ?? details.open;
       old.replaceWith(document.adoptNode(now));
       if (focused) {
         const details = document.getElementById(focused);

@@ -8,6 +8,7 @@ use super::diagram;
 use super::html::Escaped;
 use crate::engine::Seconds;
 use crate::engine::diagnosis::{Diagnosis, JobPhase, RetryAdvice, Verdict};
+use crate::engine::root_cause::RootCause;
 use crate::index::{JobView, Snapshot};
 
 /// Jobs shown per section; the rest is counted.
@@ -39,11 +40,12 @@ pub fn page(snapshot: &Snapshot) -> String {
             "<p class=\"note\" role=\"status\">Still reading the cluster: what follows is not complete.</p>",
         );
     }
-    section(&mut out, "failed", "Failed", &failed, |out, job| {
-        failed_job(out, job, snapshot.now);
-    });
+    // What can still be helped stands above what is over.
     section(&mut out, "waiting", "Waiting", &waiting, |out, job| {
         waiting_job(out, job, snapshot.now);
+    });
+    section(&mut out, "failed", "Failed", &failed, |out, job| {
+        failed_job(out, job)
     });
     section(&mut out, "suspended", "Suspended", &suspended, |out, job| {
         plain_job(out, job, snapshot.now);
@@ -115,11 +117,21 @@ fn title(out: &mut String, job: &JobView) {
     }
     let _ = write!(
         out,
-        "<span>{}</span><span>{} started, {}</span></p>",
+        "<span>{}</span><span>{} started, {}</span>",
         record.restart_policy.as_str(),
         counted(job.attempts, "run"),
         counted(job.restarts, "restart"),
     );
+    let mut codes: Vec<_> = job.spec.findings.iter().map(|(code, _)| *code).collect();
+    codes.dedup();
+    if !codes.is_empty() {
+        out.push_str("<span>rules:");
+        for code in codes {
+            let _ = write!(out, " <a href=\"/explain/{code}\">{code}</a>");
+        }
+        out.push_str("</span>");
+    }
+    out.push_str("</p>");
 }
 
 fn waiting_job(out: &mut String, job: &JobView, now: Timestamp) {
@@ -147,7 +159,12 @@ fn waiting_job(out: &mut String, job: &JobView, now: Timestamp) {
     }
     if let Some(diagnosis) = &job.diagnosis {
         progress(out, diagnosis);
-        if diagnosis.root_cause.is_some() {
+        if let Some(cause) = diagnosis.root_cause {
+            let _ = write!(
+                out,
+                "<p class=\"verdict\"><a href=\"/explain/{0}\"><code>{0}</code></a></p>",
+                cause.as_str()
+            );
             summary(out, diagnosis);
             chain(out, diagnosis);
             repair(out, diagnosis);
@@ -157,7 +174,7 @@ fn waiting_job(out: &mut String, job: &JobView, now: Timestamp) {
     out.push_str("</article>");
 }
 
-fn failed_job(out: &mut String, job: &JobView, now: Timestamp) {
+fn failed_job(out: &mut String, job: &JobView) {
     let Some(cause) = job.root_cause() else { return };
     let diagnosis = job.diagnosis.as_deref();
     let severity = diagnosis.map_or(cause.severity(), |d| d.severity).as_str();
@@ -165,7 +182,7 @@ fn failed_job(out: &mut String, job: &JobView, now: Timestamp) {
     title(out, job);
     let _ = write!(
         out,
-        "<p class=\"verdict\"><code>{}</code><span class=\"badge {severity}\">{severity}</span>",
+        "<p class=\"verdict\"><a href=\"/explain/{0}\"><code>{0}</code></a><span class=\"badge {severity}\">{severity}</span>",
         cause.as_str()
     );
     if let Some(diagnosis) = diagnosis {
@@ -182,8 +199,7 @@ fn failed_job(out: &mut String, job: &JobView, now: Timestamp) {
     if let Some(ended) = job.ended {
         let _ = write!(
             out,
-            "<span class=\"when\">after {}, <time>{}</time></span>",
-            job.elapsed(now).map(span).unwrap_or_default(),
+            "<span class=\"when\">ended <time>{}</time></span>",
             clock(ended)
         );
     }
@@ -192,6 +208,7 @@ fn failed_job(out: &mut String, job: &JobView, now: Timestamp) {
         summary(out, diagnosis);
         chain(out, diagnosis);
         repair(out, diagnosis);
+        advice(out, diagnosis);
         lost(out, diagnosis);
     }
     tail(out, job);
@@ -269,6 +286,10 @@ fn repair(out: &mut String, diagnosis: &Diagnosis) {
         let _ = write!(out, "<li>{}</li>", Escaped(step));
     }
     out.push_str("</ol>");
+}
+
+/// For what has ended: a Job that still runs is not run again.
+fn advice(out: &mut String, diagnosis: &Diagnosis) {
     let advice = match diagnosis.retry_advice {
         RetryAdvice::Retry => "Running it again may work.",
         RetryAdvice::Wait => "Wait until the dependency is up before running it again.",
@@ -295,8 +316,14 @@ fn tail(out: &mut String, job: &JobView) {
     let id = format!("log-{}-{}", job.key.namespace, job.key.name);
     let _ = write!(
         out,
-        "<details id=\"{}\"><summary>End of the log</summary><pre tabindex=\"0\">",
-        Escaped(&id)
+        "<details id=\"{}\"{}><summary>End of the log</summary><pre tabindex=\"0\">",
+        Escaped(&id),
+        // Where no cause is known, the log is what there is to go by.
+        if job.root_cause() == Some(RootCause::Unknown) {
+            " open"
+        } else {
+            ""
+        },
     );
     for line in &job.tail {
         let _ = writeln!(out, "{}", Escaped(line));

@@ -147,6 +147,7 @@ async fn a_body_without_a_uid_gets_a_sentence() {
                 text.contains(why) && text.contains("admission.k8s.io/v1"),
                 "{body}: {text}"
             );
+            assert_eq!(cluster.last_skipped(), Some(Skipped::NoReview), "{body}");
         }
     }
     let deep = "[".repeat(100_000);
