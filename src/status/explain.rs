@@ -1,6 +1,8 @@
 //! `/explain/NAME`: the page of a rule or of a cause, as `hookbudget explain` shows it, for whoever has no
 //! terminal at hand.
 
+use std::fmt::Write;
+
 use super::html::Escaped;
 use crate::engine::{causes, rules};
 
@@ -23,10 +25,8 @@ fn document(text: &str) -> String {
     let mut paragraph = String::new();
     let close = |paragraph: &mut String, body: &mut String| {
         if !paragraph.trim().is_empty() {
-            body.push_str(&format!(
-                "<pre class=\"page\">{}</pre>",
-                Escaped(paragraph.trim_matches('\n'))
-            ));
+            let text = Escaped(paragraph.trim_matches('\n'));
+            let _ = write!(body, "<pre class=\"page\">{text}</pre>");
         }
         paragraph.clear();
     };
@@ -45,7 +45,7 @@ fn document(text: &str) -> String {
             title = heading.trim();
         }
         let tag = if level == 1 { "h1" } else { "h2" };
-        body.push_str(&format!("<{tag}>{}</{tag}>", Escaped(heading.trim())));
+        let _ = write!(body, "<{tag}>{}</{tag}>", Escaped(heading.trim()));
     }
     close(&mut paragraph, &mut body);
     format!(
@@ -61,12 +61,12 @@ fn document(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::root_cause::RootCause;
 
     #[test]
     fn every_cause_and_every_rule_that_the_status_page_names_has_a_page() {
-        for cause in RootCause::ALL {
-            assert!(explain(cause.as_str()).is_some(), "{}", cause.as_str());
+        for cause in causes::registry() {
+            let name = cause.meta().name;
+            assert!(explain(name).is_some(), "{name}");
         }
         for rule in rules::ALL {
             let page = explain(rule.code).unwrap();

@@ -45,7 +45,7 @@ pub fn page(snapshot: &Snapshot) -> String {
         waiting_job(out, job, snapshot.now);
     });
     section(&mut out, "failed", "Failed", &failed, |out, job| {
-        failed_job(out, job)
+        failed_job(out, job);
     });
     section(&mut out, "suspended", "Suspended", &suspended, |out, job| {
         plain_job(out, job, snapshot.now);
