@@ -174,6 +174,7 @@ impl Admission {
             helm_releases: &releases,
             flag: None,
             namespace_timeout: facts.release_timeout,
+            inventory: None,
         };
         let assessment = assess(&job, around, &policy);
         let case = Case {

@@ -7,12 +7,13 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use super::manifest::{self, Document, InputError, Loaded, PathOrStdin};
+use crate::engine::inventory::Inventory;
 use crate::engine::job::Job;
 use crate::engine::policy::{API_VERSION, Policy};
 use crate::engine::release::{HelmRelease, Surroundings};
 use crate::engine::{Assessment, Seconds, assess};
 use crate::k8s::helm_release::{GROUP, HelmReleaseObject};
-use crate::k8s::{JobObject, Problem};
+use crate::k8s::{JobObject, Problem, neighbour};
 
 /// One Job or `CronJob` of the inputs.
 #[derive(Debug)]
@@ -88,6 +89,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
     };
     let releases = helm_releases(loaded, &mut objects.errors);
     let namespaces = namespace_timeouts(loaded, &mut objects.errors);
+    let inventory = inventory(loaded);
     for document in &loaded.documents {
         let version = document.api_version();
         let is_job = matches!(document.kind(), "Job" | "CronJob");
@@ -119,6 +121,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
                 .namespace
                 .as_deref()
                 .and_then(|ns| namespaces.get(ns).copied()),
+            inventory: Some(&inventory),
         };
         let assessment = assess(&job, around, &options.policy);
         objects.judged.push(Judged {
@@ -153,6 +156,16 @@ fn helm_releases(loaded: &Loaded, errors: &mut Vec<InputError>) -> Vec<HelmRelea
         }
     }
     releases
+}
+
+fn inventory(loaded: &Loaded) -> Inventory<'_> {
+    let mut inventory = Inventory::default();
+    for document in &loaded.documents {
+        if let Some(kind) = neighbour::kind_of(document.api_version(), document.kind()) {
+            inventory.add(neighbour::neighbour(kind, &document.value));
+        }
+    }
+    inventory
 }
 
 fn namespace_timeouts<'a>(loaded: &'a Loaded, errors: &mut Vec<InputError>) -> HashMap<&'a str, Seconds> {

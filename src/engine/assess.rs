@@ -66,6 +66,7 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
     let findings = judge(&Context {
         job,
         clocks: &clocks,
+        around,
         policy,
     });
     Assessment { clocks, findings }

@@ -14,6 +14,7 @@ pub mod evidence;
 pub mod family;
 pub mod finding;
 pub mod formulas;
+pub mod inventory;
 pub mod job;
 pub mod phase;
 pub mod policy;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::Seconds;
+use super::inventory::Inventory;
 use super::job::{Job, Origin};
 use super::policy::Policy;
 
@@ -153,6 +154,8 @@ pub struct Surroundings<'a> {
     pub flag: Option<Seconds>,
     /// The namespace's annotation `hookbudget.dev/release-timeout`.
     pub namespace_timeout: Option<Seconds>,
+    /// The other objects of the inputs; `None` where they are not looked at, as at admission.
+    pub inventory: Option<&'a Inventory<'a>>,
 }
 
 /// Finds the release of a Job and its timeout: the Job's annotation, Flux's origin labels, the `HelmRelease`

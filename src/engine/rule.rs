@@ -4,6 +4,7 @@ use super::budget::Clocks;
 use super::finding::{Confidence, Finding, Severity};
 use super::job::{Job, Origin};
 use super::policy::{Policy, RuleLevel};
+use super::release::Surroundings;
 
 /// All that a rule may look at.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +13,8 @@ pub struct Context<'a> {
     pub job: &'a Job<'a>,
     /// Its clocks.
     pub clocks: &'a Clocks,
+    /// What is known beside the Job: releases and the other objects of the inputs.
+    pub around: Surroundings<'a>,
     /// What the installation demands.
     pub policy: &'a Policy,
 }

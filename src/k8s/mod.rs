@@ -11,6 +11,7 @@ pub mod job_record;
 pub mod job_status;
 pub mod meta;
 pub mod namespace;
+pub mod neighbour;
 pub mod patch;
 pub mod pod;
 pub mod text;
