@@ -77,7 +77,7 @@ new-rule code name:
     ! grep -rqs '"{{ code }}"' src/engine/rules || { echo "{{ code }} is taken; a code is never reused" >&2; exit 1; }
     module=$(tr - _ <<< {{ name }})
     file=src/engine/rules/$module.rs
-    fixtures=tests/fixtures/rules/$(tr A-Z a-z <<< {{ code }})
+    fixtures=tests/fixtures/rules/{{ code }}
     [ ! -e "$file" ] || { echo "$file exists" >&2; exit 1; }
     cat > "$file" <<RULE
     //! {{ code }}.
@@ -118,10 +118,10 @@ new-rule code name:
     for case in passes fails; do
         printf '%s\n' 'apiVersion: batch/v1' 'kind: Job' 'metadata:' "  name: {{ name }}-$case" 'spec:' \
             '  template:' '    spec:' '      restartPolicy: Never' '      containers:' \
-            '        - {name: main, image: "busybox:1.36", command: [sh, -c, "exit 0"]}' > "$fixtures/$case.yaml"
+            '        - {name: main, image: "busybox:1.36", command: [sh, -c, "exit 0"]}' > "$fixtures/$case-first.yaml"
     done
-    echo "made $file, $fixtures/{passes,fails}.yaml and the entry in src/engine/rules/mod.rs (move it into the order of the codes)"
-    echo "next: write the page and the check, make fails.yaml fail, then: just test && just bless"
+    echo "made $file, $fixtures/{passes,fails}-first.yaml and the entry in src/engine/rules/mod.rs (move it into the order of the codes)"
+    echo "next: write the page and the check, make fails-first.yaml fail, then: just test && just bless"
 
 # Start a root cause: just new-cause name_of_the_cause (a value of the closed set in src/engine/root_cause.rs)
 new-cause name:

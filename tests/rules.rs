@@ -117,7 +117,7 @@ fn a_rule_never_says_more_than_its_own_severity() {
 fn the_text_of_every_failing_fixture_is_as_recorded() {
     for rule in ALL {
         for file in fixtures(rule.code, "fails") {
-            let ran = run(&["lint", "-v", &file]);
+            let ran = run(&["lint", "-v", "--select", rule.code, &file]);
             let name = file
                 .trim_start_matches("tests/fixtures/rules/")
                 .trim_end_matches(".yaml")
@@ -255,10 +255,12 @@ fn who_follows_the_help_is_done() {
             text = text.replace(from, to);
         }
         let after = run_with(&["lint", "--format", "json", "-"], &text).json();
-        // The fixtures of HB104 have no deadline, so that nothing but the release ends their wait.
+        // The fixtures of HB104 have no deadline, so that nothing but the release ends their wait. What is no
+        // clock has its own advice.
         let left: Vec<String> = findings(&after)
             .into_iter()
             .filter(|finding| !finding.starts_with("HB106") || *code == "HB106")
+            .filter(|finding| finding.starts_with("HB1") || finding.starts_with(code))
             .collect();
         assert_eq!(left, [""; 0], "{file} with {help:?}");
     }

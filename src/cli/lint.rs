@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::args::duration;
 use super::objects::{self, Options};
 use super::render::{json, lint_text};
+use super::select::{self, Selector};
 use super::terminal::Terminal;
 use crate::engine::Seconds;
 use crate::engine::finding::Severity;
@@ -18,6 +19,7 @@ use crate::engine::finding::Severity;
   helm template . | hookbudget lint -              what a chart renders
   hookbudget lint hooks/ release.yaml              the HelmRelease's timeout
   hookbudget lint job.yaml --release-timeout 15m   the timeout by a flag
+  hookbudget lint --select HB1,HB201 hooks/        some rules only
   hookbudget lint --format json hooks/ | jq '.objects[].clocks'
 
 Exit status: 0 clean, 1 findings at or above --fail-on, 2 an input could not
@@ -35,6 +37,12 @@ pub struct LintArgs {
     /// Policy file: margins and rule levels.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Run only these rules: codes, beginnings of codes or names, separated by commas.
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    select: Vec<Selector>,
+    /// Leave these rules out.
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    ignore: Vec<Selector>,
     /// The severity from which on the exit status is 1.
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
     fail_on: FailOn,
@@ -78,9 +86,11 @@ impl FailOn {
 /// # Errors
 /// When the policy cannot be read or the output cannot be written.
 pub fn run(args: &LintArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
+    let mut policy = objects::policy(args.policy.as_deref())?;
+    select::apply(&args.select, &args.ignore, &mut policy);
     let options = Options {
         release_timeout: args.release_timeout,
-        policy: objects::policy(args.policy.as_deref())?,
+        policy,
     };
     let loaded = objects::load(&args.paths);
     let objects = objects::judge(&loaded, &options);

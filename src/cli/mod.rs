@@ -12,6 +12,7 @@ mod logging;
 pub mod manifest;
 pub mod objects;
 pub mod render;
+mod select;
 pub mod simulate;
 pub mod terminal;
 #[cfg(feature = "server")]
