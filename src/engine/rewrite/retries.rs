@@ -1,6 +1,6 @@
 //! A restart policy and a limit that leave the end of a Job to its wait or its deadline.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::wait_container::WAIT_CONTAINER;
 use super::{Budget, Plan};
@@ -97,7 +97,7 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
     }
     let never = plan.restart_policy() == RestartPolicy::Never;
     if never && limit <= 1 && job.pod_failure_policy.is_empty() {
-        ignore_disruptions(plan, waits);
+        ignore_disruptions(plan, waits.helper);
     }
 }
 
@@ -111,13 +111,23 @@ pub(super) fn end_first(job: &Job<'_>, clocks: &Clocks, deadline: Seconds) -> bo
         && clocks.retries_lower <= Limit::At(deadline)
 }
 
-/// With few attempts none may be lost to an eviction, and a wait that gave up is not repeated.
-fn ignore_disruptions(plan: &mut Plan<'_>, waits: InnerWait) {
+/// With as few attempts as a rule's fix leaves, none may be lost to an eviction either.
+pub(super) fn spare_disruptions(plan: &mut Plan<'_>) {
+    let limit = plan.planned("backoffLimit").and_then(Value::as_u64);
+    let few = limit.is_some_and(|limit| limit <= 1) && plan.restart_policy() == RestartPolicy::Never;
+    let open = plan.job.pod_failure_policy.is_empty() && plan.planned("podFailurePolicy").is_none();
+    if few && open {
+        ignore_disruptions(plan, false);
+    }
+}
+
+/// With few attempts none may be lost to an eviction, and a wait of the helper that gave up is not repeated.
+fn ignore_disruptions(plan: &mut Plan<'_>, helper: bool) {
     let mut rules = vec![json!({
         "action": "Ignore",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
     })];
-    if waits.helper {
+    if helper {
         rules.push(json!({
             "action": "FailJob",
             "onExitCodes": {"containerName": WAIT_CONTAINER, "operator": "In", "values": WAIT_GAVE_UP},
