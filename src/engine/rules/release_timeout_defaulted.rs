@@ -1,11 +1,11 @@
 //! HB111.
 
+use crate::engine::Seconds;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::formulas::needed_release;
-use crate::engine::release::{HELM_DEFAULT_TIMEOUT, RELEASE_POLL};
+use crate::engine::release::{HELM_DEFAULT_TIMEOUT, HelmRelease, RELEASE_POLL};
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{WaitInMessage, confidence_of_waits, go, plus_startup};
-use crate::engine::{Limit, Seconds};
 
 rule! {
     /// The HelmRelease sets no timeout, and the default of 5 minutes is too short for the hook.
@@ -62,18 +62,16 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } else {
         Severity::Warning
     };
-    let raise = go(clocks.deadline.map_or(budget.needed, |deadline| {
-        needed_release(deadline, clocks.grace) + cx.policy.slack
-    }));
-    let hooks = cx.job.hooks();
-    let runs_in = |action: &str| hooks.iter().any(|hook| hook.ends_with(action));
-    let fields = match (runs_in("install"), runs_in("upgrade")) {
-        (true, false) => format!("spec.install.timeout: {raise}"),
-        (false, true) => format!("spec.upgrade.timeout: {raise}"),
-        (true, true) => format!("spec.install.timeout: {raise} and spec.upgrade.timeout: {raise}"),
-        (false, false) => format!("spec.timeout: {raise}"),
-    };
     let named = format!("HelmRelease {}/{}", object.namespace, object.name);
+    let owner = cx.around.helm_releases.iter();
+    let mut owner =
+        owner.filter(|release| release.namespace == object.namespace && release.name == object.name);
+    let fields = owner
+        .next()
+        .map_or_else(Vec::new, |owner| fields_to_set(cx, owner));
+    let raise = go(budget.raise);
+    let fields = fields.iter().map(|field| format!("{field}: {raise}"));
+    let fields = fields.collect::<Vec<_>>().join(" and ");
     vec![Finding {
         at: budget.at,
         brief: format!(
@@ -94,6 +92,25 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     }]
 }
 
+/// The timeouts that the actions of this hook lack.
+fn fields_to_set(cx: &Context<'_>, release: &HelmRelease) -> Vec<&'static str> {
+    let hooks = cx.job.hooks();
+    let lacks = |action: &str, stated: Option<Seconds>| {
+        stated.is_none() && hooks.iter().any(|hook| hook.ends_with(action))
+    };
+    let mut fields = Vec::new();
+    if lacks("install", release.install_timeout) {
+        fields.push("spec.install.timeout");
+    }
+    if lacks("upgrade", release.upgrade_timeout) {
+        fields.push("spec.upgrade.timeout");
+    }
+    if fields.is_empty() {
+        fields.push("spec.timeout");
+    }
+    fields
+}
+
 /// What a hook needs of its release.
 struct Budget {
     at: At,
@@ -102,6 +119,8 @@ struct Budget {
     alone: Seconds,
     /// With all that has to happen behind it.
     needed: Seconds,
+    /// The timeout that leaves the slack even when every probe hangs.
+    raise: Seconds,
     arithmetic: String,
     confidence: Confidence,
 }
@@ -116,6 +135,7 @@ impl Budget {
                 what: "deadline",
                 alone: deadline,
                 needed,
+                raise: needed + cx.policy.slack,
                 arithmetic: format!(
                     "{deadline} + {} grace + {RELEASE_POLL} poll = {needed}",
                     clocks.grace
@@ -123,9 +143,8 @@ impl Budget {
                 confidence: Confidence::Certain,
             });
         }
-        let Limit::At(wait) = clocks.wait.filter(|_| clocks.has_wait())?.nominal else {
-            return None;
-        };
+        let span = clocks.wait.filter(|_| clocks.has_wait())?;
+        let (wait, worst) = (span.nominal.seconds()?, span.worst.seconds());
         let said = WaitInMessage::of(cx);
         let slack = cx.policy.slack;
         let needed = wait + clocks.startup + slack;
@@ -134,6 +153,7 @@ impl Budget {
             what: "wait",
             alone: wait,
             needed,
+            raise: worst.map_or(needed, |worst| needed.max(worst + clocks.startup + slack)),
             arithmetic: format!(
                 "{}; {wait}{} + {slack} slack = {needed}",
                 said.arithmetic,
@@ -150,7 +170,7 @@ mod tests {
     use crate::engine::assess;
     use crate::engine::inventory::Inventory;
     use crate::engine::policy::Policy;
-    use crate::engine::release::{HelmRelease, Surroundings};
+    use crate::engine::release::Surroundings;
     use crate::engine::rules::testkit::{HOOK, Hook};
 
     fn severity(hook: Hook, release: HelmRelease, files: bool) -> Option<Severity> {
