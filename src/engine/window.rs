@@ -190,6 +190,8 @@ impl Windows {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     fn kustomization(name: &str, path: &[&str]) -> Kustomization {
@@ -238,13 +240,13 @@ mod tests {
             kustomization("infra", &["infra"]),
         );
         assert_eq!(found(&release, &[apps.clone(), infra.clone()]), likely("apps"));
-        assert_eq!(found(&release, &[infra.clone()]), likely("infra"));
+        assert_eq!(found(&release, from_ref(&infra)), likely("infra"));
         assert_eq!(found(&release, &[infra.clone(), infra.clone()]), None);
         let idle = Kustomization {
             wait: false,
             ..infra.clone()
         };
-        assert_eq!(found(&release, &[idle.clone()]), None);
+        assert_eq!(found(&release, from_ref(&idle)), None);
         let checks = Kustomization {
             health_checks: vec![("shop".into(), "shop".into())],
             ..idle.clone()

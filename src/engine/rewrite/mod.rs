@@ -255,8 +255,10 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
         RewriteLevel::Safe => FixSafety::Safe,
         RewriteLevel::All => FixSafety::Unsafe,
     };
-    // `retries::fit` has decided about these already, with the waits in view that the rewrite brings.
-    let decided = |code| matches!(code, "HB101" | "HB206");
+    // `retries::fit` has decided about these already, with the waits in view that the rewrite brings; a deadline
+    // bounds the retries of HB107 too.
+    let bounded = plan.deadline().is_some();
+    let decided = |code| matches!(code, "HB101" | "HB108" | "HB206") || (code == "HB107" && bounded);
     let open = assessment
         .findings
         .iter()

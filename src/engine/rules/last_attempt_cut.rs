@@ -1,9 +1,9 @@
 //! HB108.
 
-use crate::engine::backoff::{Retries, Round};
-use crate::engine::budget::retries_of;
+use crate::engine::backoff::Retries;
+use crate::engine::budget::{Clocks, retries_of};
 use crate::engine::finding::{At, Edit, Finding, Fix, FixSafety, Severity};
-use crate::engine::job::{FailureAction, RestartPolicy};
+use crate::engine::job::{FailureAction, FailureRule, Job, RestartPolicy};
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{WaitInMessage, confidence_of_waits};
 use crate::engine::{Limit, Seconds};
@@ -57,15 +57,14 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     else {
         return Vec::new();
     };
-    let goes_on = clocks.waits().any(|(_, wait)| wait.falls_through);
-    let exit_decides = job
-        .pod_failure_policy
-        .iter()
-        .any(|rule| rule.action == FailureAction::FailJob);
-    if !clocks.has_wait() || wait <= Seconds::ZERO || goes_on || exit_decides {
+    if !clocks.has_wait() || wait <= Seconds::ZERO || !is_repeated_whole(job, clocks) {
         return Vec::new();
     }
-    let Some((number, cut)) = first_cut(cx, deadline) else {
+    let retries = Retries {
+        run: clocks.run.nominal,
+        ..retries_of(job, cx.policy)
+    };
+    let Some((number, cut)) = retries.cut_by(deadline) else {
         return Vec::new();
     };
     let (attempts, finished) = (clocks.attempts, number - 1);
@@ -108,16 +107,12 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     }]
 }
 
-/// The attempt that runs when the deadline is over, counted from 1. In the pause between two there is none.
-fn first_cut(cx: &Context<'_>, deadline: Seconds) -> Option<(u32, Round)> {
-    let retries = Retries {
-        run: cx.clocks.run.nominal,
-        ..retries_of(cx.job, cx.policy)
-    };
-    (1..)
-        .zip(retries.rounds().take_while(|round| round.start < deadline))
-        // The limit is looked at before the deadline, so that a last attempt may end with it.
-        .find(|(_, round)| round.end > deadline || (round.end == deadline && !round.last))
+/// True when a wait that runs out fails its attempt, and the next waits again: no wait falls through, and no
+/// exit status ends the Job.
+pub(in crate::engine) fn is_repeated_whole(job: &Job<'_>, clocks: &Clocks) -> bool {
+    let goes_on = clocks.waits().any(|(_, wait)| wait.falls_through);
+    let ends = |rule: &FailureRule<'_>| rule.action == FailureAction::FailJob;
+    !goes_on && !job.pod_failure_policy.iter().any(ends)
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ rule! {
 }
 
 fn check(cx: &Context<'_>) -> Vec<Finding> {
-    let (clocks, release) = (cx.clocks, &cx.clocks.release);
+    let release = &cx.clocks.release;
     let Some(object) = release.object.as_ref().filter(|_| release.source.is_defaulted()) else {
         return Vec::new();
     };

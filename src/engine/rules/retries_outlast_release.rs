@@ -17,7 +17,8 @@ rule! {
     /// ## What it does
     ///
     /// Plays the retry timeline of a Job without `activeDeadlineSeconds`, with attempts that fail as soon as
-    /// they can, and reports one whose `backoffLimit` is reached only after the release has given up.
+    /// they can, and reports one whose `backoffLimit` is reached only after the release has given up. An
+    /// attempt that outlasts the release by itself is HB104's.
     ///
     /// ## Why is this bad?
     ///
@@ -59,7 +60,9 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let (None, Some(timeout)) = (clocks.deadline, clocks.release.timeout) else {
         return Vec::new();
     };
-    if clocks.attempts < 2 || !clocks.run.nominal.is_bounded() || clocks.retries_lower < Limit::At(timeout) {
+    // One attempt that outlasts the release by itself is HB104's.
+    let one_fits = clocks.run.nominal < Limit::At(timeout);
+    if clocks.attempts < 2 || !one_fits || clocks.retries_lower < Limit::At(timeout) {
         return Vec::new();
     }
     let known = clocks.release.is_known();

@@ -1,12 +1,12 @@
 //! HB113.
 
-use crate::engine::Limit;
 use crate::engine::backoff::Retries;
 use crate::engine::budget::retries_of;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::job::RestartPolicy;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{cluster_call, for_target, waits_by_failing};
+use crate::engine::{Limit, Seconds};
 
 rule! {
     /// A hook that waits by failing meets the same blocker again and again while its dependency starts.
@@ -57,10 +57,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     };
     let cold_start = cx.clocks.cold_start.span;
     let ends = [cx.clocks.deadline, cx.clocks.release.timeout];
-    let until = ends
-        .into_iter()
-        .flatten()
-        .fold(cold_start, |until, end| until.min(end));
+    let until = ends.into_iter().flatten().fold(cold_start, Seconds::min);
     let retries = Retries {
         run: Limit::ZERO,
         ..retries_of(cx.job, cx.policy)

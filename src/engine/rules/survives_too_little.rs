@@ -34,8 +34,9 @@ rule! {
     /// ## Severity
     ///
     /// An error where an annotation states the cold start; certain when no number is assumed. A warning where
-    /// the policy demands it and the Job waits for a service of the cluster. Information for other waits, such
-    /// as `kubectl wait`.
+    /// the policy demands it, the Job waits for a service of the cluster, and the timeout of its release is
+    /// stated: the hook is looked at in its installation. Information for a chart on its own, for other waits
+    /// such as `kubectl wait`, and where only the release gives up too early, which HB104 and HB107 judge.
     ///
     /// ## How to fix
     ///
@@ -86,9 +87,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let (severity, confidence) = match (stated, assumed) {
         (true, false) => (Severity::Error, read),
         (true, true) => (Severity::Error, read.min(Confidence::Likely)),
-        (false, _) if by_failing || waits_for_a_cluster_service(cx) => {
-            (Severity::Warning, read.min(Confidence::Likely))
-        }
+        (false, _) if demanded(cx, by, by_failing) => (Severity::Warning, read.min(Confidence::Likely)),
         (false, _) => (Severity::Info, read.min(Confidence::Likely)),
     };
     let (at, what) = if by_failing {
@@ -116,6 +115,13 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         help: clocks_to_write(cx),
         ..RULE.finding(severity, confidence)
     }]
+}
+
+/// True where the policy's demand is worth a warning: the installation is known by its release's timeout, the
+/// Job waits for a service of the cluster, and it is the Job that gives up. A release that gives up before is
+/// what HB104, HB107 and HB111 speak of.
+fn demanded(cx: &Context<'_>, by: Clock, by_failing: bool) -> bool {
+    cx.clocks.release.is_known() && by != Clock::Release && (by_failing || waits_for_a_cluster_service(cx))
 }
 
 fn arithmetic(cx: &Context<'_>, survival: Survival, retries: Retries) -> String {
@@ -192,6 +198,7 @@ mod tests {
     use crate::engine::rules::testkit::{CERTAIN, HOOK, Hook, found};
 
     const LIKELY: Option<(Severity, Confidence)> = Some((Severity::Warning, Confidence::Likely));
+    const INFO: Option<(Severity, Confidence)> = Some((Severity::Info, Confidence::Likely));
 
     /// Tries for 2 s each, the last sleep included.
     fn wait(tries: u32) -> &'static str {
@@ -240,9 +247,10 @@ mod tests {
         for (policy, limit, deadline, release, verdict) in [
             (RestartPolicy::Never, 0, Some(599), Some("1h"), LIKELY),
             (RestartPolicy::Never, 0, Some(600), Some("1h"), None),
-            (RestartPolicy::Never, 0, None, Some("599s"), LIKELY),
+            (RestartPolicy::Never, 0, None, Some("599s"), INFO),
             (RestartPolicy::Never, 0, None, Some("600s"), None),
             (RestartPolicy::Never, 0, None, None, None), // 300 s are only assumed
+            (RestartPolicy::Never, 0, Some(599), None, INFO),
         ] {
             let hook = Hook {
                 script: "until nc -z -w 1 catalog 80; do sleep 2; done",
@@ -288,7 +296,6 @@ mod tests {
 
     #[test]
     fn what_waits_for_nothing_or_only_asks_the_api_server_is_no_warning() {
-        let info = Some((Severity::Info, Confidence::Likely));
         for (script, limit, verdict) in [
             ("kubectl apply -f /crds", 3, None),
             ("curl -fLO https://example.com/mc", 3, None),
@@ -296,7 +303,7 @@ mod tests {
             (
                 "kubectl wait --for=condition=Available deploy/web --timeout=60s",
                 0,
-                info,
+                INFO,
             ),
         ] {
             let hook = Hook {
