@@ -105,7 +105,6 @@ pub fn plan(job: &Job<'_>, assessment: &Assessment, policy: &Policy, level: Rewr
         retries::fit(&mut plan, assessment, policy, waits);
     }
     apply_fixes(&mut plan, assessment, level, Part::Rest);
-    retries::spare_disruptions(&mut plan);
     let budget = Budget::of(job, &assessment.clocks, policy, plan.deadline());
     if job.origin().is_hook() || asks(job) {
         environment::inject(&mut plan, &budget, &mapped);
@@ -255,10 +254,9 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
         RewriteLevel::Safe => FixSafety::Safe,
         RewriteLevel::All => FixSafety::Unsafe,
     };
-    // `retries::fit` has decided about these already, with the waits in view that the rewrite brings; a deadline
-    // bounds the retries of HB107 too.
-    let bounded = plan.deadline().is_some();
-    let decided = |code| matches!(code, "HB101" | "HB108" | "HB206") || (code == "HB107" && bounded);
+    // `retries::fit` has decided about these already, with the waits in view that the rewrite brings. The limit of
+    // HB107 fits the restart policy that stands there, and another rule may rewrite that: it is left to files.
+    let decided = |code| matches!(code, "HB101" | "HB107" | "HB108" | "HB206");
     let open = assessment
         .findings
         .iter()

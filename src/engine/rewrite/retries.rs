@@ -1,6 +1,6 @@
 //! A restart policy and a limit that leave the end of a Job to its wait or its deadline.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::wait_container::WAIT_CONTAINER;
 use super::{Budget, Plan};
@@ -114,6 +114,9 @@ fn finish_every_attempt(plan: &mut Plan<'_>, retries: Retries, deadline: Seconds
     let cut = retries.cut_by(deadline).map(|(number, _)| number);
     if let Some(limit) = cut.and_then(|number| number.checked_sub(2)) {
         plan.set("backoffLimit", limit.into(), "HB108");
+        if limit <= 1 && plan.job.pod_failure_policy.is_empty() {
+            ignore_disruptions(plan, false);
+        }
     }
 }
 
@@ -125,16 +128,6 @@ pub(super) fn end_first(job: &Job<'_>, clocks: &Clocks, deadline: Seconds) -> bo
         && clocks.wait.is_none()
         && (clocks.calls_a_service() || presumed)
         && clocks.retries_lower <= Limit::At(deadline)
-}
-
-/// With as few attempts as a rule's fix leaves, none may be lost to an eviction either.
-pub(super) fn spare_disruptions(plan: &mut Plan<'_>) {
-    let limit = plan.planned("backoffLimit").and_then(Value::as_u64);
-    let few = limit.is_some_and(|limit| limit <= 1) && plan.restart_policy() == RestartPolicy::Never;
-    let open = plan.job.pod_failure_policy.is_empty() && plan.planned("podFailurePolicy").is_none();
-    if few && open {
-        ignore_disruptions(plan, false);
-    }
 }
 
 /// With few attempts none may be lost to an eviction, and a wait of the helper that gave up is not repeated.

@@ -47,7 +47,8 @@ rule! {
     /// ## Fix safety
     ///
     /// Unsafe: fewer attempts are made. It is offered where the timeout is stated and no deadline can be
-    /// derived (HB106), and not where the fewer retries would wait for less than the cold start.
+    /// derived (HB106), and not where the fewer retries would wait for less than the cold start. Admission does
+    /// not write it.
     ///
     /// ## When to ignore
     ///
