@@ -1,6 +1,7 @@
 //! HB105.
 
 use crate::engine::budget::{Clock, retries_of};
+use crate::engine::cold_start::ColdStartSource;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::job::RestartPolicy;
 use crate::engine::rule::{Context, rule};
@@ -33,7 +34,8 @@ rule! {
     ///
     /// ## Severity
     ///
-    /// An error where an annotation states the cold start; certain when no number is assumed. A warning where
+    /// An error where an annotation states the cold start; certain when no number is assumed and the annotation
+    /// is the Job's or the namespace's, which admission sees too. A warning where
     /// the policy demands it, the Job waits for a service of the cluster, and the timeout of its release is
     /// stated: the hook is looked at in its installation. Information for a chart on its own, for other waits
     /// such as `kubectl wait`, and where only the release gives up too early, which HB104 and HB107 judge.
@@ -84,9 +86,11 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } else {
         confidence_of_waits(cx)
     };
+    // Admission does not see the dependency: nothing is certain that it could not deny.
+    let of_dependency = matches!(cold_start.source, ColdStartSource::Dependency { .. });
     let (severity, confidence) = match (stated, assumed) {
-        (true, false) => (Severity::Error, read),
-        (true, true) => (Severity::Error, read.min(Confidence::Likely)),
+        (true, false) if !of_dependency => (Severity::Error, read),
+        (true, _) => (Severity::Error, read.min(Confidence::Likely)),
         (false, _) if demanded(cx, by, by_failing) => (Severity::Warning, read.min(Confidence::Likely)),
         (false, _) => (Severity::Info, read.min(Confidence::Likely)),
     };
