@@ -175,6 +175,7 @@ impl Admission {
             flag: None,
             namespace_timeout: facts.release_timeout,
             inventory: None,
+            now: Some(jiff::Timestamp::now()),
         };
         let assessment = assess(&job, around, &policy);
         let case = Case {

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::manifest::{self, Document, InputError, Loaded, PathOrStdin};
@@ -90,6 +91,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
     let releases = helm_releases(loaded, &mut objects.errors);
     let namespaces = namespace_timeouts(loaded, &mut objects.errors);
     let inventory = inventory(loaded);
+    let now = Timestamp::now();
     for document in &loaded.documents {
         let version = document.api_version();
         let is_job = matches!(document.kind(), "Job" | "CronJob");
@@ -122,6 +124,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
                 .as_deref()
                 .and_then(|ns| namespaces.get(ns).copied()),
             inventory: Some(&inventory),
+            now: Some(now),
         };
         let assessment = assess(&job, around, &options.policy);
         objects.judged.push(Judged {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::budget::{Clocks, ContainerReading};
+use super::exemption::{self, Exemption};
 use super::finding::{Decision, Finding, decide};
 use super::job::{Job, Origin};
 use super::policy::{Mode, Policy};
@@ -17,6 +18,8 @@ pub struct Assessment {
     pub clocks: Clocks,
     /// What the rules have to say, the worst first.
     pub findings: Vec<Finding>,
+    /// What became of the Job's exemptions.
+    pub exemptions: Vec<Exemption>,
 }
 
 /// What the webhook answers under each mode.
@@ -63,11 +66,16 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
         })
         .collect();
     let clocks = Clocks::of(job, readings, release_of(job, around, policy), policy);
-    let findings = judge(&Context {
+    let (findings, exemptions) = judge(&Context {
         job,
         clocks: &clocks,
         around,
         policy,
+        exemptions: &exemption::of(job, around.now),
     });
-    Assessment { clocks, findings }
+    Assessment {
+        clocks,
+        findings,
+        exemptions,
+    }
 }

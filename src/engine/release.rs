@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Seconds;
@@ -145,7 +146,7 @@ impl std::fmt::Display for TimeoutSource {
     }
 }
 
-/// What is known around a Job when its release is looked for.
+/// What is known around a Job that is judged.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Surroundings<'a> {
     /// The `HelmRelease` objects that are known.
@@ -156,6 +157,8 @@ pub struct Surroundings<'a> {
     pub namespace_timeout: Option<Seconds>,
     /// The other objects of the inputs; `None` where they are not looked at, as at admission.
     pub inventory: Option<&'a Inventory<'a>>,
+    /// The moment of the judgement, by which exemptions end; without it none is over.
+    pub now: Option<Timestamp>,
 }
 
 /// Finds the release of a Job and its timeout: the Job's annotation, Flux's origin labels, the `HelmRelease`

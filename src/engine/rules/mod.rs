@@ -5,6 +5,7 @@ use super::rule::Rule;
 mod common;
 pub mod deadline_exceeds_release_timeout;
 pub mod deadline_missing;
+pub mod exemption_invalid;
 pub mod logs_lost_on_failure;
 pub mod retries_end_before_deadline;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub static ALL: &[&Rule] = &[
     &wait_falls_through::RULE,
     &waits_by_restarting::RULE,
     &logs_lost_on_failure::RULE,
+    &exemption_invalid::RULE,
 ];
 
 /// Finds a rule by its code or its name, in any case.
