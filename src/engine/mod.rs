@@ -13,6 +13,7 @@ pub mod diagnosis;
 pub mod downloads;
 pub mod evidence;
 pub mod exemption;
+pub mod failure_policy;
 pub mod family;
 pub mod finding;
 pub mod formulas;

@@ -129,3 +129,40 @@ pub fn judge(context: &Context<'_>) -> (Vec<Finding>, Vec<Exemption>) {
     findings.sort_by(|a, b| (b.severity, b.confidence, a.code).cmp(&(a.severity, a.confidence, b.code)));
     (findings, exemptions)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::assess;
+    use crate::engine::job::RestartPolicy;
+    use crate::engine::rules::testkit::{HOOK, Hook};
+
+    /// How a policy's level changes an error (HB101) and a warning (HB301).
+    fn said(level: Option<RuleLevel>) -> [Option<Severity>; 2] {
+        let hook = Hook {
+            policy: RestartPolicy::OnFailure,
+            limit: 6,
+            deadline: Some(840),
+            ..HOOK
+        };
+        ["HB101", "HB301"].map(|code| {
+            let mut policy = Policy::default();
+            policy.rules.extend(level.map(|level| (code.to_owned(), level)));
+            let findings = assess(&hook.job(), Surroundings::default(), &policy).findings;
+            findings
+                .iter()
+                .find(|finding| finding.code == code)
+                .map(|finding| finding.severity)
+        })
+    }
+
+    #[test]
+    fn a_policy_lowers_a_rule_and_never_raises_it() {
+        let own = [Some(Severity::Error), Some(Severity::Warning)];
+        assert_eq!(said(None), own);
+        assert_eq!(said(Some(RuleLevel::Error)), own);
+        assert_eq!(said(Some(RuleLevel::Warning)), [Some(Severity::Warning); 2]);
+        assert_eq!(said(Some(RuleLevel::Info)), [Some(Severity::Info); 2]);
+        assert_eq!(said(Some(RuleLevel::Off)), [None; 2]);
+    }
+}

@@ -1,15 +1,32 @@
 //! The catalogue: one rule, one file.
 
+use super::nearest::nearest;
 use super::rule::Rule;
 
+pub mod annotation_invalid;
 mod common;
+pub mod container_restarts_uncounted;
 pub mod deadline_exceeds_release_timeout;
 pub mod deadline_missing;
+pub mod declared_wait_differs;
+pub mod disruption_spends_retries;
+pub mod downloads_at_run_time;
 pub mod exemption_invalid;
+pub mod fatal_exit_retried;
+pub mod image_not_pinned;
 pub mod logs_lost_on_failure;
+pub mod memory_small_for_downloads;
+pub mod needs_missing_object;
 pub mod retries_end_before_deadline;
+pub mod runs_overlap;
+pub mod sidecar_blocks_completion;
+pub mod sidecar_spends_retries;
+pub mod start_deadline_too_short;
+pub mod suspended;
+
 #[cfg(test)]
-mod testkit;
+pub(in crate::engine) mod testkit;
+pub mod ttl_and_history;
 pub mod unbounded_wait;
 pub mod wait_exceeds_deadline;
 pub mod wait_exceeds_release_timeout;
@@ -27,7 +44,22 @@ pub static ALL: &[&Rule] = &[
     &wait_falls_through::RULE,
     &waits_by_restarting::RULE,
     &logs_lost_on_failure::RULE,
+    &downloads_at_run_time::RULE,
+    &memory_small_for_downloads::RULE,
+    &image_not_pinned::RULE,
+    &sidecar_blocks_completion::RULE,
+    &sidecar_spends_retries::RULE,
+    &disruption_spends_retries::RULE,
+    &fatal_exit_retried::RULE,
+    &container_restarts_uncounted::RULE,
+    &needs_missing_object::RULE,
+    &runs_overlap::RULE,
+    &start_deadline_too_short::RULE,
+    &ttl_and_history::RULE,
+    &suspended::RULE,
+    &declared_wait_differs::RULE,
     &exemption_invalid::RULE,
+    &annotation_invalid::RULE,
 ];
 
 /// Finds a rule by its code or its name, in any case.
@@ -36,4 +68,20 @@ pub fn find(name: &str) -> Option<&'static Rule> {
     ALL.iter()
         .copied()
         .find(|rule| rule.code.eq_ignore_ascii_case(name) || rule.name.eq_ignore_ascii_case(name))
+}
+
+/// The rule with exactly this code, as a policy names it.
+///
+/// # Errors
+/// What to write instead, for a person: the code of the rule that was most likely meant.
+pub fn by_code(code: &str) -> Result<&'static Rule, String> {
+    if let Some(rule) = ALL.iter().copied().find(|rule| rule.code == code) {
+        return Ok(rule);
+    }
+    let meant = find(code)
+        .or_else(|| nearest(code, ALL.iter().flat_map(|rule| [rule.code, rule.name])).and_then(find));
+    Err(match meant {
+        Some(rule) => format!("{code:?} is no code of a rule: write {}", rule.code),
+        None => format!("{code:?} is no code of a rule: `hookbudget explain` lists them"),
+    })
 }
