@@ -228,8 +228,9 @@ pub fn until(text: &str) -> Option<Timestamp> {
     }
     // A time without an offset is none of RFC 3339, though a date can be read out of it.
     let date: Date = text.parse().ok().filter(|_| text.len() == "2030-12-31".len())?;
-    let next = date.tomorrow().ok()?;
-    Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    let end = date.tomorrow().and_then(|next| next.to_zoned(TimeZone::UTC));
+    // The last days of the year 9999 have no next one.
+    Some(end.map_or(Timestamp::MAX, |end| end.timestamp()))
 }
 
 /// The annotations of ours that a Job carries, each once, as the JSON pointer of the map that it stands in, its
@@ -311,5 +312,6 @@ mod tests {
         assert_eq!(at("2030-12-31T18:00:00"), None);
         assert_eq!(at("2030-13-01"), None);
         assert_eq!(at("soon"), None);
+        assert_eq!(until("9999-12-31"), Some(Timestamp::MAX));
     }
 }

@@ -23,7 +23,6 @@ pub mod sidecar_blocks_completion;
 pub mod sidecar_spends_retries;
 pub mod start_deadline_too_short;
 pub mod suspended;
-
 #[cfg(test)]
 pub(in crate::engine) mod testkit;
 pub mod ttl_and_history;
