@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Seconds;
@@ -25,7 +24,6 @@ pub struct Policy {
     /// Modes by namespace; the namespace's own label `hookbudget.dev/mode` wins.
     pub namespace_modes: BTreeMap<String, Mode>,
     /// Levels by rule code: `off`, `info`, `warning` or `error`. A rule is never raised above its own severity.
-    #[serde(deserialize_with = "rule_levels")]
     pub rules: BTreeMap<String, RuleLevel>,
     /// Time that has to remain between the end of the wait and the deadline (default 4m).
     #[serde(with = "go")]
@@ -154,15 +152,6 @@ pub enum RuleLevel {
     Error,
 }
 
-/// Reads levels by code. A code that no rule has is refused: its author believes that a rule is off.
-fn rule_levels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, RuleLevel>, D::Error> {
-    let levels = BTreeMap::<String, RuleLevel>::deserialize(deserializer)?;
-    match levels.keys().find_map(|word| super::rules::by_code(word).err()) {
-        Some(unknown) => Err(D::Error::custom(unknown)),
-        None => Ok(levels),
-    }
-}
-
 /// What the webhook may rewrite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -263,21 +252,6 @@ mod tests {
         let refused = |text| serde_json::from_str::<Policy>(text).expect_err(text).to_string();
         assert!(refused(r#"{"headroom": "-1s"}"#).contains("negative"));
         assert!(refused(r#"{"headrom": "4m"}"#).contains("unknown field"));
-    }
-
-    #[test]
-    fn a_code_that_no_rule_has_is_refused_with_the_nearest_one() {
-        let refused = |code: &str| {
-            let text = format!(r#"{{"rules": {{"{code}": "off"}}}}"#);
-            serde_json::from_str::<Policy>(&text).expect_err(code).to_string()
-        };
-        assert!(refused("HB30l").contains("write HB301"), "{}", refused("HB30l"));
-        assert!(refused("hb301").contains("write HB301"));
-        assert!(refused("logs-lost-on-failure").contains("write HB301"));
-        assert!(refused("HX").contains("hookbudget explain"));
-        let known: Policy = serde_json::from_str(r#"{"rules": {"HB301": "info"}}"#).expect("a code");
-        assert_eq!(known.rules.get("HB301"), Some(&RuleLevel::Info));
-        assert!(serde_json::from_str::<Policy>(r#"{"rules": {"HB301": "loud"}}"#).is_err());
     }
 
     #[test]

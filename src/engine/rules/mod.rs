@@ -1,6 +1,5 @@
 //! The catalogue: one rule, one file.
 
-use super::nearest::nearest;
 use super::rule::Rule;
 
 pub mod annotation_invalid;
@@ -67,20 +66,4 @@ pub fn find(name: &str) -> Option<&'static Rule> {
     ALL.iter()
         .copied()
         .find(|rule| rule.code.eq_ignore_ascii_case(name) || rule.name.eq_ignore_ascii_case(name))
-}
-
-/// The rule with exactly this code, as a policy names it.
-///
-/// # Errors
-/// What to write instead, for a person: the code of the rule that was most likely meant.
-pub fn by_code(code: &str) -> Result<&'static Rule, String> {
-    if let Some(rule) = ALL.iter().copied().find(|rule| rule.code == code) {
-        return Ok(rule);
-    }
-    let meant = find(code)
-        .or_else(|| nearest(code, ALL.iter().flat_map(|rule| [rule.code, rule.name])).and_then(find));
-    Err(match meant {
-        Some(rule) => format!("{code:?} is no code of a rule: write {}", rule.code),
-        None => format!("{code:?} is no code of a rule: `hookbudget explain` lists them"),
-    })
 }

@@ -43,6 +43,9 @@ rule! {
     "HB409" "needs-missing-object" Warning check
 }
 
+/// The label by which charts tell their releases apart.
+const INSTANCE: &str = "app.kubernetes.io/instance";
+
 fn check(cx: &Context<'_>) -> Vec<Finding> {
     let (Some(inventory), Some(phase)) = (cx.around.inventory, Phase::of(cx)) else {
         return Vec::new();
@@ -65,8 +68,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         };
         (kind, name.as_ref(), cx.job.need_pointer(need.place))
     });
+    let instance = cx.job.label(INSTANCE);
     for (kind, name, pointer) in account.into_iter().chain(needs) {
-        let Some(later) = phase.created_later(inventory, cx.job.namespace.as_deref(), kind, name) else {
+        let Some(later) = phase.created_later(inventory, cx.job.namespace.as_deref(), instance, kind, name)
+        else {
             continue;
         };
         let what = format!("{} {name}", kind.as_str());
@@ -134,11 +139,17 @@ impl Phase {
         &self,
         inventory: &Inventory<'_>,
         namespace: Option<&str>,
+        instance: Option<&str>,
         kind: NeighbourKind,
         name: &str,
     ) -> Option<String> {
         let mut later = None;
         for neighbour in inventory.find_all(kind, namespace, name) {
+            // An object of another release may be there before this one is installed.
+            let theirs = lookup(&neighbour.labels, INSTANCE);
+            if instance.zip(theirs).is_some_and(|(ours, theirs)| ours != theirs) {
+                return None;
+            }
             later = Some(self.later(neighbour)?);
         }
         later
@@ -235,6 +246,16 @@ mod tests {
             );
         }
         assert_eq!(found(&pre, Vec::new()), 0, "it may be in the cluster");
+        let mut other = account(&[]);
+        other.labels.push((INSTANCE.into(), "other".into()));
+        assert_eq!(
+            found(&pre, vec![other.clone()]),
+            1,
+            "the hook does not say whose it is"
+        );
+        let mut ours = pre.clone();
+        ours.labels.push((INSTANCE.into(), "shop".into()));
+        assert_eq!(found(&ours, vec![other]), 0, "another release");
         let both = vec![account(&[]), account(&[(HOOK_KEY, "pre-install")])];
         assert_eq!(found(&pre, both), 0);
     }

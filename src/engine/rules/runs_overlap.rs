@@ -58,7 +58,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let fits = period.minus_or_zero(clocks.grace);
     let help = |policy: &str| {
         let fits = Seconds::new((fits.whole() - 1).max(1));
-        format!("{policy}activeDeadlineSeconds of at most {}", fits.whole())
+        format!(
+            "{policy}activeDeadlineSeconds above the longest run that is still good, at most {}",
+            fits.whole()
+        )
     };
     let verdict = match (cron.concurrency, clocks.deadline) {
         (Concurrency::Replace, _) => None,
@@ -67,8 +70,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 severity: Severity::Warning,
                 confidence,
                 brief: format!("a run can outlast the {period} to the next one"),
-                message: format!("concurrencyPolicy Allow: runs of {source} start every {period} and can overlap"),
-                arithmetic: Some(format!("{source} {}; next run after {period}", words(longest))),
+                message: format!(
+                    "concurrencyPolicy Allow: a run may last {}, and the next one starts beside it after {period}",
+                    words(longest)
+                ),
+                arithmetic: Some(format!(
+                    "{source}: {}; schedule {:?}: every {period}",
+                    words(longest),
+                    cron.schedule
+                )),
                 help: help("concurrencyPolicy: Forbid and "),
             },
         ),
