@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::finding::Edit;
-use super::job::{Container, ExitOperator, FailureAction, FailureRule, Job};
+use super::job::{Container, ExitOperator, FailureRule, Job};
 use super::rewrite::WAIT_CONTAINER;
 
 /// The condition that the eviction API, a drained or lost node and preemption put on a Pod
@@ -25,15 +25,16 @@ pub struct Wanted {
     pub fatal: bool,
 }
 
-/// True when a disruption costs one of so few attempts. Only a Pod that is replaced can be disrupted so: under
-/// `OnFailure` there is no policy.
+/// True when a disruption costs one of so few attempts under `Never`, and no rule speaks of disruptions: who
+/// writes `Count` or `FailJob` has decided so.
 #[must_use]
 pub fn lacks_disruption(job: &Job<'_>, limit: u32) -> bool {
     limit <= FEW_RETRIES
         && job.backoff_limit_per_index.is_none()
-        && !job.pod_failure_policy.iter().any(|rule| {
-            rule.action == FailureAction::Ignore && rule.pod_conditions.iter().any(|kind| kind == DISRUPTION)
-        })
+        && !job
+            .pod_failure_policy
+            .iter()
+            .any(|rule| rule.pod_conditions.iter().any(|kind| kind == DISRUPTION))
 }
 
 /// How sure it is that a container ends with the wait helper's status.

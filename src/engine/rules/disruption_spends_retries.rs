@@ -10,8 +10,8 @@ rule! {
     ///
     /// ## What it does
     ///
-    /// Reports a Job with `restartPolicy: Never` and `backoffLimit` 0 or 1 whose `podFailurePolicy` does not ignore
-    /// `DisruptionTarget`.
+    /// Reports a Job with `restartPolicy: Never` and `backoffLimit` 0 or 1 whose `podFailurePolicy` does not speak
+    /// of `DisruptionTarget`. A rule with another action than `Ignore` is a decision, and passes.
     ///
     /// ## Why is this bad?
     ///
@@ -88,7 +88,7 @@ pub(super) fn retried(cx: &Context<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::engine::finding::Edit;
-    use crate::engine::job::{FailureAction, FailureRule, Job};
+    use crate::engine::job::{ExitOperator, FailureAction, FailureRule, Job};
     use crate::engine::rules::testkit::{HOOK, Hook, found};
 
     #[test]
@@ -111,20 +111,21 @@ mod tests {
     #[test]
     fn a_policy_that_ignores_disruptions_is_enough_and_another_one_is_kept() {
         let mut job = HOOK.job();
-        let mut rule = FailureRule {
-            action: FailureAction::FailJob,
-            exit_codes: None,
+        let rule = |action, codes: Option<Vec<i32>>, conditions: &[&'static str]| FailureRule {
+            action,
+            exit_codes: codes.map(|codes| (ExitOperator::In, codes)),
             container: None,
-            pod_conditions: vec!["DisruptionTarget".into()],
+            pod_conditions: conditions.iter().map(|kind| (*kind).into()).collect(),
         };
-        job.pod_failure_policy = vec![rule.clone()];
+        job.pod_failure_policy = vec![rule(FailureAction::FailJob, Some(vec![42]), &[])];
         let fix = found(&job, "HB406")[0].fix.clone().expect("a fix");
         assert!(
             matches!(&fix.edits[..], [Edit::Prepend { pointer, .. }] if pointer == "/spec/podFailurePolicy/rules")
         );
-        rule.action = FailureAction::Ignore;
-        job.pod_failure_policy = vec![rule];
-        assert!(found(&job, "HB406").is_empty());
+        for action in [FailureAction::Ignore, FailureAction::Count] {
+            job.pod_failure_policy = vec![rule(action, None, &["DisruptionTarget"])];
+            assert!(found(&job, "HB406").is_empty(), "{action:?}");
+        }
     }
 
     fn fields(job: &Job<'_>) -> Vec<String> {

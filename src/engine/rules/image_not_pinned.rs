@@ -1,6 +1,7 @@
 //! HB403.
 
 use crate::engine::finding::{At, Confidence, Finding, Severity};
+use crate::engine::rewrite::WAIT_CONTAINER;
 use crate::engine::rule::{Context, rule};
 
 rule! {
@@ -34,7 +35,8 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let unpinned: Vec<_> = cx
         .job
         .containers()
-        .filter(|(_, _, container)| floats(&container.image))
+        // The image of the injected wait is the policy's, not the Job's.
+        .filter(|(_, _, container)| container.name != WAIT_CONTAINER && floats(&container.image))
         .collect();
     let Some((init, index, first)) = unpinned.first() else {
         return Vec::new();

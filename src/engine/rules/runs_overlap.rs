@@ -87,9 +87,9 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             severity: Severity::Info,
             confidence: Confidence::Certain,
             brief: format!("a run can outlast the {period} to the next one"),
-            message: format!(
-                "concurrencyPolicy Forbid: a run that takes as long as it may makes the next one start late or not at all"
-            ),
+            message: "concurrencyPolicy Forbid: a run that takes as long as it may makes the next one start late or \
+                      not at all"
+                .to_owned(),
             arithmetic: Some(format!(
                 "deadline {deadline} + {} grace = {} >= period {period}",
                 clocks.grace,
