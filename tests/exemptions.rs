@@ -11,7 +11,7 @@ const OVER: &str = "tests/fixtures/rules/HB602/fails-over-and-without-reason.yam
 const NOT_NEEDED: &str = "tests/fixtures/rules/HB602/fails-not-needed.yaml";
 const IN_USE: &str = "tests/fixtures/rules/HB602/passes-in-use.yaml";
 
-/// The exemptions of the first object as `exempt.HB301: used`.
+/// The exemptions of the first object as `exempt.HB301: used`, in the order of their names.
 fn states(report: &Value) -> Vec<String> {
     let exemptions = report["objects"][0]["exemptions"].as_array().expect("exemptions");
     let texts = exemptions.iter().map(|exemption| {
