@@ -4,7 +4,7 @@ use crate::engine::backoff::fitting_limit;
 use crate::engine::budget::ContainerReading;
 use crate::engine::finding::{At, Confidence};
 use crate::engine::formulas::needed_release;
-use crate::engine::job::RestartPolicy;
+use crate::engine::job::{Job, Origin, RestartPolicy, lookup};
 use crate::engine::rule::Context;
 use crate::engine::shell::reading::ReadConfidence;
 use crate::engine::shell::{Probe, Target};
@@ -28,6 +28,26 @@ const BESIDE_THE_START: [&str; 7] = [
 /// True for a hook that runs beside the start of what it calls.
 pub(super) fn races_with_the_start(cx: &Context<'_>) -> bool {
     cx.job.hooks().iter().any(|hook| BESIDE_THE_START.contains(hook))
+}
+
+/// The annotation by which Helm prints the logs of a hook (`HookOutputLogAnnotation`, helm/helm
+/// `pkg/release/hook.go`).
+pub(super) const HOOK_OUTPUT: &str = "helm.sh/hook-output-log-policy";
+
+/// True where the annotation of a hook asks for its logs when it fails.
+pub(super) fn shows_on_failure(job: &Job<'_>) -> bool {
+    lookup(&job.annotations, HOOK_OUTPUT)
+        .is_some_and(|words| words.split(',').any(|word| word.trim() == "hook-failed"))
+}
+
+/// True where Helm prints the logs of a failed hook. Flux throws them away.
+pub(super) fn shows_hook_logs(cx: &Context<'_>) -> bool {
+    cx.origin() == Origin::HelmHook && shows_on_failure(cx.job) && !is_released_by_flux(cx)
+}
+
+/// True where Flux is known to release the Job, or any Job among the inputs.
+pub(super) fn is_released_by_flux(cx: &Context<'_>) -> bool {
+    !cx.around.helm_releases.is_empty() || cx.job.label("helm.toolkit.fluxcd.io/name").is_some()
 }
 
 /// Where a called service lives, seen from the Job.

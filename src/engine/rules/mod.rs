@@ -5,10 +5,15 @@ use super::rule::Rule;
 mod common;
 pub mod deadline_exceeds_release_timeout;
 pub mod deadline_missing;
+pub mod failed_history_zero;
+pub mod hook_logs_not_shown;
+pub mod hook_policy_deletes_evidence;
 pub mod logs_lost_on_failure;
 pub mod retries_end_before_deadline;
+pub mod termination_message_from_logs;
 #[cfg(test)]
 mod testkit;
+pub mod ttl_deletes_evidence;
 pub mod unbounded_wait;
 pub mod wait_exceeds_deadline;
 pub mod wait_exceeds_release_timeout;
@@ -26,6 +31,11 @@ pub static ALL: &[&Rule] = &[
     &wait_falls_through::RULE,
     &waits_by_restarting::RULE,
     &logs_lost_on_failure::RULE,
+    &termination_message_from_logs::RULE,
+    &hook_policy_deletes_evidence::RULE,
+    &ttl_deletes_evidence::RULE,
+    &failed_history_zero::RULE,
+    &hook_logs_not_shown::RULE,
 ];
 
 /// Finds a rule by its code or its name, in any case.
