@@ -2,7 +2,7 @@
 
 use crate::engine::backoff::fitting_limit;
 use crate::engine::budget::ContainerReading;
-use crate::engine::finding::{At, Confidence};
+use crate::engine::finding::{At, Confidence, Edit};
 use crate::engine::formulas::needed_release;
 use crate::engine::job::{Job, Origin, RestartPolicy, lookup};
 use crate::engine::rule::Context;
@@ -121,6 +121,20 @@ pub(super) fn limit_under_never(cx: &Context<'_>) -> u32 {
         }
         _ => same,
     }
+}
+
+/// The edits that make a Job retry under `Never` with this limit; none for a field that says so already.
+pub(super) fn retry_under_never(cx: &Context<'_>, limit: u32) -> Vec<Edit> {
+    let policy = (cx.job.pod.restart_policy != RestartPolicy::Never).then(|| Edit::Set {
+        pointer: cx.field("template/spec/restartPolicy"),
+        value: "Never".into(),
+    });
+    let present = cx.job.backoff_limit;
+    let limit = (!present.stated || present.value != limit).then(|| Edit::Set {
+        pointer: cx.field("backoffLimit"),
+        value: limit.into(),
+    });
+    policy.into_iter().chain(limit).collect()
 }
 
 /// ` for http://web:80/`, or nothing where the script does not say it in words that a person can read.

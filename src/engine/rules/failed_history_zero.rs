@@ -62,7 +62,6 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::engine::job::{Cron, Job, JobKind};
     use crate::engine::rules::testkit::{HOOK, found};
 

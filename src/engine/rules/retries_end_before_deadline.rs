@@ -1,10 +1,10 @@
 //! HB101.
 
-use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
+use crate::engine::finding::{At, Confidence, Finding, Fix, FixSafety, Severity};
 use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{
-    cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum,
+    cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum, retry_under_never,
 };
 use crate::engine::{Limit, Seconds};
 
@@ -125,16 +125,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         },
         fix: Some(Fix {
             safety: FixSafety::Unsafe,
-            edits: vec![
-                Edit::Set {
-                    pointer: cx.field("template/spec/restartPolicy"),
-                    value: "Never".into(),
-                },
-                Edit::Set {
-                    pointer,
-                    value: limit.into(),
-                },
-            ],
+            edits: retry_under_never(cx, limit),
         }),
         ..RULE.finding(severity, confidence)
     }]

@@ -92,7 +92,6 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::engine::job::{Container, Job};
     use crate::engine::rules::testkit::{HOOK, found};
 
