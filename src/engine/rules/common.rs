@@ -7,7 +7,7 @@ use crate::engine::formulas::needed_release;
 use crate::engine::job::{Job, Origin, RestartPolicy, lookup};
 use crate::engine::rule::Context;
 use crate::engine::shell::reading::ReadConfidence;
-use crate::engine::shell::{Probe, Target};
+use crate::engine::shell::{Place, Probe, Target};
 use crate::engine::{Limit, Seconds};
 
 /// Delays that a message spells out before it cuts the sum short.
@@ -152,6 +152,36 @@ pub(super) fn go(span: Seconds) -> String {
         .map_or(text.clone(), |minutes| format!("{minutes}m"));
     text.strip_suffix("h0m")
         .map_or(text.clone(), |hours| format!("{hours}h"))
+}
+
+/// `--max-time 3`: how a program is given a limit for one call.
+pub(super) fn limit_to_write(tool: &str, limit: Seconds) -> String {
+    let limit = limit.whole();
+    match tool {
+        "curl" => format!("--max-time {limit}"),
+        "wget" => format!("-T {limit}"),
+        "nc" => format!("-w {limit}"),
+        _ => format!("timeout {limit} {tool}"),
+    }
+}
+
+/// The command at a place of a container's script, with the lines that it is continued on.
+pub(super) fn command_at(cx: &Context<'_>, container: &ContainerReading, place: Place) -> Option<String> {
+    let (_, _, found) = cx
+        .job
+        .containers()
+        .find(|(init, index, _)| cx.job.container_pointer(*init, *index) == container.pointer)?;
+    let script = found.command.iter().chain(&found.args).nth(place.element)?;
+    let mut text = String::new();
+    for line in script.lines().skip(place.line) {
+        let line = line.trim();
+        text.push_str(line.trim_end_matches('\\'));
+        if !line.ends_with('\\') {
+            break;
+        }
+        text.push(' ');
+    }
+    Some(text)
 }
 
 /// ` + 45 s start-up` in a sum, nothing where no start-up is counted.
@@ -323,19 +353,14 @@ impl WaitInMessage {
                 if limit <= Seconds::ZERO {
                     return Some(plain);
                 }
-                let flag = match tries.tool.as_str() {
-                    "curl" => format!(" (--max-time {})", limit.whole()),
-                    "wget" => format!(" (-T {})", limit.whole()),
-                    "nc" => format!(" (-w {})", limit.whole()),
-                    _ => format!(" (timeout {} {})", limit.whole(), tries.tool),
-                };
+                let flag = limit_to_write(&tries.tool, limit);
                 let fewer = if count < tries.count {
                     format!("at most {count} tries, and ")
                 } else {
                     String::new()
                 };
                 Some(format!(
-                    "{fewer}a limit of at most {limit} for each {}{flag}",
+                    "{fewer}a limit of at most {limit} for each {} ({flag})",
                     tries.tool
                 ))
             }

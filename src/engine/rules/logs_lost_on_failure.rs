@@ -1,6 +1,6 @@
 //! HB301.
 
-use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
+use crate::engine::finding::{At, Confidence, Finding, Fix, FixSafety, Severity};
 use crate::engine::job::{Origin, RestartPolicy};
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{limit_under_never, retry_under_never, waits_by_failing};
@@ -107,6 +107,7 @@ fn attempts_word(attempts: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::finding::Edit;
     use crate::engine::rules::testkit::{HOOK, Hook};
 
     fn hook(policy: RestartPolicy, limit: u32) -> Hook {

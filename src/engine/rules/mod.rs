@@ -6,9 +6,13 @@ mod common;
 pub mod deadline_exceeds_release_timeout;
 pub mod deadline_missing;
 pub mod failed_history_zero;
+pub mod fatal_status_retried;
 pub mod hook_logs_not_shown;
 pub mod hook_policy_deletes_evidence;
+pub mod init_wait_uncounted;
 pub mod logs_lost_on_failure;
+pub mod probe_time_not_counted;
+pub mod probe_without_timeout;
 pub mod retries_end_before_deadline;
 pub mod termination_message_from_logs;
 #[cfg(test)]
@@ -19,6 +23,7 @@ pub mod wait_exceeds_deadline;
 pub mod wait_exceeds_release_timeout;
 pub mod wait_falls_through;
 pub mod waits_by_restarting;
+pub mod waits_for_own_release;
 
 /// Every rule, in the order of the codes.
 pub static ALL: &[&Rule] = &[
@@ -28,8 +33,13 @@ pub static ALL: &[&Rule] = &[
     &wait_exceeds_release_timeout::RULE,
     &deadline_missing::RULE,
     &unbounded_wait::RULE,
+    &probe_without_timeout::RULE,
+    &probe_time_not_counted::RULE,
     &wait_falls_through::RULE,
+    &fatal_status_retried::RULE,
     &waits_by_restarting::RULE,
+    &waits_for_own_release::RULE,
+    &init_wait_uncounted::RULE,
     &logs_lost_on_failure::RULE,
     &termination_message_from_logs::RULE,
     &hook_policy_deletes_evidence::RULE,
