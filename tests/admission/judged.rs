@@ -174,3 +174,35 @@ async fn what_is_out_of_scope_goes_through_untouched() {
         }
     }
 }
+
+#[tokio::test]
+async fn information_is_audited_and_warns_nobody() {
+    for mode in [Mode::Audit, Mode::Warn, Mode::Enforce] {
+        let cluster = Cluster::in_mode(mode);
+        let mut review = review("job-create-waits-by-failing");
+        annotate(&mut review, "hookbudget.dev/exempt.HB101", "known");
+        annotate(&mut review, "hookbudget.dev/exempt.HB206", "known");
+        let response = cluster.validate(&review).await;
+        let audited = response["auditAnnotations"]["findings"].to_string();
+        assert!(audited.contains("HB302 info"), "{audited}");
+        assert!(
+            !audited.contains("HB306"),
+            "the annotation has no effect here: {audited}"
+        );
+        let told = warnings(&response);
+        assert!(
+            told.iter()
+                .all(|text| !text.starts_with("HB302") && !text.starts_with("HB306")),
+            "{told:?}"
+        );
+        let object = patched(&review, &cluster.mutate(&review).await);
+        let container = &object["spec"]["template"]["spec"]["containers"][0];
+        let from_logs = container["terminationMessagePolicy"] == "FallbackToLogsOnError";
+        assert_eq!(from_logs, mode != Mode::Audit, "{container}");
+        let annotations = object["metadata"]["annotations"].to_string();
+        assert!(
+            !annotations.contains("hook-output-log-policy\":"),
+            "{annotations}"
+        );
+    }
+}

@@ -13,7 +13,7 @@ rule! {
     ///
     /// Reports a loop around `curl` or `wget` that treats the HTTP statuses 401 and 403 as a refused connection:
     /// `curl --fail` and `wget`, which fail by every status of 400 and above, and comparisons that name other
-    /// statuses only.
+    /// statuses only. A health page that is asked without a password is passed over.
     ///
     /// ## Why is this bad?
     ///
@@ -23,8 +23,8 @@ rule! {
     ///
     /// ## Severity
     ///
-    /// Information: a service may also answer 403 while it starts, and many health pages ask for no password.
-    /// More likely where the request carries one.
+    /// Information: a service may also answer 403 while it starts. More likely where the request carries a
+    /// password.
     ///
     /// ## How to fix
     ///
@@ -97,12 +97,14 @@ fn retries_refusals(
         return None;
     }
     let fails = compares || probe.tool == "wget" || fails_by_status(&command);
-    fails.then(|| {
-        if carries_a_password(&command) {
-            Confidence::Likely
-        } else {
-            Confidence::Possible
-        }
+    let password = carries_a_password(&command);
+    if !password && asks_for_health(&command) {
+        return None;
+    }
+    fails.then_some(if password {
+        Confidence::Likely
+    } else {
+        Confidence::Possible
     })
 }
 
@@ -131,6 +133,12 @@ fn fails_by_status(command: &str) -> bool {
         });
         short || matches!(word, "--fail" | "--fail-with-body")
     })
+}
+
+/// Pages that say how a service is ask for no password: `/healthz`, `/-/ready`, `/livez`.
+fn asks_for_health(command: &str) -> bool {
+    const PAGES: [&str; 5] = ["health", "/ready", "/live", "/ping", "/status"];
+    PAGES.iter().any(|page| command.contains(page))
 }
 
 fn carries_a_password(command: &str) -> bool {
@@ -173,6 +181,11 @@ mod tests {
             ),
             ("wget -T 3 -qO- http://dns && exit 0".to_owned(), possible),
             ("nc -z -w 3 dns 53 && exit 0".to_owned(), None),
+            ("curl -sf -m 3 http://dns/healthz && exit 0".to_owned(), None),
+            (
+                "curl -sf -m 3 -u a:b http://dns/status && exit 0".to_owned(),
+                likely,
+            ),
             (format!("{asked}; [ \"$code\" = 200 ] && exit 0"), likely),
             (
                 format!("{asked}; case $code in 200) exit 0 ;; 401|403) exit 1 ;; esac"),

@@ -22,6 +22,7 @@ pub mod unbounded_wait;
 pub mod wait_exceeds_deadline;
 pub mod wait_exceeds_release_timeout;
 pub mod wait_falls_through;
+mod waited_object;
 pub mod waits_by_restarting;
 pub mod waits_for_own_release;
 

@@ -29,7 +29,7 @@ rule! {
     ///
     /// A warning for a loop that counts, whatever clock cuts it in the end: this rule alone speaks of a probe
     /// without a limit, HB102 and HB104 add up probes that have one. Information for a loop that has no bound
-    /// either, which HB201 reports.
+    /// either, which HB201 reports, and only for `curl` and `nc`.
     ///
     /// ## How to fix
     ///
@@ -58,7 +58,9 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         let seen = |&(other, _, there): &(&ContainerReading, &Wait, &Probe)| {
             other.pointer == container.pointer && there.place == probe.place
         };
-        if hangs && probe.is_service_call() && !found.iter().any(seen) {
+        // Where the loop has no bound either, a client of a database may be at work and not only ask.
+        let asks = wait.is_bounded() || probe.tool == "curl" || connects_only(&probe.tool);
+        if hangs && asks && probe.is_service_call() && !found.iter().any(seen) {
             found.push((container, wait, probe));
         }
     }
@@ -75,20 +77,27 @@ fn finding(cx: &Context<'_>, container: &ContainerReading, wait: &Wait, probe: &
     } else {
         Severity::Info
     };
-    let cut = match (cx.clocks.deadline, cx.clocks.release.timeout) {
-        (Some(deadline), _) => format!("until the deadline of {deadline} deletes the Pod"),
-        (None, Some(timeout)) => {
-            format!(
-                "and the release gives up at {timeout} ({})",
-                cx.clocks.release.source
-            )
-        }
-        (None, None) => "and no clock ends it".to_owned(),
-    };
     let hangs = if connects_only(tool) {
-        format!("a connection that nobody answers takes about {UNANSWERED_SYN}")
+        let sum = wait.attempts.zip(wait.interval).map(|(tries, interval)| {
+            let sum = (interval + UNANSWERED_SYN).times(tries);
+            format!(", so that {tries} x ({interval} + {UNANSWERED_SYN}) = {sum} are possible")
+        });
+        format!(
+            "a connection that nobody answers takes about {UNANSWERED_SYN}{}",
+            sum.unwrap_or_default()
+        )
     } else {
-        "one that is accepted and not answered hangs without end".to_owned()
+        let until = match (cx.clocks.deadline, cx.clocks.release.timeout) {
+            (Some(deadline), _) => format!("until the deadline of {deadline} deletes the Pod"),
+            (None, Some(timeout)) => {
+                format!(
+                    "beyond the release timeout of {timeout} ({})",
+                    cx.clocks.release.source
+                )
+            }
+            (None, None) => "without end".to_owned(),
+        };
+        format!("a call that is accepted and not answered hangs {until}")
     };
     let limit = limit(cx, wait);
     let worst = wait.attempts.zip(wait.interval).map(|(tries, interval)| {
@@ -101,7 +110,7 @@ fn finding(cx: &Context<'_>, container: &ContainerReading, wait: &Wait, probe: &
         at: At::script(container.pointer.clone(), probe.place),
         brief: format!("{tool} has no time limit: a try that hangs stops the count"),
         message: format!(
-            "{tool} in the wait{} of container {} has no time limit: {hangs}, {cut}",
+            "{tool} in the wait{} of container {} has no time limit: {hangs}",
             for_target(wait.target.as_ref()),
             container.name
         ),

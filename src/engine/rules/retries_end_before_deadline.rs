@@ -5,6 +5,7 @@ use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{
     cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum, retry_under_never,
+    waits_by_failing,
 };
 use crate::engine::{Limit, Seconds};
 
@@ -123,7 +124,8 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 deadline_to_write(cx, cx.policy.cold_start + cx.policy.startup + cx.policy.headroom)
             )
         },
-        fix: Some(Fix {
+        // Elsewhere the retries have a meaning of their own, and another number of them mends nothing.
+        fix: waits_by_failing(cx).then(|| Fix {
             safety: FixSafety::Unsafe,
             edits: retry_under_never(cx, limit),
         }),

@@ -94,7 +94,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::assess;
     use crate::engine::job::Job;
+    use crate::engine::policy::Policy;
+    use crate::engine::release::Surroundings;
     use crate::engine::rules::testkit::{HOOK, found};
 
     #[test]
@@ -117,6 +120,25 @@ mod tests {
                 .any(|f| f.message.contains("take the hook for done"));
             assert_eq!(looks_done, ttl == Some(0), "{ttl:?}");
         }
+    }
+
+    #[test]
+    fn the_policy_says_how_long_is_long_enough() {
+        let job = Job {
+            ttl_after_finished: Some(Seconds::new(599)),
+            ..HOOK.job()
+        };
+        let policy = Policy {
+            min_ttl: Seconds::new(600),
+            ..Policy::default()
+        };
+        let findings = assess(&job, Surroundings::default(), &policy).findings;
+        let helps: Vec<_> = findings
+            .iter()
+            .filter(|f| f.code == "HB304")
+            .map(|f| f.help.as_str())
+            .collect();
+        assert_eq!(helps, ["ttlSecondsAfterFinished: 600"]);
     }
 
     #[test]

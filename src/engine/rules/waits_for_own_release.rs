@@ -2,11 +2,12 @@
 
 use crate::engine::budget::ContainerReading;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
-use crate::engine::inventory::{Neighbour, NeighbourKind};
+use crate::engine::inventory::Neighbour;
 use crate::engine::job::{Job, Origin, lookup};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{command_at, read_confidence};
-use crate::engine::shell::{Target, Wait};
+use crate::engine::rules::common::read_confidence;
+use crate::engine::rules::waited_object::named;
+use crate::engine::shell::Wait;
 
 rule! {
     /// A hook that runs before the release waits for something that the same release creates after it.
@@ -190,84 +191,11 @@ fn late<'a>(cx: &Context<'a>, phase: &Phase, container: &ContainerReading, wait:
     })
 }
 
-/// The object that a wait names, by a Service's host or as the operand of a tool.
-fn named(
-    cx: &Context<'_>,
-    container: &ContainerReading,
-    wait: &Wait,
-) -> Option<(NeighbourKind, Option<String>, String)> {
-    let target = wait.target.as_ref()?;
-    let own = || cx.job.namespace.as_deref().map(str::to_owned);
-    if let Some((service, namespace)) = target.service() {
-        let namespace = namespace.map_or_else(own, |namespace| Some(namespace.to_owned()));
-        return Some((NeighbourKind::Service, namespace, service.to_owned()));
-    }
-    let (kind, name) = operand(target)?;
-    let place = wait.probe.as_ref().map_or(wait.place, |probe| probe.place);
-    let command = command_at(cx, container, place).unwrap_or_default();
-    if command.contains("for=delete") {
-        return None;
-    }
-    let namespace = namespace_flag(&command).or_else(own);
-    Some((kind, namespace, name))
-}
-
-/// `deployment/web`, `deployment web`, with whatever stands before it.
-fn operand(target: &Target) -> Option<(NeighbourKind, String)> {
-    if target.host.is_some() {
-        return None;
-    }
-    let mut words = target.text.split_whitespace();
-    while let Some(word) = words.next() {
-        let (kind, name) = match word.split_once('/') {
-            Some((kind, name)) => (kind, Some(name)),
-            None => (word, None),
-        };
-        if let Some(kind) = kind_of(kind) {
-            let name = name.or_else(|| words.next())?;
-            return (!name.contains('$')).then(|| (kind, name.to_owned()));
-        }
-    }
-    None
-}
-
-/// The kind by any name that `kubectl` takes for it.
-fn kind_of(word: &str) -> Option<NeighbourKind> {
-    let word = word.to_ascii_lowercase();
-    Some(match word.split('.').next().unwrap_or_default() {
-        "service" | "services" | "svc" => NeighbourKind::Service,
-        "deployment" | "deployments" | "deploy" => NeighbourKind::Deployment,
-        "statefulset" | "statefulsets" | "sts" => NeighbourKind::StatefulSet,
-        "secret" | "secrets" => NeighbourKind::Secret,
-        "configmap" | "configmaps" | "cm" => NeighbourKind::ConfigMap,
-        "serviceaccount" | "serviceaccounts" | "sa" => NeighbourKind::ServiceAccount,
-        _ => return None,
-    })
-}
-
-/// The value of `-n` or `--namespace`, where it is written out.
-fn namespace_flag(command: &str) -> Option<String> {
-    let mut words = command.split_whitespace();
-    while let Some(word) = words.next() {
-        let value = match word {
-            "-n" | "--namespace" => words.next(),
-            _ => word
-                .strip_prefix("--namespace=")
-                .or_else(|| word.strip_prefix("-n=")),
-        };
-        if let Some(value) = value {
-            let value = value.trim_matches(['"', '\'']);
-            return (!value.contains(['$', '`'])).then(|| value.to_owned());
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::assess;
-    use crate::engine::inventory::Inventory;
+    use crate::engine::inventory::{Inventory, NeighbourKind};
     use crate::engine::job::Pairs;
     use crate::engine::policy::Policy;
     use crate::engine::release::Surroundings;
