@@ -147,8 +147,8 @@ mod tests {
         let releases = [HelmRelease::default()];
         let job = hook("post-install", None);
         let around = |inventory, helm_releases| Surroundings {
-            inventory,
             helm_releases,
+            inventory,
             ..Surroundings::default()
         };
         assert_eq!(says(&job, around(None, &[])), []);

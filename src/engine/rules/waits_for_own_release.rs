@@ -205,7 +205,9 @@ mod tests {
 
     fn says(job: &Job<'_>, objects: Vec<Neighbour<'static>>) -> Option<(Severity, Confidence)> {
         let mut inventory = Inventory::default();
-        objects.into_iter().for_each(|object| inventory.add(object));
+        for object in objects {
+            inventory.add(object);
+        }
         let around = Surroundings {
             inventory: Some(&inventory),
             ..Surroundings::default()
