@@ -27,9 +27,10 @@ rule! {
     ///
     /// ## Severity
     ///
-    /// A warning for a loop that counts, whatever clock cuts it in the end: this rule alone speaks of a probe
-    /// without a limit, HB102 and HB104 add up probes that have one. Information for a loop that has no bound
-    /// either, which HB201 reports, and only for `curl` and `nc`.
+    /// A warning for `curl` and `nc` in a loop that counts, whatever clock cuts it in the end: this rule alone
+    /// speaks of a probe without a limit, HB102 and HB104 add up probes that have one. Information for the clients
+    /// of databases and other services, which seldom hang once they are connected, and for a loop that has no
+    /// bound either, which HB201 reports.
     ///
     /// ## How to fix
     ///
@@ -59,7 +60,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             other.pointer == container.pointer && there.place == probe.place
         };
         // Where the loop has no bound either, a client of a database may be at work and not only ask.
-        let asks = wait.is_bounded() || probe.tool == "curl" || connects_only(&probe.tool);
+        let asks = wait.is_bounded() || asks_only(&probe.tool);
         if hangs && asks && probe.is_service_call() && !found.iter().any(seen) {
             found.push((container, wait, probe));
         }
@@ -72,7 +73,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
 
 fn finding(cx: &Context<'_>, container: &ContainerReading, wait: &Wait, probe: &Probe) -> Finding {
     let tool = &probe.tool;
-    let severity = if wait.is_bounded() {
+    let severity = if wait.is_bounded() && asks_only(tool) {
         Severity::Warning
     } else {
         Severity::Info
@@ -118,6 +119,11 @@ fn finding(cx: &Context<'_>, container: &ContainerReading, wait: &Wait, probe: &
         help: format!("{}{}", limit_to_write(tool, limit), worst.unwrap_or_default()),
         ..RULE.finding(severity, read_confidence(wait.confidence))
     }
+}
+
+/// Programs that a probe is written with, as opposed to clients that may be at work.
+fn asks_only(tool: &str) -> bool {
+    tool == "curl" || connects_only(tool)
 }
 
 /// Programs that only connect: the kernel gives up for them.
@@ -173,6 +179,15 @@ mod tests {
             };
             assert_eq!(hook.verdict("HB202"), warned, "{probe}");
         }
+    }
+
+    #[test]
+    fn a_client_of_a_database_seldom_hangs() {
+        let hook = Hook {
+            script: looped("mysqladmin ping -h db"),
+            ..HOOK
+        };
+        assert_eq!(hook.verdict("HB202").map(|v| v.0), Some(Severity::Info));
     }
 
     #[test]

@@ -76,10 +76,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 Some(true) | None if !wait.falls_through => Severity::Error,
                 _ => Severity::Warning,
             };
-            let consequence = if first {
-                "on a new cluster the wait can only run out"
+            let end = if wait.is_bounded() {
+                "can only run out"
             } else {
-                "the wait can only run out unless the object is there from before"
+                "never ends"
+            };
+            let consequence = if first {
+                format!("on a new cluster the wait {end}")
+            } else {
+                format!("the wait {end} unless the object is there from before")
             };
             Finding {
                 at: At::script(container.pointer.clone(), wait.place),
