@@ -104,7 +104,12 @@ impl Machine<'_> {
                     value.text = format!("${}", argument.text);
                     self.assign(&argument.text, value);
                 }
-                self.status = Status::Failure(1);
+                // As a condition it ends a loop over lines; else there is something to read.
+                self.status = if self.in_condition > 0 {
+                    Status::Failure(1)
+                } else {
+                    Status::Open
+                };
                 Flow::Next
             }
             "sleep" | "usleep" => self.sleep(at, name, arguments),

@@ -3,8 +3,8 @@
 use super::super::duration;
 use super::super::reading::{Probe, ReadConfidence, Wait};
 use super::super::syntax;
-use super::super::tools::{self, Call, Prints};
-use super::super::value::{Status, Value};
+use super::super::tools::{self, Call, OnError, Prints};
+use super::super::value::{REFUSED, Status, Value};
 use super::{Flow, Machine, Source};
 use crate::engine::{Limit, Seconds, Span};
 
@@ -331,7 +331,11 @@ impl Machine<'_> {
             Prints::Unknown => self.print(&Value::printed(&probe.tool)),
         }
         if self.in_loop() {
-            self.status = Status::Failure(1);
+            self.status = match call.on_error {
+                OnError::Fails => Status::Failure(1),
+                OnError::Answers => Status::Failure(REFUSED),
+                OnError::Open => Status::Open,
+            };
             let mut endless = false;
             if let Some(frame) = self.frames.last_mut() {
                 frame.note_probe(&probe);

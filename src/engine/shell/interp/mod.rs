@@ -146,6 +146,10 @@ pub(super) struct Machine<'e> {
     undecided: Option<(usize, u32)>,
     /// How many conditional branches are around the command at hand.
     branches: u32,
+    /// How many subshells are around the command at hand: an exit ends the innermost only.
+    subshells: u32,
+    /// The exit status and the wait of an exit in the subshell at hand that was read on behind.
+    left: Option<(i32, Option<usize>)>,
     /// A `sleep` that runs in the background until `wait`.
     background: Option<Command>,
     waits: Vec<Wait>,
@@ -184,6 +188,8 @@ impl<'e> Machine<'e> {
             codes: Vec::new(),
             undecided: None,
             branches: 0,
+            subshells: 0,
+            left: None,
             background: None,
             waits: Vec::new(),
             calls: Vec::new(),

@@ -3,7 +3,7 @@
 use super::super::duration::seconds;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, Prints, Waiting, target};
+use super::{Call, OnError, Prints, Waiting, target};
 use crate::engine::{Limit, Seconds, Span};
 
 /// Short options that take a value.
@@ -78,6 +78,9 @@ pub(super) fn read(arguments: &[Value]) -> Option<Call> {
         call = call.limited("--connect-timeout", options.value(&["connect-timeout"]), seconds);
     }
     call.prints = prints(&options);
+    if !options.has(&["f", "fail", "fail-with-body", "fail-early"]) {
+        call.on_error = OnError::Answers;
+    }
     if let Some(retries) = options.value(&["retry"]) {
         retry(&mut call, &options, retries);
     }

@@ -5,7 +5,7 @@ use super::super::duration::go_or_seconds;
 use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, Prints, Waiting};
+use super::{Call, OnError, Prints, Waiting};
 use crate::engine::{Limit, Seconds, Span};
 
 /// `kubectl wait --timeout`: 30 s (kubernetes/kubectl, `pkg/cmd/wait/wait.go`).
@@ -75,7 +75,7 @@ pub(super) fn kubectl(name: &str, arguments: &[Value]) -> Option<Call> {
         ("rollout", Some(&"status")) if !options.has(&["watch"]) || timeout.is_some() => {
             rollout(&mut call, timeout);
         }
-        _ => {}
+        _ => call.on_error = OnError::Open,
     }
     Some(call)
 }

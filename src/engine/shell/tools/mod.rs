@@ -23,6 +23,17 @@ pub(super) enum Prints {
     Unknown,
 }
 
+/// How a call ends in a loop, for `set -e`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnError {
+    /// With a failure, whatever is wrong.
+    Fails,
+    /// With a failure when the connection is refused, well when the service answers with an HTTP error.
+    Answers,
+    /// Well or not: the API server is there, and what it is asked for may be missing or not ready.
+    Open,
+}
+
 /// A call of a network service that does not answer.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
@@ -33,6 +44,7 @@ pub(super) struct Call {
     /// How long it takes when the connection is refused.
     pub nominal: Seconds,
     pub prints: Prints,
+    pub on_error: OnError,
     /// Set when the program waits by itself.
     pub waits: Option<Waiting>,
     /// The limit is a documented default.
@@ -54,13 +66,14 @@ pub(super) struct Waiting {
 
 impl Call {
     /// A call that nothing limits.
-    fn of(tool: &str, target: Option<Target>) -> Self {
+    pub(super) fn of(tool: &str, target: Option<Target>) -> Self {
         Self {
             tool: tool.to_owned(),
             target,
             limit: Limit::Never,
             nominal: Seconds::ZERO,
             prints: Prints::Nothing,
+            on_error: OnError::Fails,
             waits: None,
             assumed: false,
             hidden: None,
