@@ -114,7 +114,9 @@ impl Generator<'_> {
     }
 
     fn pause(&mut self) -> String {
-        let pause = self.random.of(&["1", "2", "3", "5", "10", "2s", "0.5", "1m", "7"]);
+        let pause = self
+            .random
+            .of(&["1", "2", "3", "5", "10", "2s", "0.5", "1m", "7"]);
         match pause.parse::<usize>() {
             Ok(number) => self.number(number),
             Err(_) => pause.to_owned(),
@@ -137,9 +139,7 @@ impl Generator<'_> {
                     .push_str(&format!("{name}() {{ curl -sf -m {limit} http://api/ ; }}\n"));
                 name
             }
-            7 => format!(
-                "[ \"$(curl -s -o /dev/null -w '%{{http_code}}' -m {limit} http://api/)\" = 200 ]"
-            ),
+            7 => format!("[ \"$(curl -s -o /dev/null -w '%{{http_code}}' -m {limit} http://api/)\" = 200 ]"),
             _ => {
                 let name = self.name();
                 format!(
@@ -184,7 +184,11 @@ impl Generator<'_> {
         ];
         let bash = [
             format!("(({name}{sign}{sign})) || true"),
-            format!("(({name}{sign}{sign}))"),
+            // Under `set -e` this ends the script where the old value is 0.
+            format!(
+                "(({name}{sign}{sign})){}",
+                if self.errexit { " || :" } else { "" }
+            ),
             format!("let {name}{sign}=1 || true"),
             format!("(({name}{sign}=1)) || :"),
         ];
@@ -238,10 +242,7 @@ impl Generator<'_> {
             2 => format!("`seq 1 {number}`"),
             3 => format!("$(seq {number} -1 1)"),
             4 => format!("$(seq 0 2 {})", 2 * rounds - 1),
-            5 => (1..=rounds)
-                .map(|n| n.to_string())
-                .collect::<Vec<_>>()
-                .join(" "),
+            5 => (1..=rounds).map(|n| n.to_string()).collect::<Vec<_>>().join(" "),
             _ => format!("{{1..{rounds}}}"),
         }
     }
@@ -273,7 +274,10 @@ impl Generator<'_> {
             1 => {
                 let number = self.number(rounds);
                 let operator = self.random.of(&["-lt", "-ne"]);
-                let (test, step) = (self.test(&format!("${name}"), operator, &number), self.step(&name, true));
+                let (test, step) = (
+                    self.test(&format!("${name}"), operator, &number),
+                    self.step(&name, true),
+                );
                 let body = self.body(leave).replace("\n  continue", "");
                 format!("{name}=0\nwhile {test}; do\n{body}\n{step}\ndone")
             }
@@ -288,7 +292,9 @@ impl Generator<'_> {
                 let (items, probe, pause) = (format!("$(seq 1 {rounds})"), self.probe(), self.pause());
                 let test = self.test(&format!("${name}"), "-eq", &rounds.to_string());
                 let give_up = self.give_up(in_function);
-                format!("for {name} in {items}; do\nif {probe}; then {leave}; fi\nif {test}; then echo late; {give_up}; fi\nsleep {pause}\ndone")
+                format!(
+                    "for {name} in {items}; do\nif {probe}; then {leave}; fi\nif {test}; then echo late; {give_up}; fi\nsleep {pause}\ndone"
+                )
             }
             _ => {
                 let body = self.body(leave);
@@ -333,7 +339,10 @@ impl Generator<'_> {
         let now = self.random.of(&["$(date +%s)", "`date +%s`"]);
         match self.random.below(if self.bash { 5 } else { 3 }) {
             0 => {
-                let (test, body) = (self.test(&format!("{now}"), "-lt", &format!("${name}")), self.body(leave));
+                let (test, body) = (
+                    self.test(&format!("{now}"), "-lt", &format!("${name}")),
+                    self.body(leave),
+                );
                 format!("{name}=$(( $(date +%s) + {number} ))\nwhile {test}; do\n{body}\ndone")
             }
             1 => {
@@ -352,7 +361,9 @@ impl Generator<'_> {
                 let (probe, pause) = ("nc -zw2 db 1", self.pause());
                 let pause = if pause == "0.5" { "1".to_owned() } else { pause };
                 let give_up = self.give_up(in_function);
-                format!("{name}=$((SECONDS + {number}))\nuntil {probe}; do\nif (( SECONDS >= {name} )); then {give_up}; fi\nsleep {pause}\ndone")
+                format!(
+                    "{name}=$((SECONDS + {number}))\nuntil {probe}; do\nif (( SECONDS >= {name} )); then {give_up}; fi\nsleep {pause}\ndone"
+                )
             }
             _ => {
                 let (probe, pause) = ("nc -zw2 db 1", self.pause());
@@ -373,7 +384,9 @@ impl Generator<'_> {
             String::new()
         };
         let grow = self.random.of(&["*2", " * 2", "+3"]);
-        format!("{pause}=1\nfor {name} in $(seq {rounds}); do\n{probe} && break\nsleep ${pause}\n{pause}=$(({pause}{grow}))\n{cap}done")
+        format!(
+            "{pause}=1\nfor {name} in $(seq {rounds}); do\n{probe} && break\nsleep ${pause}\n{pause}=$(({pause}{grow}))\n{cap}done"
+        )
     }
 
     fn in_timeout(&mut self) -> String {
@@ -382,9 +395,13 @@ impl Generator<'_> {
             1 + self.random.below(5),
             1 + self.random.below(5),
         );
-        let end = self.random.of(&["", " || exit 1", " || true", " || { echo late; exit 2; }"]);
+        let end = self
+            .random
+            .of(&["", " || exit 1", " || true", " || { echo late; exit 2; }"]);
         let unit = self.random.of(&["", "s"]);
-        format!("timeout {span}{unit} sh -c 'until curl -sf -m {limit} http://api/; do sleep {pause}; done'{end}")
+        format!(
+            "timeout {span}{unit} sh -c 'until curl -sf -m {limit} http://api/; do sleep {pause}; done'{end}"
+        )
     }
 
     fn in_function(&mut self) -> String {
@@ -397,7 +414,9 @@ impl Generator<'_> {
                 let probe = format!("nc -z -w {} db 5432", 1 + self.random.below(4));
                 let test = self.test(&format!("${count}"), "-ge", &rounds.to_string());
                 let end = self.random.of(&["", " || exit 1", " || true"]);
-                return format!("{name}() {{\n{count}=0\nuntil \"$@\"; do\n{step}\nif {test}; then {give_up}; fi\nsleep {pause}\ndone\n}}\n{name} {probe}{end}");
+                return format!(
+                    "{name}() {{\n{count}=0\nuntil \"$@\"; do\n{step}\nif {test}; then {give_up}; fi\nsleep {pause}\ndone\n}}\n{name} {probe}{end}"
+                );
             }
             1 => {
                 let body = self.loop_of(true);
@@ -424,7 +443,9 @@ impl Generator<'_> {
         } else {
             String::new()
         };
-        format!("for {a} in $(seq {outer}); do\nfor {b} in $(seq {inner}); do\n{probe} && {leave}\nsleep {short}\ndone{last}\ndone")
+        format!(
+            "for {a} in $(seq {outer}); do\nfor {b} in $(seq {inner}); do\n{probe} && {leave}\nsleep {short}\ndone{last}\ndone"
+        )
     }
 
     /// A flag remembers whether the service came up.
@@ -438,6 +459,8 @@ impl Generator<'_> {
             2 => format!("if [ \"${flag}\" != \"1\" ]; then echo never >&2; fi"),
             _ => format!("[ ${flag} -eq 1 ]"),
         };
-        format!("{flag}=0\nfor {name} in {items}; do\nif {probe}; then\n{flag}=1\nbreak\nfi\nsleep {pause}\ndone\n{end}")
+        format!(
+            "{flag}=0\nfor {name} in {items}; do\nif {probe}; then\n{flag}=1\nbreak\nfi\nsleep {pause}\ndone\n{end}"
+        )
     }
 }

@@ -31,7 +31,10 @@ fn run(shell: &[&str], text: &str, hang: bool, directory: &Path) -> Run {
     let (clock, marks) = (directory.join("clock"), directory.join("marks"));
     std::fs::write(&clock, "0\n").unwrap();
     std::fs::write(&marks, "").unwrap();
-    let world = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wait_loops_against_shells/world.sh");
+    let world = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/wait_loops_against_shells/world.sh"
+    );
     let status = Command::new(shell[0])
         .args(&shell[1..])
         .arg("-c")
@@ -72,7 +75,11 @@ fn expected(reading: &Reading) -> (Option<f64>, Option<f64>) {
 /// Why a reading is not what the shell did, if so.
 fn difference(script: &Script, reading: &Reading, calm: &Run, hanging: &Run) -> Option<String> {
     let (nominal, worst) = expected(reading);
-    if reading.unread.iter().any(|unread| !unread.why.contains("`migrate`")) {
+    if reading
+        .unread
+        .iter()
+        .any(|unread| !unread.why.contains("`migrate`"))
+    {
         return Some("not read".to_owned());
     }
     if reading
@@ -93,11 +100,18 @@ fn difference(script: &Script, reading: &Reading, calm: &Run, hanging: &Run) -> 
         (Some(read), Some(slept)) if slept <= read + 0.01 && slept >= read - script.slack - 0.01 => {}
         (read, slept) => return Some(format!("worst: read {read:?}, slept {slept:?}")),
     }
-    let marks = script.text.lines().filter(|line| line.starts_with("migrate ")).count();
+    let marks = script
+        .text
+        .lines()
+        .filter(|line| line.starts_with("migrate "))
+        .count();
     let ends = reading.waits.iter().position(|wait| !wait.falls_through);
     let reached = ends.unwrap_or(reading.waits.len()).min(marks);
     if calm.marks != reached {
-        return Some(format!("falls through: read {reached} commands, {} ran", calm.marks));
+        return Some(format!(
+            "falls through: read {reached} commands, {} ran",
+            calm.marks
+        ));
     }
     None
 }
@@ -145,7 +159,12 @@ fn a_wait_takes_as_long_as_it_was_read() {
                 reading
                     .waits
                     .iter()
-                    .map(|wait| (wait.span.to_string(), &wait.arithmetic, wait.falls_through, wait.confidence))
+                    .map(|wait| (
+                        wait.span.to_string(),
+                        &wait.arithmetic,
+                        wait.falls_through,
+                        wait.confidence
+                    ))
                     .collect::<Vec<_>>(),
                 reading.unread
             ));

@@ -12,8 +12,14 @@ impl Machine<'_> {
     /// `break`, `continue`, `return`, `exit`.
     fn jump(&mut self, name: &str, arguments: &[Value]) -> Option<Flow> {
         match name {
-            "break" => Some(Flow::Break(levels(arguments))),
-            "continue" => Some(Flow::Continue(levels(arguments))),
+            "break" => {
+                self.status = Status::Success;
+                Some(Flow::Break(levels(arguments)))
+            }
+            "continue" => {
+                self.status = Status::Success;
+                Some(Flow::Continue(levels(arguments)))
+            }
             "return" => {
                 self.leave_with(arguments);
                 Some(Flow::Return)

@@ -4,6 +4,29 @@ use super::super::syntax::{Assign, Command, Word};
 use super::super::value::{Status, Value};
 use super::{Flow, Machine};
 
+/// Programs that run an application's own code: what it waits for can only be declared.
+const LAUNCHERS: [&str; 19] = [
+    "bundle",
+    "deno",
+    "django-admin",
+    "dotnet",
+    "flask",
+    "java",
+    "manage.py",
+    "mix",
+    "node",
+    "npm",
+    "npx",
+    "php",
+    "pipenv",
+    "poetry",
+    "python",
+    "python3",
+    "rails",
+    "rake",
+    "ruby",
+];
+
 impl Machine<'_> {
     pub(super) fn simple(&mut self, command: &Command, assigns: &[Assign], words: &[Word]) -> Flow {
         if words.is_empty() {
@@ -141,7 +164,18 @@ impl Machine<'_> {
             self.settle();
         }
         if !self.in_loop() || name.to_ascii_lowercase().contains("wait") {
-            self.unreadable(at, format!("the manifest does not show what `{name}` does"));
+            let base = name.rsplit('/').next().unwrap_or(name);
+            if LAUNCHERS.contains(&base) {
+                self.unreadable(
+                    at,
+                    format!(
+                        "`{name}` runs the application's own code, which the manifest does not show: declare \
+                         what it waits with the annotation hookbudget.dev/wait"
+                    ),
+                );
+            } else {
+                self.unreadable(at, format!("the manifest does not show what `{name}` does"));
+            }
         }
         self.status = Status::Open;
         Flow::Next

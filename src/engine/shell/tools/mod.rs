@@ -1,5 +1,6 @@
 //! Programs that call network services: whom, for how long, and whether they wait by themselves.
 
+mod airflow;
 mod clients;
 mod curl;
 mod databases;
@@ -80,6 +81,20 @@ impl Call {
         }
     }
 
+    /// A call that waits by itself for as long as `limit`.
+    fn waiting(mut self, limit: Limit, arithmetic: String, assumed: bool) -> Self {
+        self.limit = limit;
+        self.nominal = limit.seconds().unwrap_or(Seconds::ZERO);
+        self.waits = Some(Waiting {
+            span: Span::from(limit),
+            attempts: None,
+            interval: None,
+            arithmetic,
+            assumed,
+        });
+        self
+    }
+
     /// Limits the call by a flag's value, if the flag is there.
     fn limited(mut self, flag: &str, value: Option<&Value>, read: fn(&str) -> Option<Seconds>) -> Self {
         match value.map(|value| (value, value.get().and_then(read))) {
@@ -115,6 +130,7 @@ pub(super) fn read(
         "kubectl" | "oc" => kubernetes::kubectl(name, arguments),
         "cmctl" => Some(kubernetes::cmctl(arguments)),
         "helm" => kubernetes::helm(arguments),
+        "airflow" => airflow::read(arguments),
         _ => waiters::read(name, arguments, variable)
             .or_else(|| sockets::read(name, arguments))
             .or_else(|| databases::read(name, arguments, variable))
