@@ -52,6 +52,7 @@ impl Assessment {
 /// Reads the waits of a Job, sets its clocks side by side and judges them.
 #[must_use]
 pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Assessment {
+    let files = shell::Files::of(job, around.inventory);
     let readings = job
         .containers()
         .map(|(init, index, container)| ContainerReading {
@@ -59,7 +60,7 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
             pointer: job.container_pointer(init, index),
             init,
             sidecar: init && container.is_sidecar(),
-            reading: shell::read_container(container),
+            reading: shell::read_container(container, files),
         })
         .collect();
     let clocks = Clocks::of(job, readings, release_of(job, around, policy), policy);

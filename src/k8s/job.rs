@@ -6,7 +6,7 @@ use super::text::{Str, StrMap, null_default};
 use crate::engine::Seconds;
 use crate::engine::job::{
     BackoffLimit, Concurrency, Container, Cron, EnvVar, ExitOperator, FailureAction, FailureRule, Job,
-    JobKind, Mount, Owner, PodTemplate, RestartPolicy, Text, Volume, VolumeSource,
+    JobKind, Mount, Owner, PodTemplate, RestartPolicy, Text, Volume, VolumeItem, VolumeSource,
 };
 
 /// A value that the API server would refuse.
@@ -248,8 +248,22 @@ struct VolumeObject<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ConfigMapSource<'a> {
+    #[serde(rename = "defaultMode")]
+    default_mode: Option<u32>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    items: Vec<ItemObject<'a>>,
     #[serde(borrow)]
     name: Str<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ItemObject<'a> {
+    #[serde(borrow)]
+    key: Str<'a>,
+    mode: Option<u32>,
+    #[serde(borrow)]
+    path: Str<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -492,14 +506,21 @@ fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplat
         );
     }
     let volumes = spec.volumes.into_iter().filter_map(|volume| {
-        let source = match (volume.config_map, volume.secret) {
-            (Some(map), _) => VolumeSource::ConfigMap(map.name.0),
-            (None, Some(secret)) => VolumeSource::Secret(secret.secret_name.0),
+        let (source, items, mode) = match (volume.config_map, volume.secret) {
+            (Some(map), _) => (VolumeSource::ConfigMap(map.name.0), map.items, map.default_mode),
+            (None, Some(secret)) => (VolumeSource::Secret(secret.secret_name.0), Vec::new(), None),
             (None, None) => return None,
         };
+        let items = items.into_iter().map(|item| VolumeItem {
+            key: item.key.0,
+            path: item.path.0,
+            mode: item.mode,
+        });
         Some(Volume {
             name: volume.name.0,
             source,
+            items: items.collect(),
+            mode,
         })
     });
     PodTemplate {

@@ -5,6 +5,7 @@ use super::super::duration;
 use super::super::reading::{ReadConfidence, Wait};
 use super::super::value::{Status, Value};
 use super::expand::numbers;
+use super::mounted::How;
 use super::{Flow, Machine, test};
 use crate::engine::{Limit, Seconds, Span};
 
@@ -40,8 +41,12 @@ impl Machine<'_> {
     /// Runs a built-in; `None` when `name` is none.
     pub(super) fn builtin(&mut self, at: usize, name: &str, arguments: &[Value]) -> Option<Flow> {
         let flow = match name {
-            ":" | "true" | "trap" | "cd" | "umask" | "ulimit" | "shopt" | "alias" | "hash" | "disown"
-            | "pushd" | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
+            "cd" => {
+                self.change_directory(arguments.first());
+                self.succeed()
+            }
+            ":" | "true" | "trap" | "umask" | "ulimit" | "shopt" | "alias" | "hash" | "disown" | "pushd"
+            | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
             "wait" => match self.background.take() {
                 Some(sleep) => self.command(&sleep),
                 None => self.succeed(),
@@ -73,6 +78,11 @@ impl Machine<'_> {
                 Flow::Next
             }
             "." | "source" => {
+                if let Some((file, rest)) = arguments.split_first()
+                    && let Some(flow) = self.mounted(at, file, rest, How::Sourced)
+                {
+                    return Some(flow);
+                }
                 let file = arguments
                     .first()
                     .map(|file| file.text.clone())

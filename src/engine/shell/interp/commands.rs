@@ -104,9 +104,10 @@ impl Machine<'_> {
     }
 
     fn function(&mut self, name: &str, arguments: &[Value]) -> Flow {
-        let Some(body) = self.functions.get(name).cloned() else {
+        let Some((body, source)) = self.functions.get(name).cloned() else {
             return Flow::Next;
         };
+        let source = std::mem::replace(&mut self.source, source);
         let outer = std::mem::replace(&mut self.arguments, arguments.to_vec());
         self.locals.push(Vec::new());
         self.status = Status::Success;
@@ -115,6 +116,7 @@ impl Machine<'_> {
             self.restore(name, value);
         }
         self.arguments = outer;
+        self.source = source;
         if flow == Flow::Return { Flow::Next } else { flow }
     }
 

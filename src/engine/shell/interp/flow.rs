@@ -186,9 +186,12 @@ impl Machine<'_> {
         }
         if self.subshells == 0 {
             self.decide_failure();
-        } else if self.left.is_none() {
-            self.left = Some((self.exit_code, self.undecided.map(|(index, _)| index)));
+            return;
         }
+        let wait = self.undecided.map(|(index, _)| index);
+        let (_, waits) = self.left.get_or_insert_with(|| (self.exit_code, Vec::new()));
+        waits.extend(wait);
+        waits.append(&mut self.held);
     }
 
     pub(super) fn pipeline(&mut self, pipeline: &Pipeline) -> Flow {
@@ -254,9 +257,10 @@ impl Machine<'_> {
         self.vars = vars;
         self.errexit = errexit;
         self.locals = frames;
-        if let Some((code, wait)) = std::mem::replace(&mut self.left, left) {
+        if let Some((code, waits)) = std::mem::replace(&mut self.left, left) {
             // An exit in here has ended the subshell: what stands around it sees the status.
-            self.undecided = wait.map(|index| (index, self.branches));
+            self.undecided = waits.last().map(|index| (*index, self.branches));
+            self.held = waits;
             self.status = Status::Failure(code);
             if !matches!(flow, Flow::Killed | Flow::Spent) {
                 return Flow::Next;
@@ -309,7 +313,8 @@ impl Machine<'_> {
             Kind::ForArith { parts, body } => self.for_arithmetic(command.at, parts, body),
             Kind::Case { subject, arms } => self.case(subject, arms),
             Kind::Function { name, body } => {
-                self.functions.insert(name.clone(), body.clone());
+                let function = (body.clone(), self.source.clone());
+                self.functions.insert(name.clone(), function);
                 self.status = Status::Success;
                 Flow::Next
             }

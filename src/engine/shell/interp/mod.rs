@@ -14,6 +14,7 @@ mod flow;
 mod frame;
 mod look;
 mod loops;
+mod mounted;
 mod output;
 mod parameters;
 mod pattern;
@@ -23,6 +24,7 @@ mod verdict;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::files::{Files, ScriptFile};
 use super::reading::{EnvValue, Place, Probe, Reading, Unread, Wait};
 use super::syntax::{Command, List};
 use super::value::{Status, Value};
@@ -110,7 +112,8 @@ pub(super) struct Machine<'e> {
     env: &'e dyn Fn(&str) -> EnvValue<'e>,
     source: Source,
     vars: BTreeMap<String, Value>,
-    functions: BTreeMap<String, Rc<Command>>,
+    /// Bodies, and the scripts that they stand in.
+    functions: BTreeMap<String, (Rc<Command>, Source)>,
     arguments: Vec<Value>,
     locals: Vec<Vec<(String, Option<Value>)>>,
     status: Status,
@@ -148,8 +151,10 @@ pub(super) struct Machine<'e> {
     branches: u32,
     /// How many subshells are around the command at hand: an exit ends the innermost only.
     subshells: u32,
-    /// The exit status and the wait of an exit in the subshell at hand that was read on behind.
-    left: Option<(i32, Option<usize>)>,
+    /// Exits in the subshell at hand that were read on behind: the first status, and the waits before them.
+    left: Option<(i32, Vec<usize>)>,
+    /// The waits whose exits have ended the last subshell: what stands around it decides.
+    held: Vec<usize>,
     /// A `sleep` that runs in the background until `wait`.
     background: Option<Command>,
     waits: Vec<Wait>,
@@ -157,6 +162,12 @@ pub(super) struct Machine<'e> {
     unread: Vec<Unread>,
     /// True when text runs that is not shown: any wait may stand in it.
     opaque: bool,
+    files: Files<'e>,
+    /// How many elements `command` and `args` have; mounted scripts are counted behind them.
+    elements: usize,
+    script_files: Vec<ScriptFile>,
+    /// Where `cd` has gone to, if that is known.
+    directory: Option<String>,
 }
 
 impl<'e> Machine<'e> {
@@ -190,11 +201,16 @@ impl<'e> Machine<'e> {
             branches: 0,
             subshells: 0,
             left: None,
+            held: Vec::new(),
             background: None,
             waits: Vec::new(),
             calls: Vec::new(),
             unread: Vec::new(),
             opaque: false,
+            files: Files::default(),
+            elements: 0,
+            script_files: Vec::new(),
+            directory: None,
         }
     }
 
@@ -240,6 +256,7 @@ impl<'e> Machine<'e> {
             calls: self.calls,
             visible: !self.opaque,
             unread: self.unread,
+            files: self.script_files,
         }
     }
 
@@ -270,6 +287,11 @@ impl<'e> Machine<'e> {
 
     /// The last wait ends the script with a failure: nothing falls through.
     fn decide_failure(&mut self) {
+        for index in std::mem::take(&mut self.held) {
+            if let Some(wait) = self.waits.get_mut(index) {
+                wait.falls_through = false;
+            }
+        }
         if let Some(wait) = self
             .undecided
             .take()

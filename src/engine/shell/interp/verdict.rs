@@ -193,6 +193,7 @@ impl Machine<'_> {
             .is_some_and(|(_, branches)| self.branches <= branches)
         {
             self.undecided = None;
+            self.held.clear();
         }
     }
 

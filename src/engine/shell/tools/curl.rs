@@ -132,12 +132,12 @@ fn retry(call: &mut Call, options: &Options<'_>, retries: &Value) {
         end: positive("retry-max-time"),
     };
     if let Limit::At(limit) = call.limit {
-        call.limit = Limit::At(retries_of.takes(limit));
+        call.limit = Limit::At(retries_of.at_worst(limit));
     }
     if !options.has(&["retry-connrefused", "retry-all-errors"]) {
         return;
     }
-    call.nominal = retries_of.takes(Seconds::ZERO);
+    call.nominal = retries_of.at_best();
     call.assumed |= retries.assumed;
     let arithmetic = match (retries_of.fixed, retries_of.end) {
         (Some(delay), None) => format!("curl --retry {count}: {count} x {delay} = {}", call.nominal),
@@ -169,23 +169,40 @@ struct Retries {
 }
 
 impl Retries {
-    /// How long all tries take when each takes `one`.
-    fn takes(&self, one: Seconds) -> Seconds {
+    /// How long all tries take when each takes `one`, and the last pause.
+    fn run(&self, one: Seconds, end: Option<Seconds>) -> (Seconds, Seconds) {
         let (mut total, mut delay) = (one, self.fixed.unwrap_or(FIRST_RETRY_DELAY));
+        let mut last = Seconds::ZERO;
         for done in 0..self.count {
-            if self.end.is_some_and(|end| total >= end) {
+            if end.is_some_and(|end| total >= end) {
                 break;
             }
+            last = delay;
             if done >= MOST_COUNTED {
                 let rest = total + (delay + one).times(self.count - done);
-                return self.end.map_or(rest, |end| rest.min(end + delay + one));
+                return (end.map_or(rest, |end| rest.min(end + delay + one)), last);
             }
             total = total + delay + one;
             if self.fixed.is_none() {
                 delay = (delay * 2).min(LONGEST_RETRY_DELAY);
             }
         }
-        total
+        (total, last)
+    }
+
+    /// When every try fails at once.
+    fn at_best(&self) -> Seconds {
+        self.run(Seconds::ZERO, self.end).0
+    }
+
+    /// When tries hang for up to `limit`. With an end, the last pause may begin just before it, and the longest
+    /// pauses come when the tries before were short.
+    fn at_worst(&self, limit: Seconds) -> Seconds {
+        let all = self.run(limit, None).0;
+        match self.end {
+            Some(end) => all.min(end + self.run(Seconds::ZERO, self.end).1 + limit),
+            None => all,
+        }
     }
 
     /// `1 s + 2 s + 4 s + ...`
