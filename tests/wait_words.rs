@@ -698,6 +698,50 @@ fn images_whose_entrypoint_is_a_tool() {
 }
 
 #[test]
+fn bad_input_is_answered() {
+    let unread = |text: &str| {
+        let reading = script(text);
+        let whys: Vec<_> = reading.unread.iter().map(|unread| unread.why.clone()).collect();
+        (whys.join("; "), reading)
+    };
+    for (text, why) in [
+        (
+            "for i in 1 2; do nc -zw1 a 1 && break; sleep 1",
+            "cannot be read from here on",
+        ),
+        (
+            "eval \"$X\"; until nc -z a 1; do sleep 1; done",
+            "`eval` runs a text",
+        ),
+        (
+            "f() { f; }; f; until nc -z a 1; do sleep 1; done",
+            "a function that calls itself?",
+        ),
+        (
+            "while sleep 0; do i=$((i+1)); j=$(echo $i); : $(echo $j $j $j); done; f() { f | f; }; f",
+            "nested too deep",
+        ),
+        (
+            "for i in 1 2; do\r\nnc -zw1 a 1 && break\r\nsleep 5\r\ndone\r\n",
+            "write LF alone",
+        ),
+        (
+            &"echo x; until nc -z a 1; do sleep 1; done\n".repeat(26_000),
+            "longer than 128 KiB",
+        ),
+    ] {
+        let (whys, reading) = unread(text);
+        let sample = text.get(..60).unwrap_or(text);
+        assert!(whys.contains(why), "{sample}: {whys}");
+        let sure = reading.waits.iter().all(|wait| wait.confidence < Certain);
+        assert!(sure, "{sample}: {:?}", reading.waits);
+    }
+    // The text of a here-document does not run.
+    let (whys, reading) = unread("cat <<EOF\nuntil nc -z a 1; do sleep 1; done\nEOF\nsleep 3");
+    assert_eq!((whys.as_str(), reading.waits.len()), ("", 1));
+}
+
+#[test]
 fn odd_pauses() {
     let span = |text: &str| only(text).span.to_string();
     let of = |pause: &str| format!("for i in 1 2 3; do nc -zw1 a 1 && break; sleep {pause}; done; m");
@@ -716,8 +760,8 @@ fn odd_pauses() {
     };
     assert!(unread(&of("$RANDOM")).contains("the shell sets it"));
     assert!(unread(&of("$((RANDOM % 10))")).contains("the shell sets it"));
-    assert!(unread(&of("soon")).contains("no number"));
-    assert!(unread(&of("-5")).contains("no number"));
+    assert!(unread(&of("soon")).contains("no span of time"));
+    assert!(unread(&of("-5")).contains("no span of time"));
     let zero: Wait = only("for i in 1 2 3; do curl -m 2 http://a/ && break; sleep 1; sleep 0; done; m");
     assert_eq!(zero.span.to_string(), "3 s, at worst 9 s");
 }

@@ -186,13 +186,13 @@ fn script_reading<'e>(
     let mut machine = Machine::new(env, source.clone());
     machine.set_options(script.errexit, script.arguments.clone());
     machine.set_files(files, elements);
+    machine.note_line_ends(text, &source);
     machine.run(&list);
     let mut reading = machine.into_reading();
     if let Some(error) = error {
-        let why = format!("the script cannot be read from here on: {}", error.why);
         reading.unread.push(Unread {
             place: source.place(error.at),
-            why,
+            why: error.why,
         });
         reading.visible = false;
     }

@@ -74,6 +74,7 @@ impl Machine<'_> {
             }
             "exec" => return Some(self.exec(at, arguments)),
             "eval" => {
+                self.tainted = true;
                 self.hidden_text(at, "`eval` runs a text that is made at run time");
                 Flow::Next
             }
@@ -87,6 +88,7 @@ impl Machine<'_> {
                     .first()
                     .map(|file| file.text.clone())
                     .unwrap_or_default();
+                self.tainted = true;
                 self.hidden_text(at, format!("the script `{file}` is not in the manifest"));
                 Flow::Next
             }
@@ -278,8 +280,10 @@ impl Machine<'_> {
                 None => None,
             };
             let Some(span) = span else {
-                let why = argument.unknown.as_deref().unwrap_or("it is no number");
-                let why = format!("how long `sleep {}` pauses is not shown: {why}", argument.text);
+                let why = match argument.unknown.as_deref() {
+                    Some(why) => format!("how long `sleep {}` pauses is not shown: {why}", argument.text),
+                    None => format!("`sleep {}` fails: that is no span of time", argument.text),
+                };
                 if self.in_loop() {
                     self.hide_bound(&why.into());
                 } else {

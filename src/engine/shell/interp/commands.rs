@@ -81,7 +81,7 @@ impl Machine<'_> {
 
     /// Runs the command that `fields` name.
     pub(super) fn dispatch(&mut self, at: usize, fields: &[Value]) -> Flow {
-        if !self.step() || self.depth >= super::DEEPEST {
+        if !self.step() || !self.has_room() {
             return Flow::Spent;
         }
         let Some((first, arguments)) = fields.split_first() else {

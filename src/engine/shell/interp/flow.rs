@@ -2,7 +2,7 @@
 
 use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, Word};
 use super::super::value::{REFUSED, Status, Value};
-use super::{DEEPEST, Flow, Machine, look, pattern, test};
+use super::{Flow, Machine, look, pattern, test};
 
 /// `set -e` looks at the status of simple commands, subshells and pipes: what fails inside another compound
 /// command has been looked at there (POSIX, `set`).
@@ -281,7 +281,7 @@ impl Machine<'_> {
     }
 
     pub(super) fn command(&mut self, command: &Command) -> Flow {
-        if self.depth >= DEEPEST || !self.step() {
+        if !self.has_room() || !self.step() {
             return Flow::Spent;
         }
         self.depth += 1;

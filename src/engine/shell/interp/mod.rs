@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::files::{Files, ScriptFile};
-use super::reading::{EnvValue, Place, Probe, Reading, Unread, Wait};
+use super::reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Unread, Wait};
 use super::syntax::{Command, List};
 use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
@@ -162,10 +162,16 @@ pub(super) struct Machine<'e> {
     unread: Vec<Unread>,
     /// True when text runs that is not shown: any wait may stand in it.
     opaque: bool,
+    /// It has run in this shell, and may have set any variable.
+    tainted: bool,
     files: Files<'e>,
     /// How many elements `command` and `args` have; mounted scripts are counted behind them.
     elements: usize,
     script_files: Vec<ScriptFile>,
+    /// The first carriage return at the end of a line: no shell reads such a script as it is meant.
+    windows: Option<Place>,
+    /// Commands were nested too deep to be followed.
+    too_deep: bool,
     /// Where `cd` has gone to, if that is known.
     directory: Option<String>,
 }
@@ -207,9 +213,12 @@ impl<'e> Machine<'e> {
             calls: Vec::new(),
             unread: Vec::new(),
             opaque: false,
+            tainted: false,
             files: Files::default(),
             elements: 0,
             script_files: Vec::new(),
+            windows: None,
+            too_deep: false,
             directory: None,
         }
     }
@@ -243,14 +252,36 @@ impl<'e> Machine<'e> {
         }
         self.undecided = None;
         if flow == Flow::Spent {
+            let why = if self.too_deep {
+                "commands are nested too deep to be followed: a function that calls itself?"
+            } else {
+                "the script takes too many steps to be followed to its end"
+            };
             self.unread.push(Unread {
                 place: self.source.place(0),
-                why: "the script is too long to be followed to its end".to_owned(),
+                why: why.to_owned(),
             });
         }
     }
 
-    pub(super) fn into_reading(self) -> Reading {
+    /// Looks at the line ends of a script.
+    pub(super) fn note_line_ends(&mut self, text: &str, source: &Source) {
+        if let Some(at) = text.find("\r\n") {
+            self.windows.get_or_insert_with(|| source.place(at));
+        }
+    }
+
+    pub(super) fn into_reading(mut self) -> Reading {
+        if let Some(place) = self.windows {
+            for wait in &mut self.waits {
+                wait.confidence = ReadConfidence::Possible;
+            }
+            self.unread.push(Unread {
+                place,
+                why: "the lines end with carriage returns, which a shell takes for parts of words: write LF alone"
+                    .to_owned(),
+            });
+        }
         Reading {
             waits: self.waits,
             calls: self.calls,
@@ -262,6 +293,12 @@ impl<'e> Machine<'e> {
 
     fn place(&self, at: usize) -> Place {
         self.source.place(at)
+    }
+
+    /// False when commands are nested as deep as they are followed.
+    fn has_room(&mut self) -> bool {
+        self.too_deep |= self.depth >= DEEPEST;
+        self.depth < DEEPEST
     }
 
     fn in_loop(&self) -> bool {

@@ -28,6 +28,7 @@ impl<'e> Machine<'e> {
         let path = self.absolute(path.get()?)?;
         let (file, text, executable) = match self.files.find(&path)? {
             Found::Hidden(why) => {
+                self.tainted |= how == How::Sourced;
                 self.hidden_text(at, why);
                 return Some(Flow::Next);
             }
@@ -59,7 +60,7 @@ impl<'e> Machine<'e> {
             }
         }
         self.charge(text.len() / 8);
-        if !self.step() || self.depth >= super::DEEPEST {
+        if !self.step() || !self.has_room() {
             return Some(Flow::Spent);
         }
         Some(self.run_file(file, text, arguments, how, errexit))
@@ -82,6 +83,7 @@ impl<'e> Machine<'e> {
                 self.script_files.len() - 1
             });
         let source = Source::element(self.elements + index, text);
+        self.note_line_ends(text, &source);
         let (list, error) = syntax::parse(text);
         let outer_source = std::mem::replace(&mut self.source, source);
         // What is sourced without arguments of its own sees those of the shell.
@@ -104,10 +106,7 @@ impl<'e> Machine<'e> {
         };
         self.depth -= 1;
         if let Some(error) = error {
-            self.hidden_text(
-                error.at,
-                format!("the script cannot be read from here on: {}", error.why),
-            );
+            self.hidden_text(error.at, error.why);
         }
         if let Some(arguments) = outer_arguments {
             self.arguments = arguments;

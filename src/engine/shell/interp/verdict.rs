@@ -21,7 +21,10 @@ impl Machine<'_> {
         let decides = frame.probe.is_some() || frame.readiness || frame.waits < self.waits.len();
         if frame.hidden.is_some() && (paused || frame.probe.is_some()) {
             let why = frame.hidden.clone().unwrap_or_default();
-            self.unreadable(frame.at, format!("how long this loop waits is not shown: {why}"));
+            self.unreadable(
+                frame.at,
+                format!("how long this loop waits cannot be told: {why}"),
+            );
             self.keep_calls(frame);
             return self.leave(flow);
         }
@@ -178,7 +181,10 @@ impl Machine<'_> {
         self.keep(wait);
     }
 
-    pub(super) fn keep(&mut self, wait: Wait) {
+    pub(super) fn keep(&mut self, mut wait: Wait) {
+        if self.tainted {
+            wait.confidence = wait.confidence.min(ReadConfidence::Likely);
+        }
         if self.waits.len() < MOST_FINDS {
             self.undecided = Some((self.waits.len(), self.branches));
             self.waits.push(wait);
