@@ -388,7 +388,7 @@ impl Machine<'_> {
                 span,
                 attempts: waits.attempts,
                 interval: waits.interval,
-                falls_through: !self.errexit || self.in_condition > 0,
+                falls_through: span.nominal.is_bounded() && (!self.errexit || self.in_condition > 0),
                 ready_statuses: Vec::new(),
                 fatal_statuses: Vec::new(),
                 confidence: if call.assumed || waits.assumed {
