@@ -710,7 +710,7 @@ fn bad_input_is_answered() {
             "cannot be read from here on",
         ),
         (
-            "eval \"$X\"; until nc -z a 1; do sleep 1; done",
+            "eval \"$X\"; for i in 1 2; do nc -zw1 a 1; sleep 1; done",
             "`eval` runs a text",
         ),
         (

@@ -107,6 +107,16 @@ impl Source {
     }
 }
 
+/// Where text runs that the manifest does not show: any wait may stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum HiddenText {
+    None,
+    /// In a process of its own.
+    Elsewhere,
+    /// In this shell: it may have set any variable.
+    Here,
+}
+
 /// The state of the shell and of the world around it.
 pub(super) struct Machine<'e> {
     env: &'e dyn Fn(&str) -> EnvValue<'e>,
@@ -160,10 +170,8 @@ pub(super) struct Machine<'e> {
     waits: Vec<Wait>,
     calls: Vec<Probe>,
     unread: Vec<Unread>,
-    /// True when text runs that is not shown: any wait may stand in it.
-    opaque: bool,
-    /// It has run in this shell, and may have set any variable.
-    tainted: bool,
+    /// Whether text runs that is not shown.
+    hidden: HiddenText,
     files: Files<'e>,
     /// How many elements `command` and `args` have; mounted scripts are counted behind them.
     elements: usize,
@@ -212,8 +220,7 @@ impl<'e> Machine<'e> {
             waits: Vec::new(),
             calls: Vec::new(),
             unread: Vec::new(),
-            opaque: false,
-            tainted: false,
+            hidden: HiddenText::None,
             files: Files::default(),
             elements: 0,
             script_files: Vec::new(),
@@ -285,7 +292,7 @@ impl<'e> Machine<'e> {
         Reading {
             waits: self.waits,
             calls: self.calls,
-            visible: !self.opaque,
+            visible: self.hidden == HiddenText::None,
             unread: self.unread,
             files: self.script_files,
         }
@@ -317,7 +324,7 @@ impl<'e> Machine<'e> {
 
     /// Text runs that is not shown, so that nothing certain can be said of the whole.
     fn hidden_text(&mut self, at: usize, why: impl Into<String>) {
-        self.opaque = true;
+        self.hidden = self.hidden.max(HiddenText::Elsewhere);
         self.unreadable(at, why);
         self.status = Status::Open;
     }
