@@ -1,6 +1,8 @@
 //! One script, at least, for each way of waiting that the reader promises to read: how long it waits at best and at
 //! worst, whether it falls through, and how sure that is.
 
+#![allow(clippy::too_many_lines)] // tables
+
 mod scripts;
 
 use hookbudget::engine::shell::{EnvValue, ReadConfidence, Wait, read};
