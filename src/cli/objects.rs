@@ -13,6 +13,7 @@ use crate::engine::inventory::Inventory;
 use crate::engine::job::Job;
 use crate::engine::policy::{API_VERSION, Policy};
 use crate::engine::release::{HelmRelease, Surroundings};
+use crate::engine::shell::ScriptFile;
 use crate::engine::window::{Kustomization, Windows};
 use crate::engine::{Assessment, Seconds, assess};
 use crate::k8s::helm_release::{GROUP, HelmReleaseObject};
@@ -29,6 +30,46 @@ pub struct Judged<'a> {
     pub job: Job<'a>,
     /// Its clocks and findings.
     pub assessment: Assessment,
+    /// All documents of the inputs: a mounted script stands in another one.
+    pub beside: &'a [Document],
+}
+
+impl<'a> Judged<'a> {
+    /// The document that holds an element of a container's `command`, `args` or mounted scripts, and the
+    /// pointer of its text there.
+    #[must_use]
+    pub fn script(&self, container: &str, element: usize) -> (&'a Document, String) {
+        let length = |list: &str| {
+            let list = self.document.value.pointer(&format!("{container}/{list}"));
+            list.and_then(Value::as_array).map_or(0, Vec::len)
+        };
+        let (commands, args) = (length("command"), length("args"));
+        if element < commands {
+            return (self.document, format!("{container}/command/{element}"));
+        }
+        let mounted = element.checked_sub(commands + args).and_then(|index| {
+            let containers = &self.assessment.clocks.containers;
+            let container = containers.iter().find(|known| known.pointer == container)?;
+            let file = container.reading.files.get(index)?;
+            let document = self
+                .beside
+                .iter()
+                .find(|document| is_config_map(document, file))?;
+            let key = file.key.replace('~', "~0").replace('/', "~1");
+            Some((document, format!("/data/{key}")))
+        });
+        mounted.unwrap_or_else(|| {
+            let index = element - commands;
+            (self.document, format!("{container}/args/{index}"))
+        })
+    }
+}
+
+fn is_config_map(document: &Document, file: &ScriptFile) -> bool {
+    let text = |pointer: &str| document.value.pointer(pointer).and_then(Value::as_str);
+    document.kind() == "ConfigMap"
+        && text("/metadata/name") == Some(&file.config_map)
+        && text("/metadata/namespace") == file.namespace.as_deref()
 }
 
 /// All that the inputs gave.
@@ -142,6 +183,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
             document,
             job,
             assessment,
+            beside: &loaded.documents,
         });
     }
     objects

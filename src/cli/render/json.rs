@@ -130,12 +130,16 @@ fn object_report<'a>(judged: &'a Judged<'_>) -> ObjectReport<'a> {
         document,
         job,
         assessment,
+        ..
     } = judged;
     let clocks = &assessment.clocks;
     let unread = clocks.containers.iter().flat_map(|container| {
         container.reading.unread.iter().map(move |unread| {
-            let line = super::lint_text::place(judged, &container.pointer, unread.place).line;
-            json!({ "container": container.name, "init": container.init, "line": line, "why": unread.why })
+            let at = super::lint_text::place(judged, &container.pointer, unread.place);
+            json!({
+                "container": container.name, "init": container.init,
+                "file": &*at.file, "line": at.line, "why": unread.why
+            })
         })
     });
     ObjectReport {
@@ -181,10 +185,12 @@ fn wait_report(
     container: &crate::engine::budget::ContainerReading,
     wait: &Wait,
 ) -> Value {
+    let at = super::lint_text::place(judged, &container.pointer, wait.place);
     json!({
         "container": container.name,
         "init": container.init,
-        "line": super::lint_text::place(judged, &container.pointer, wait.place).line,
+        "file": &*at.file,
+        "line": at.line,
         "target": wait.target.as_ref().map(ToString::to_string),
         "nominal": wait.span.nominal,
         "worst": wait.span.worst,

@@ -5,7 +5,7 @@ use std::io;
 use super::bars;
 use super::finding::{Level, Mark, Rendered};
 use super::paint::{DIM, RED, paint};
-use crate::cli::manifest::Location;
+use crate::cli::manifest::{Document, Location};
 use crate::cli::objects::{Judged, Objects};
 use crate::cli::terminal::Terminal;
 use crate::engine::finding::{At, Finding, Severity};
@@ -82,10 +82,9 @@ fn unread_notes(judged: &Judged<'_>) -> Vec<String> {
     let notes = containers.flat_map(|container| {
         container.reading.unread.iter().map(move |unread| {
             let at = place(judged, &container.pointer, unread.place);
-            let file = judged.document.file();
             format!(
-                "{file}:{}:{}: container {}: {}",
-                at.line, at.column, container.name, unread.why
+                "{}:{}:{}: container {}: {}",
+                at.file, at.line, at.column, container.name, unread.why
             )
         })
     });
@@ -99,6 +98,10 @@ fn count(number: usize, noun: &str) -> String {
 
 fn text<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> Rendered<'a> {
     let location = locate(judged, &finding.at);
+    let document = match finding.at.script {
+        Some(place) => judged.script(&finding.at.pointer, place.element).0,
+        None => judged.document,
+    };
     let mut notes = vec![format!("{} ({})", judged.job, judged.job.origin().as_str())];
     notes.extend(finding.arithmetic.clone());
     if let Some(reason) = &finding.exempted {
@@ -115,8 +118,8 @@ fn text<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> Rendered<'a> {
         },
         code: finding.code,
         title: &finding.message,
-        file: judged.document.file(),
-        source: judged.document.source().text(),
+        file: document.file(),
+        source: document.source().text(),
         spans: vec![Mark {
             span: location.span,
             label: finding.name.to_owned(),
@@ -146,7 +149,7 @@ fn field(judged: &Judged<'_>, pointer: &str) -> Location {
         key.span.end
     };
     first_line(
-        judged,
+        judged.document,
         Location {
             span: key.span.start..end,
             ..key
@@ -157,26 +160,14 @@ fn field(judged: &Judged<'_>, pointer: &str) -> Location {
 /// Where a line of a container's script stands in the file.
 #[must_use]
 pub fn place(judged: &Judged<'_>, container: &str, place: Place) -> Location {
-    let commands = judged
-        .document
-        .value
-        .pointer(&format!("{container}/command"))
-        .and_then(serde_json::Value::as_array)
-        .map_or(0, Vec::len);
-    let pointer = if place.element < commands {
-        format!("{container}/command/{}", place.element)
-    } else {
-        format!("{container}/args/{}", place.element - commands)
-    };
-    let location = judged
-        .document
-        .locate_in_scalar(&pointer, place.line + 1, place.column + 1);
-    first_line(judged, location)
+    let (document, pointer) = judged.script(container, place.element);
+    let location = document.locate_in_scalar(&pointer, place.line + 1, place.column + 1);
+    first_line(document, location)
 }
 
 /// A span of several lines points at its first one: carets under a whole block are noise.
-fn first_line(judged: &Judged<'_>, location: Location) -> Location {
-    let text = judged.document.source().text();
+fn first_line(document: &Document, location: Location) -> Location {
+    let text = document.source().text();
     let span = text.get(location.span.clone()).unwrap_or_default();
     let length = span
         .find('\n')

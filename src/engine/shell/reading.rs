@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::files::ScriptFile;
 use crate::engine::{Limit, Seconds, Span};
 
 /// What the container's environment says of a name.
@@ -29,6 +30,8 @@ pub struct Reading {
     pub visible: bool,
     /// What could not be read, and why.
     pub unread: Vec<Unread>,
+    /// The scripts from `ConfigMap`s that run: [`Place::element`] counts on through them.
+    pub files: Vec<ScriptFile>,
 }
 
 impl Reading {
@@ -153,7 +156,7 @@ impl fmt::Display for Target {
 /// A place in a container's `command` or `args`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// Counts through `command` first, then `args`.
+    /// Counts through `command` first, then `args`, then [`Reading::files`].
     pub element: usize,
     /// Line inside that element, from 0.
     pub line: usize,

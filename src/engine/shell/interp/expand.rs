@@ -161,8 +161,8 @@ impl Machine<'_> {
             Ok(value) => {
                 let truth = value.text != "0";
                 if value.clock {
-                    let gap = clock_gap(self, &text.text);
-                    self.note_clock(truth, gap);
+                    let (gap, operator) = clock_gap(self, &text.text);
+                    self.note_clock(truth, gap, operator);
                 }
                 Status::of(truth)
             }
@@ -170,11 +170,17 @@ impl Machine<'_> {
         }
     }
 
-    /// A comparison with the clock ended so, and its sides differ by `gap` seconds.
-    pub(super) fn note_clock(&mut self, outcome: bool, gap: i64) {
+    /// A comparison with the clock ended so, and its left side is `gap` seconds above its right one.
+    pub(super) fn note_clock(&mut self, outcome: bool, gap: i64, operator: &str) {
         let now = self.now;
+        // The side that runs is the greater one in the end. `now > end` turns a second after `now >= end`.
+        let late = match operator {
+            ">" | "<=" | "-gt" | "-le" => gap > 0,
+            "<" | ">=" | "-lt" | "-ge" => gap < 0,
+            _ => false,
+        };
         for frame in &mut self.frames {
-            frame.note_clock(outcome, gap, now);
+            frame.note_clock(outcome, gap, late, now);
         }
     }
 
@@ -223,13 +229,14 @@ impl Names for Machine<'_> {
     }
 }
 
-/// By how much the sides of a comparison such as `now - start > 60` differ.
-fn clock_gap(machine: &mut Machine<'_>, text: &str) -> i64 {
+/// By how much the sides of a comparison such as `now - start > 60` differ, and its operator.
+fn clock_gap<'t>(machine: &mut Machine<'_>, text: &'t str) -> (i64, &'t str) {
     let Some(at) = text.find(['<', '>']) else {
-        return 0;
+        return (0, "");
     };
-    let (left, right) = text.split_at(at);
-    let right = right.trim_start_matches(['<', '>', '=']);
+    let (left, rest) = text.split_at(at);
+    let right = rest.trim_start_matches(['<', '>', '=']);
+    let operator = rest.get(..rest.len() - right.len()).unwrap_or_default();
     let mut side = |text: &str| {
         let text = text.trim().trim_matches(['(', ')']);
         arith::evaluate(text, machine)
@@ -237,8 +244,8 @@ fn clock_gap(machine: &mut Machine<'_>, text: &str) -> i64 {
             .and_then(|value| value.text.parse::<i64>().ok())
     };
     match (side(left), side(right)) {
-        (Some(left), Some(right)) => left.saturating_sub(right),
-        _ => 0,
+        (Some(left), Some(right)) => (left.saturating_sub(right), operator),
+        _ => (0, operator),
     }
 }
 

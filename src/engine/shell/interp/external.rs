@@ -3,8 +3,9 @@
 use super::super::duration;
 use super::super::reading::{Probe, ReadConfidence, Wait};
 use super::super::syntax;
-use super::super::tools::{self, Call, Prints};
-use super::super::value::{Status, Value};
+use super::super::tools::{self, Call, OnError, Prints};
+use super::super::value::{REFUSED, Status, Value};
+use super::mounted::How;
 use super::{Flow, Machine, Source};
 use crate::engine::{Limit, Seconds, Span};
 
@@ -98,6 +99,11 @@ impl Machine<'_> {
             "cat" => return self.cat(arguments),
             _ if LOCAL.contains(&base) => return self.filter(base, arguments),
             _ => {}
+        }
+        if name.contains('/')
+            && let Some(flow) = self.mounted(at, &Value::known(name), arguments, How::Direct)
+        {
+            return flow;
         }
         if let Some(call) = tools::read(base, arguments, &|name| self.timeout_variable(name)) {
             return self.call(at, call);
@@ -238,6 +244,14 @@ impl Machine<'_> {
     fn shell(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
         let place = self.place(at);
         let Some(script) = super::super::entry::script_of(arguments) else {
+            if let Some((index, errexit)) = super::super::entry::file_of(arguments)
+                && let Some(path) = arguments.get(index)
+            {
+                let rest = arguments.get(index + 1..).unwrap_or_default();
+                if let Some(flow) = self.mounted(at, path, rest, How::Shell(errexit)) {
+                    return flow;
+                }
+            }
             let file = arguments.iter().find(|argument| !argument.text.starts_with('-'));
             let file = file.map_or("its standard input", |file| file.text.as_str());
             self.hidden_text(
@@ -331,7 +345,11 @@ impl Machine<'_> {
             Prints::Unknown => self.print(&Value::printed(&probe.tool)),
         }
         if self.in_loop() {
-            self.status = Status::Failure(1);
+            self.status = match call.on_error {
+                OnError::Fails => Status::Failure(1),
+                OnError::Answers => Status::Failure(REFUSED),
+                OnError::Open => Status::Open,
+            };
             let mut endless = false;
             if let Some(frame) = self.frames.last_mut() {
                 frame.note_probe(&probe);
@@ -370,7 +388,7 @@ impl Machine<'_> {
                 span,
                 attempts: waits.attempts,
                 interval: waits.interval,
-                falls_through: !self.errexit || self.in_condition > 0,
+                falls_through: span.nominal.is_bounded() && (!self.errexit || self.in_condition > 0),
                 ready_statuses: Vec::new(),
                 fatal_statuses: Vec::new(),
                 confidence: if call.assumed || waits.assumed {

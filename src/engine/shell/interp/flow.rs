@@ -1,8 +1,20 @@
 //! Lists, `&&` and `||`, pipes, conditions, `case`.
 
 use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, Word};
-use super::super::value::{Status, Value};
-use super::{DEEPEST, Flow, Machine, look, pattern, test};
+use super::super::value::{REFUSED, Status, Value};
+use super::{Flow, Machine, look, pattern, test};
+
+/// `set -e` looks at the status of simple commands, subshells and pipes: what fails inside another compound
+/// command has been looked at there (POSIX, `set`).
+fn reports_failure(pipeline: &Pipeline) -> bool {
+    match pipeline.stages.as_slice() {
+        [only] => matches!(
+            only.kind,
+            Kind::Simple { .. } | Kind::Subshell(_) | Kind::Test(_) | Kind::Arith(_)
+        ),
+        _ => true,
+    }
+}
 
 impl Machine<'_> {
     pub(super) fn list(&mut self, list: &List) -> Flow {
@@ -29,7 +41,7 @@ impl Machine<'_> {
             return if item.first.bang {
                 flow
             } else {
-                self.end_on_error(flow)
+                self.end_on_error(flow, &item.first)
             };
         }
         let mut flow = self.as_condition(|machine| machine.pipeline(&item.first));
@@ -57,10 +69,9 @@ impl Machine<'_> {
                 self.status = Status::Open;
             }
         }
-        if skipped_last {
-            flow
-        } else {
-            self.end_on_error(flow)
+        match item.rest.last() {
+            Some((_, pipeline)) if !skipped_last => self.end_on_error(flow, pipeline),
+            _ => flow,
         }
     }
 
@@ -106,21 +117,36 @@ impl Machine<'_> {
         }
     }
 
-    /// Under `set -e` a failure ends the shell. In a loop the failure of a probe is one of many ways not to
-    /// be ready yet, so the loop goes on; elsewhere the script is read on as if the step had worked.
-    fn end_on_error(&mut self, flow: Flow) -> Flow {
-        if flow == Flow::Next
-            && self.errexit
-            && self.in_condition == 0
-            && !self.in_loop()
-            && matches!(self.status, Status::Failure(_) | Status::Open)
-        {
-            self.decide_failure();
-            if self.status != Status::Open {
-                self.status = Status::Success;
+    /// Under `set -e` a failure ends the shell, and with it the loop around it. Outside of loops the script is
+    /// read on as if the step had worked.
+    fn end_on_error(&mut self, flow: Flow, last: &Pipeline) -> Flow {
+        if flow != Flow::Next || !self.errexit || self.in_condition > 0 || !reports_failure(last) {
+            return flow;
+        }
+        match &self.status {
+            Status::Success | Status::Hidden(_) => flow,
+            Status::Failure(code) if self.in_loop() => {
+                let code = *code;
+                if code == REFUSED
+                    && let Some(frame) = self.frames.last_mut()
+                {
+                    // An HTTP error is no failure for this call: the loop may as well go on.
+                    frame.assumed = true;
+                    frame.ends_when_refused = true;
+                    return flow;
+                }
+                self.exit_code = code;
+                Flow::Exit
+            }
+            Status::Open if self.in_loop() => flow,
+            Status::Failure(_) | Status::Open => {
+                self.decide_failure();
+                if self.status != Status::Open {
+                    self.status = Status::Success;
+                }
+                flow
             }
         }
-        flow
     }
 
     pub(super) fn as_condition<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
@@ -148,11 +174,24 @@ impl Machine<'_> {
         if self.exit_code == 0 && certain && self.undecided.is_none() {
             return flow;
         }
-        if self.exit_code != 0 {
-            self.decide_failure();
-        }
+        self.leave_on_failure();
         self.status = Status::Success;
         Flow::Next
+    }
+
+    /// An exit with a failure: the last wait does not fall through, unless a subshell holds the exit back.
+    pub(super) fn leave_on_failure(&mut self) {
+        if self.exit_code == 0 {
+            return;
+        }
+        if self.subshells == 0 {
+            self.decide_failure();
+            return;
+        }
+        let wait = self.undecided.map(|(index, _)| index);
+        let (_, waits) = self.left.get_or_insert_with(|| (self.exit_code, Vec::new()));
+        waits.extend(wait);
+        waits.append(&mut self.held);
     }
 
     pub(super) fn pipeline(&mut self, pipeline: &Pipeline) -> Flow {
@@ -211,10 +250,22 @@ impl Machine<'_> {
         let vars = self.vars.clone();
         let errexit = self.errexit;
         let frames = std::mem::take(&mut self.locals);
+        let left = self.left.take();
+        self.subshells += 1;
         let flow = run(self);
+        self.subshells -= 1;
         self.vars = vars;
         self.errexit = errexit;
         self.locals = frames;
+        if let Some((code, waits)) = std::mem::replace(&mut self.left, left) {
+            // An exit in here has ended the subshell: what stands around it sees the status.
+            self.undecided = waits.last().map(|index| (*index, self.branches));
+            self.held = waits;
+            self.status = Status::Failure(code);
+            if !matches!(flow, Flow::Killed | Flow::Spent) {
+                return Flow::Next;
+            }
+        }
         match flow {
             Flow::Exit => {
                 self.status = if self.exit_code == 0 {
@@ -230,7 +281,7 @@ impl Machine<'_> {
     }
 
     pub(super) fn command(&mut self, command: &Command) -> Flow {
-        if self.depth >= DEEPEST || !self.step() {
+        if !self.has_room() || !self.step() {
             return Flow::Spent;
         }
         self.depth += 1;
@@ -262,7 +313,8 @@ impl Machine<'_> {
             Kind::ForArith { parts, body } => self.for_arithmetic(command.at, parts, body),
             Kind::Case { subject, arms } => self.case(subject, arms),
             Kind::Function { name, body } => {
-                self.functions.insert(name.clone(), body.clone());
+                let function = (body.clone(), self.source.clone());
+                self.functions.insert(name.clone(), function);
                 self.status = Status::Success;
                 Flow::Next
             }

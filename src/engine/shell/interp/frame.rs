@@ -39,6 +39,8 @@ pub(super) struct Frame {
     /// Why its bound is not known.
     pub hidden: Option<Rc<str>>,
     pub endless: bool,
+    /// Under `set -e` a refused connection ends it in the first round.
+    pub ends_when_refused: bool,
     /// The longest round: its own time, and with hanging probes.
     pub longest: (Seconds, Seconds),
     /// Where the round at hand began.
@@ -57,6 +59,8 @@ pub(super) struct ClockCheck {
     pub gap: i64,
     /// When that was.
     pub at: Seconds,
+    /// It ends a second after the two sides are equal, as `-gt` does.
+    pub late: bool,
 }
 
 impl Frame {
@@ -82,6 +86,7 @@ impl Frame {
             assumed: false,
             hidden: None,
             endless: false,
+            ends_when_refused: false,
             longest: (Seconds::ZERO, Seconds::ZERO),
             round: (start, surplus),
             rounds: 0,
@@ -135,13 +140,14 @@ impl Frame {
         }
     }
 
-    pub(super) fn note_clock(&mut self, outcome: bool, gap: i64, at: Seconds) {
+    pub(super) fn note_clock(&mut self, outcome: bool, gap: i64, late: bool, at: Seconds) {
         let first = self.clock.map_or(outcome, |check| check.first);
         self.clock = Some(ClockCheck {
             first,
             last: outcome,
             gap,
             at,
+            late,
         });
     }
 

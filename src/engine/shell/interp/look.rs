@@ -185,7 +185,7 @@ impl Machine<'_> {
         let mut probes = false;
         for name in called {
             let body = self.functions.get(&name).cloned();
-            if let Some(body) = body.filter(|_| calls > 0)
+            if let Some((body, _)) = body.filter(|_| calls > 0)
                 && let Kind::Group(list) = &body.kind
             {
                 weight += self.weigh(list, calls - 1).max(0);

@@ -26,6 +26,8 @@ impl Round {
 impl Machine<'_> {
     pub(super) fn while_loop(&mut self, at: usize, until: bool, condition: &List, body: &List) -> Flow {
         self.open_frame(at);
+        // A loop ends with the status of its last round.
+        let mut status = Status::Success;
         let flow = loop {
             let before = self.fingerprint();
             let flow = self.as_condition(|machine| machine.list(condition));
@@ -44,9 +46,11 @@ impl Machine<'_> {
                 }
             };
             if !holds {
+                self.status = status;
                 break Round::Over(Flow::Next);
             }
             let flow = self.list(body);
+            status = self.status.clone();
             match self.after_body(flow) {
                 Round::Again => {}
                 over @ Round::Over(_) => break over,

@@ -14,6 +14,7 @@ mod flow;
 mod frame;
 mod look;
 mod loops;
+mod mounted;
 mod output;
 mod parameters;
 mod pattern;
@@ -23,7 +24,8 @@ mod verdict;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::reading::{EnvValue, Place, Probe, Reading, Unread, Wait};
+use super::files::{Files, ScriptFile};
+use super::reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Unread, Wait};
 use super::syntax::{Command, List};
 use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
@@ -105,12 +107,23 @@ impl Source {
     }
 }
 
+/// Where text runs that the manifest does not show: any wait may stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum HiddenText {
+    None,
+    /// In a process of its own.
+    Elsewhere,
+    /// In this shell: it may have set any variable.
+    Here,
+}
+
 /// The state of the shell and of the world around it.
 pub(super) struct Machine<'e> {
     env: &'e dyn Fn(&str) -> EnvValue<'e>,
     source: Source,
     vars: BTreeMap<String, Value>,
-    functions: BTreeMap<String, Rc<Command>>,
+    /// Bodies, and the scripts that they stand in.
+    functions: BTreeMap<String, (Rc<Command>, Source)>,
     arguments: Vec<Value>,
     locals: Vec<Vec<(String, Option<Value>)>>,
     status: Status,
@@ -146,13 +159,29 @@ pub(super) struct Machine<'e> {
     undecided: Option<(usize, u32)>,
     /// How many conditional branches are around the command at hand.
     branches: u32,
+    /// How many subshells are around the command at hand: an exit ends the innermost only.
+    subshells: u32,
+    /// Exits in the subshell at hand that were read on behind: the first status, and the waits before them.
+    left: Option<(i32, Vec<usize>)>,
+    /// The waits whose exits have ended the last subshell: what stands around it decides.
+    held: Vec<usize>,
     /// A `sleep` that runs in the background until `wait`.
     background: Option<Command>,
     waits: Vec<Wait>,
     calls: Vec<Probe>,
     unread: Vec<Unread>,
-    /// True when text runs that is not shown: any wait may stand in it.
-    opaque: bool,
+    /// Whether text runs that is not shown.
+    hidden: HiddenText,
+    files: Files<'e>,
+    /// How many elements `command` and `args` have; mounted scripts are counted behind them.
+    elements: usize,
+    script_files: Vec<ScriptFile>,
+    /// The first carriage return at the end of a line: no shell reads such a script as it is meant.
+    windows: Option<Place>,
+    /// Commands were nested too deep to be followed.
+    too_deep: bool,
+    /// Where `cd` has gone to, if that is known.
+    directory: Option<String>,
 }
 
 impl<'e> Machine<'e> {
@@ -184,11 +213,20 @@ impl<'e> Machine<'e> {
             codes: Vec::new(),
             undecided: None,
             branches: 0,
+            subshells: 0,
+            left: None,
+            held: Vec::new(),
             background: None,
             waits: Vec::new(),
             calls: Vec::new(),
             unread: Vec::new(),
-            opaque: false,
+            hidden: HiddenText::None,
+            files: Files::default(),
+            elements: 0,
+            script_files: Vec::new(),
+            windows: None,
+            too_deep: false,
+            directory: None,
         }
     }
 
@@ -221,24 +259,53 @@ impl<'e> Machine<'e> {
         }
         self.undecided = None;
         if flow == Flow::Spent {
+            let why = if self.too_deep {
+                "commands are nested too deep to be followed: a function that calls itself?"
+            } else {
+                "the script takes too many steps to be followed to its end"
+            };
             self.unread.push(Unread {
                 place: self.source.place(0),
-                why: "the script is too long to be followed to its end".to_owned(),
+                why: why.to_owned(),
             });
         }
     }
 
-    pub(super) fn into_reading(self) -> Reading {
+    /// Looks at the line ends of a script.
+    pub(super) fn note_line_ends(&mut self, text: &str, source: &Source) {
+        if let Some(at) = text.find("\r\n") {
+            self.windows.get_or_insert_with(|| source.place(at));
+        }
+    }
+
+    pub(super) fn into_reading(mut self) -> Reading {
+        if let Some(place) = self.windows {
+            for wait in &mut self.waits {
+                wait.confidence = ReadConfidence::Possible;
+            }
+            self.unread.push(Unread {
+                place,
+                why: "the lines end with carriage returns, which a shell takes for parts of words: write LF alone"
+                    .to_owned(),
+            });
+        }
         Reading {
             waits: self.waits,
             calls: self.calls,
-            visible: !self.opaque,
+            visible: self.hidden == HiddenText::None,
             unread: self.unread,
+            files: self.script_files,
         }
     }
 
     fn place(&self, at: usize) -> Place {
         self.source.place(at)
+    }
+
+    /// False when commands are nested as deep as they are followed.
+    fn has_room(&mut self) -> bool {
+        self.too_deep |= self.depth >= DEEPEST;
+        self.depth < DEEPEST
     }
 
     fn in_loop(&self) -> bool {
@@ -257,13 +324,18 @@ impl<'e> Machine<'e> {
 
     /// Text runs that is not shown, so that nothing certain can be said of the whole.
     fn hidden_text(&mut self, at: usize, why: impl Into<String>) {
-        self.opaque = true;
+        self.hidden = self.hidden.max(HiddenText::Elsewhere);
         self.unreadable(at, why);
         self.status = Status::Open;
     }
 
     /// The last wait ends the script with a failure: nothing falls through.
     fn decide_failure(&mut self) {
+        for index in std::mem::take(&mut self.held) {
+            if let Some(wait) = self.waits.get_mut(index) {
+                wait.falls_through = false;
+            }
+        }
         if let Some(wait) = self
             .undecided
             .take()

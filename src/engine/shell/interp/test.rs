@@ -257,7 +257,7 @@ fn numbers(machine: &mut Machine<'_>, left: &Value, operator: &str, right: &Valu
         _ => a >= b,
     };
     if left.clock || right.clock {
-        machine.note_clock(truth, a.saturating_sub(b));
+        machine.note_clock(truth, a.saturating_sub(b), operator);
     }
     if left.assumed || right.assumed {
         for frame in &mut machine.frames {

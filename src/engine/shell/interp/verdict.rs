@@ -5,7 +5,7 @@ use super::super::reading::{Probe, ReadConfidence, Wait};
 use super::super::syntax::CaseArm;
 use super::super::value::Status;
 use super::frame::Frame;
-use super::{Flow, MOST_FINDS, Machine, look};
+use super::{Flow, HiddenText, MOST_FINDS, Machine, look};
 use crate::engine::{Limit, Seconds, Span};
 
 impl Machine<'_> {
@@ -21,7 +21,10 @@ impl Machine<'_> {
         let decides = frame.probe.is_some() || frame.readiness || frame.waits < self.waits.len();
         if frame.hidden.is_some() && (paused || frame.probe.is_some()) {
             let why = frame.hidden.clone().unwrap_or_default();
-            self.unreadable(frame.at, format!("how long this loop waits is not shown: {why}"));
+            self.unreadable(
+                frame.at,
+                format!("how long this loop waits cannot be told: {why}"),
+            );
             self.keep_calls(frame);
             return self.leave(flow);
         }
@@ -29,7 +32,10 @@ impl Machine<'_> {
             self.keep_calls(frame);
             return flow;
         }
-        if (paused && (decides || self.frames.is_empty())) || (frame.endless && decides) {
+        if (paused && (decides || self.frames.is_empty()))
+            || (frame.endless && decides)
+            || self.repeats_a_wait(&frame)
+        {
             self.keep_wait(frame, flow);
         } else {
             self.hand_up(frame);
@@ -43,9 +49,7 @@ impl Machine<'_> {
         if flow != Flow::Exit || self.in_loop() {
             return flow;
         }
-        if self.exit_code != 0 {
-            self.decide_failure();
-        }
+        self.leave_on_failure();
         self.status = Status::Success;
         Flow::Next
     }
@@ -66,11 +70,25 @@ impl Machine<'_> {
         outer.probes += frame.tries.saturating_sub(1);
         outer.readiness |= frame.readiness;
         outer.assumed |= frame.assumed;
+        outer.ends_when_refused |= frame.ends_when_refused;
         outer.reads_clock |= frame.reads_clock;
         outer.ready.extend(frame.ready);
         outer.fatal.extend(frame.fatal);
         if outer.hidden.is_none() && paused {
             outer.hidden = frame.hidden;
+        }
+    }
+
+    /// A loop without a pause of its own around a loop that waits, for the same thing again and again.
+    fn repeats_a_wait(&self, frame: &Frame) -> bool {
+        match self.waits.get(frame.waits..) {
+            Some([first, rest @ ..]) => {
+                !rest.is_empty()
+                    && rest
+                        .iter()
+                        .all(|wait| wait.place == first.place && wait.target == first.target)
+            }
+            _ => false,
         }
     }
 
@@ -109,7 +127,8 @@ impl Machine<'_> {
         let nominal = clock.unwrap_or(elapsed);
         if let Some(clock) = clock {
             // The last round may begin just before the clock runs out.
-            surplus = clock + frame.longest.1 - elapsed;
+            let late = Seconds::new(i64::from(frame.clock.is_some_and(|check| check.late)));
+            surplus = clock + late + frame.longest.1 - elapsed;
             self.surplus = frame.surplus + surplus.max(Seconds::ZERO);
         }
         let killed = flow == Flow::Killed;
@@ -133,7 +152,7 @@ impl Machine<'_> {
         tidy(&mut frame.ready);
         tidy(&mut frame.fatal);
         let counted = clock.is_none() && !endless && !killed && frame.tries > 0;
-        let arithmetic = arithmetic_text::of_loop(&arithmetic_text::Loop {
+        let mut arithmetic = arithmetic_text::of_loop(&arithmetic_text::Loop {
             span,
             clock: clock.map(|clock| (clock, frame.longest)),
             killed,
@@ -143,6 +162,9 @@ impl Machine<'_> {
             probes: frame.probes,
             surplus,
         });
+        if frame.ends_when_refused {
+            arithmetic.push_str("; under `set -e` a refused connection ends it at once");
+        }
         let wait = Wait {
             place: self.place(frame.at),
             target: frame.probe.as_ref().and_then(|probe| probe.target.clone()),
@@ -150,7 +172,7 @@ impl Machine<'_> {
             attempts: counted.then_some(frame.tries),
             interval: frame.interval(),
             probe: frame.probe,
-            falls_through: !endless && flow != Flow::Exit,
+            falls_through: !endless && (flow != Flow::Exit || self.subshells > 0),
             ready_statuses: frame.ready,
             fatal_statuses: frame.fatal,
             confidence,
@@ -159,7 +181,11 @@ impl Machine<'_> {
         self.keep(wait);
     }
 
-    pub(super) fn keep(&mut self, wait: Wait) {
+    pub(super) fn keep(&mut self, mut wait: Wait) {
+        // A loop that counts nothing has no end, whatever the hidden text has set.
+        if self.hidden == HiddenText::Here && wait.is_bounded() {
+            wait.confidence = wait.confidence.min(ReadConfidence::Likely);
+        }
         if self.waits.len() < MOST_FINDS {
             self.undecided = Some((self.waits.len(), self.branches));
             self.waits.push(wait);
@@ -174,6 +200,7 @@ impl Machine<'_> {
             .is_some_and(|(_, branches)| self.branches <= branches)
         {
             self.undecided = None;
+            self.held.clear();
         }
     }
 

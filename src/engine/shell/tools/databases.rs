@@ -4,11 +4,14 @@ use super::super::duration::seconds;
 use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, Prints, target};
-use crate::engine::{Limit, Seconds};
+use super::{Call, Prints, Waiting, target};
+use crate::engine::{Limit, Seconds, Span};
 
 /// "The default is 3 seconds" (`pg_isready(1)`, `--timeout`).
 const PG_ISREADY: Seconds = Seconds::new(3);
+
+/// `sleep(5)` between two tries of `mysqladmin --wait` (mysql/mysql-server `client/mysqladmin.cc`).
+const MYSQLADMIN_PAUSE: Seconds = Seconds::new(5);
 
 pub(super) fn read(
     name: &str,
@@ -54,15 +57,19 @@ pub(super) fn read(
                 "connect_timeout",
                 "execute",
                 "database",
-                "wait",
             ];
             let options = Options::parse(arguments, "hPue", &long, false);
             let call = Call::of(name, host_flags(&options, &variable, "MYSQL_HOST", ""));
-            call.limited(
+            let call = call.limited(
                 "--connect-timeout",
                 options.value(&["connect-timeout", "connect_timeout"]),
                 seconds,
-            )
+            );
+            if name.ends_with("admin") && options.has(&["w", "wait"]) {
+                mysqladmin_wait(call, options.value(&["wait"]))
+            } else {
+                call
+            }
         }
         "redis-cli" | "valkey-cli" => {
             let options = Options::parse(arguments, "hpatnu", &["user", "pass"], false);
@@ -100,6 +107,34 @@ pub(super) fn read(
         _ => return None,
     };
     Some(call)
+}
+
+/// `mysqladmin --wait[=COUNT]`: tries again after each pause; without a number without end (`sql_connect`).
+fn mysqladmin_wait(call: Call, count: Option<&Value>) -> Call {
+    let Some(count) = count else {
+        let arithmetic = format!("{} --wait, without end", call.tool);
+        return call.waiting(Limit::Never, arithmetic, true);
+    };
+    let Some(retries) = count.get().and_then(|text| text.parse::<u64>().ok()) else {
+        return call.limited("--wait", Some(count), seconds);
+    };
+    let (nominal, retries) = (MYSQLADMIN_PAUSE.times(retries.max(1)), retries.max(1));
+    let worst = match call.limit {
+        Limit::At(limit) => Limit::At(nominal + limit.times(retries + 1)),
+        Limit::Never => Limit::Never,
+    };
+    Call {
+        nominal,
+        limit: worst,
+        waits: Some(Waiting {
+            span: Span::between(nominal, worst),
+            attempts: Some(retries + 1),
+            interval: Some(MYSQLADMIN_PAUSE),
+            arithmetic: format!("{} --wait: {retries} x {MYSQLADMIN_PAUSE} = {nominal}", call.tool),
+            assumed: count.assumed,
+        }),
+        ..call
+    }
 }
 
 /// Host and port from flags, else from the variables that the client reads.

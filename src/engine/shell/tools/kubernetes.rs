@@ -5,8 +5,8 @@ use super::super::duration::go_or_seconds;
 use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, Prints, Waiting};
-use crate::engine::{Limit, Seconds, Span};
+use super::{Call, OnError, Prints};
+use crate::engine::{Limit, Seconds};
 
 /// `kubectl wait --timeout`: 30 s (kubernetes/kubectl, `pkg/cmd/wait/wait.go`).
 const KUBECTL_WAIT: Seconds = Seconds::new(30);
@@ -75,7 +75,7 @@ pub(super) fn kubectl(name: &str, arguments: &[Value]) -> Option<Call> {
         ("rollout", Some(&"status")) if !options.has(&["watch"]) || timeout.is_some() => {
             rollout(&mut call, timeout);
         }
-        _ => {}
+        _ => call.on_error = OnError::Open,
     }
     Some(call)
 }
@@ -194,16 +194,7 @@ pub(super) fn helm(arguments: &[Value]) -> Option<Call> {
 }
 
 fn waits(call: &mut Call, limit: Limit, arithmetic: String, assumed: bool) {
-    call.limit = limit;
-    call.nominal = limit.seconds().unwrap_or(Seconds::ZERO);
-    let span = Span::from(limit);
-    call.waits = Some(Waiting {
-        span,
-        attempts: None,
-        interval: None,
-        arithmetic,
-        assumed,
-    });
+    *call = call.clone().waiting(limit, arithmetic, assumed);
 }
 
 fn hide(call: &mut Call, flag: &str, value: &Value) {

@@ -4,16 +4,16 @@ use super::super::duration::{go_or_seconds, seconds};
 use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, Waiting, target};
-use crate::engine::{Limit, Seconds, Span};
+use super::{Call, target};
+use crate::engine::{Limit, Seconds};
 
-/// `WAITFORIT_TIMEOUT` of vishnubob/wait-for-it and `TIMEOUT` of eficode/wait-for: 15 s.
+/// `WAITFORIT_TIMEOUT` of vishnubob/wait-for-it and `TIMEOUT` of eficode/wait-for: 15 s, and 0 for no limit.
 const WAIT_FOR_IT: Seconds = Seconds::new(15);
 
-/// `-timeout` of jwilder/dockerize: 10 s.
+/// `-timeout` of jwilder/dockerize: 10 s (`main.go`).
 const DOCKERIZE: Seconds = Seconds::new(10);
 
-/// `--timeout` of wait4x: 10 s (`cmd/wait4x`).
+/// `--timeout` of wait4x: 10 s, and 0 for no limit (wait4x/wait4x `waiter/waiter.go`).
 const WAIT4X: Seconds = Seconds::new(10);
 
 pub(super) fn read(
@@ -28,7 +28,7 @@ pub(super) fn read(
         "dockerize" => dockerize(arguments),
         "wait4x" => Some(wait4x(arguments)),
         "k8s-wait-for" | "wait_for.sh" | "k8s-wait-for.sh" => {
-            // groundnuty/k8s-wait-for has no limit at all.
+            // groundnuty/k8s-wait-for has no limit at all (`wait_for_resource` in `wait_for.sh`).
             let words = arguments
                 .iter()
                 .map(|word| word.text.as_str())
@@ -95,6 +95,11 @@ fn dockerize(arguments: &[Value]) -> Option<Call> {
             "dockerize, by default 10s".to_owned(),
             true,
         ),
+        // 0 is no switch here: the limit is over at once (`time.After`, `main.go`).
+        Some(value) if value.get().and_then(go_or_seconds) == Some(Seconds::ZERO) => {
+            let arithmetic = format!("dockerize -timeout {}", value.text);
+            waiting("dockerize", target, Limit::ZERO, arithmetic, value.assumed)
+        }
         Some(value) => by_flag("dockerize", "-timeout", target, value, go_or_seconds),
     })
 }
@@ -161,15 +166,5 @@ fn by_flag(
 }
 
 fn waiting(name: &str, target: Option<Target>, limit: Limit, arithmetic: String, assumed: bool) -> Call {
-    let mut call = Call::of(name, target);
-    call.limit = limit;
-    call.nominal = limit.seconds().unwrap_or(Seconds::ZERO);
-    call.waits = Some(Waiting {
-        span: Span::from(limit),
-        attempts: None,
-        interval: None,
-        arithmetic,
-        assumed,
-    });
-    call
+    Call::of(name, target).waiting(limit, arithmetic, assumed)
 }
