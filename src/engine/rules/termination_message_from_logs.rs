@@ -73,7 +73,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         at: At::field(pointer.clone()),
         brief: "a failed container leaves no message".to_owned(),
         message: format!(
-            "{who} nothing in the Pod's status when they fail: terminationMessagePolicy is not {POLICY}",
+            "{who} nothing in the Pod's status on failure: terminationMessagePolicy is not {POLICY}",
         ),
         help: format!("terminationMessagePolicy: {POLICY}"),
         fix: Some(Fix {
