@@ -5,18 +5,26 @@ use super::rule::Rule;
 mod common;
 pub mod deadline_exceeds_release_timeout;
 pub mod deadline_missing;
+pub mod deadline_on_pod;
 pub mod failed_history_zero;
 pub mod fatal_status_retried;
+pub mod grace_exceeds_slack;
 pub mod hook_logs_not_shown;
 pub mod hook_policy_deletes_evidence;
+pub mod hooks_outlast_release_window;
 pub mod init_wait_uncounted;
+pub mod last_attempt_cut;
 pub mod logs_lost_on_failure;
 pub mod probe_time_not_counted;
 pub mod probe_without_timeout;
+pub mod release_timeout_defaulted;
 pub mod retries_end_before_deadline;
+pub mod retries_outlast_release;
+pub mod retry_against_same_blocker;
+pub mod survives_too_little;
 pub mod termination_message_from_logs;
 #[cfg(test)]
-mod testkit;
+pub(in crate::engine) mod testkit;
 pub mod ttl_deletes_evidence;
 pub mod unbounded_wait;
 pub mod wait_exceeds_deadline;
@@ -32,7 +40,15 @@ pub static ALL: &[&Rule] = &[
     &wait_exceeds_deadline::RULE,
     &deadline_exceeds_release_timeout::RULE,
     &wait_exceeds_release_timeout::RULE,
+    &survives_too_little::RULE,
     &deadline_missing::RULE,
+    &retries_outlast_release::RULE,
+    &last_attempt_cut::RULE,
+    &deadline_on_pod::RULE,
+    &hooks_outlast_release_window::RULE,
+    &release_timeout_defaulted::RULE,
+    &grace_exceeds_slack::RULE,
+    &retry_against_same_blocker::RULE,
     &unbounded_wait::RULE,
     &probe_without_timeout::RULE,
     &probe_time_not_counted::RULE,
