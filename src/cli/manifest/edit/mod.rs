@@ -112,31 +112,49 @@ impl Editor<'_> {
             return Ok(Splice { range: span, text });
         }
         let same_kind = match shape {
-            Some(Shape::Mapping(_)) => value.is_object(),
-            Some(Shape::Sequence(_)) => value.is_array(),
+            Some(Shape::Mapping(_)) => nested && value.is_object(),
+            Some(Shape::Sequence(_)) => nested && value.is_array(),
             Some(Shape::Scalar { .. }) => !nested && !span.is_empty(),
             _ => !nested,
         };
         // Below the key: what stands between the colon and the value (a comment, an empty line) stays only
         // where the value keeps its kind.
-        if let Some(key) = reach.key.as_ref().filter(|_| !same_kind || self.is_flow(&span)) {
+        let end = self.end(reach.node);
+        let comment = self.comment(end);
+        let anew = !same_kind || self.is_flow(&span) || (nested && comment.is_some());
+        if let Some(key) = reach.key.as_ref().filter(|_| anew) {
             let colon = self.colon(key)?;
-            let end = if span.is_empty() { colon } else { span.end };
+            let end = if span.is_empty() {
+                colon
+            } else {
+                self.end(reach.node)
+            };
+            // A comment behind the value would become a part of text that ends in a line of its own.
+            let kept = self.comment(end).filter(|_| nested).unwrap_or(end..end);
+            let below = if self.comment(end).is_some() && !nested {
+                format!(" {}", write::scalar(value, Quotes::Plain, false))
+            } else {
+                layout.below(value, self.column(key.start))
+            };
             return Ok(Splice {
-                range: colon..end,
-                text: layout.below(value, self.column(key.start)),
+                range: colon..kept.end,
+                text: format!("{}{below}", self.source.slice(&kept)),
             });
         }
         if span.is_empty() {
             return Err("it has no text of its own".to_owned());
         }
         let text = match shape {
-            Some(Shape::Scalar { style, .. }) if !nested && !is_block(*style) => {
+            Some(Shape::Scalar { style, .. }) if !nested && (!is_block(*style) || comment.is_some()) => {
                 write::scalar(value, quotes_of(*style), false)
             }
+            _ if comment.is_some() => write::inline(value, false),
             _ => layout.block(value, self.column(span.start)),
         };
-        Ok(Splice { range: span, text })
+        Ok(Splice {
+            range: span.start..end,
+            text,
+        })
     }
 
     /// Adds a key to a mapping, behind the first keys that take one line each: where people write such keys,
@@ -246,7 +264,7 @@ impl Editor<'_> {
         Ok(if front {
             insert(span.start, item + &layout.line(column))
         } else {
-            self.below_line(span.end, &item, column, layout)
+            self.below_line(self.end(reach.node), &item, column, layout)
         })
     }
 

@@ -130,6 +130,36 @@ impl Editor<'_> {
             .unwrap_or_default()
     }
 
+    /// The byte behind the last character of a node. The span of a block collection goes on over the comments
+    /// that follow it, which belong to what comes next.
+    pub(super) fn end(&self, node: NodeId) -> usize {
+        let span = self.span(node);
+        let last = match self.tree.get(node).map(|node| &node.shape) {
+            _ if self.is_flow(&span) => None,
+            Some(Shape::Mapping(entries)) => entries.last().map(|entry| {
+                // A value that is left out has no place of its own.
+                let colon = self.colon(&entry.key_span).unwrap_or(entry.key_span.end);
+                (entry.value, colon)
+            }),
+            Some(Shape::Sequence(items)) => items.last().map(|item| (*item, span.start)),
+            _ => None,
+        };
+        last.map_or(span.end, |(last, least)| {
+            if self.span(last).is_empty() {
+                least
+            } else {
+                self.end(last)
+            }
+        })
+    }
+
+    /// The comment behind a byte in its line, with the blanks before it.
+    pub(super) fn comment(&self, byte: usize) -> Option<Range<usize>> {
+        let line = self.text.get(byte..)?.lines().next()?;
+        let is_comment = line.starts_with([' ', '\t']) && line.trim_start().starts_with('#');
+        is_comment.then(|| byte..byte + line.trim_end().len())
+    }
+
     pub(super) fn is_flow(&self, span: &Range<usize>) -> bool {
         self.source.slice(span).starts_with(['{', '['])
     }
