@@ -268,3 +268,6 @@ impl<'a> Fixing<'a> {
 fn pointers(edits: &[Edit]) -> Vec<String> {
     edits.iter().map(|edit| edit.pointer().to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,13 +39,7 @@ fn settle_into(settled: &mut Settled, original: &[Document], first: usize, choic
                 settled.documents = Some(documents);
                 settled.made.append(&mut choices);
             }
-            Err(Failure::Of(document, why)) => {
-                // An object whose edits fail gives up one fix; the others get another chance.
-                let Some(at) = choices.iter().position(|choice| choice.document == document) else {
-                    return;
-                };
-                settled.refused.push((choices.remove(at), why));
-            }
+            Err(Failure::Of(at, why)) => settled.refused.push((choices.remove(at), why)),
             Err(Failure::Somewhere(why)) if choices.len() == 1 => {
                 settled.refused.extend(choices.pop().map(|choice| (choice, why)));
             }
@@ -58,20 +52,24 @@ fn settle_into(settled: &mut Settled, original: &[Document], first: usize, choic
     }
 }
 
+/// One edit of a choice.
+struct Step<'e> {
+    choice: usize,
+    edit: &'e Edit,
+}
+
 enum Failure {
-    /// The edits of one object cannot be made.
+    /// The choice of this number cannot be made.
     Of(usize, String),
     /// The text afterwards is not what was meant.
     Somewhere(String),
 }
 
 fn attempt(documents: &[Document], first: usize, choices: &[Choice]) -> Result<Vec<Document>, Failure> {
-    let mut edits: BTreeMap<usize, Vec<&Edit>> = BTreeMap::new();
-    for choice in choices {
-        edits
-            .entry(choice.document - first)
-            .or_default()
-            .extend(&choice.edits);
+    let mut edits: BTreeMap<usize, Vec<Step<'_>>> = BTreeMap::new();
+    for (number, choice) in choices.iter().enumerate() {
+        let steps = choice.edits.iter().map(|edit| Step { choice: number, edit });
+        edits.entry(choice.document - first).or_default().extend(steps);
     }
     let mut wanted: BTreeMap<usize, Value> = BTreeMap::new();
     for (at, edits) in &edits {
@@ -79,8 +77,8 @@ fn attempt(documents: &[Document], first: usize, choices: &[Choice]) -> Result<V
             continue;
         };
         let mut value = document.value.clone();
-        for edit in edits {
-            value::apply(&mut value, edit).map_err(|why| Failure::Of(first + at, why.to_owned()))?;
+        for Step { choice, edit } in edits {
+            value::apply(&mut value, edit).map_err(|why| Failure::Of(*choice, why.to_owned()))?;
         }
         wanted.insert(*at, value);
     }
@@ -88,7 +86,7 @@ fn attempt(documents: &[Document], first: usize, choices: &[Choice]) -> Result<V
     let mut now: Option<Vec<Document>> = None;
     for step in 0..steps {
         let current = now.as_deref().unwrap_or(documents);
-        now = Some(one_step(current, first, &edits, step)?);
+        now = Some(one_step(current, &edits, step)?);
     }
     let now = now.unwrap_or_default();
     let same = documents
@@ -107,8 +105,7 @@ fn attempt(documents: &[Document], first: usize, choices: &[Choice]) -> Result<V
 /// Makes the edit of this number of every object, and reads the text again.
 fn one_step(
     documents: &[Document],
-    first: usize,
-    edits: &BTreeMap<usize, Vec<&Edit>>,
+    edits: &BTreeMap<usize, Vec<Step<'_>>>,
     step: usize,
 ) -> Result<Vec<Document>, Failure> {
     let Some(source) = documents.first().map(Document::source) else {
@@ -116,10 +113,8 @@ fn one_step(
     };
     let mut splices = Vec::new();
     for (at, edits) in edits {
-        if let (Some(edit), Some(document)) = (edits.get(step), documents.get(*at)) {
-            let splice = document
-                .splice(edit)
-                .map_err(|why| Failure::Of(first + at, why))?;
+        if let (Some(Step { choice, edit }), Some(document)) = (edits.get(step), documents.get(*at)) {
+            let splice = document.splice(edit).map_err(|why| Failure::Of(*choice, why))?;
             splices.push(splice);
         }
     }

@@ -120,7 +120,7 @@ fn a_collection_takes_the_place_of_another_value() {
         "a:\n  - 5\n  - 6\n",
         "a:\n  - 5\n  - w: 2\n    x: 1\n",
     );
-    check(&set("/a", json!("one\ntwo\n")), "a: x\n", "a: |\n  one\n  two\n");
+    check(&set("/a", json!("one\ntwo\n")), "a: x\n", "a: \"one\\ntwo\\n\"\n");
 }
 
 #[test]
