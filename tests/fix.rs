@@ -123,7 +123,7 @@ fn all_fixes_together_end_and_leave_nothing_to_fix() {
 /// The documents of a file as JSON texts, one below the other, and the same in a list.
 fn as_json(text: &str) -> (String, String) {
     let documents = text.split("\n---\n").filter(|part| part.contains("kind:"));
-    let values: Vec<Value> = documents.map(|part| serde_saphyr_value(part)).collect();
+    let values: Vec<Value> = documents.map(value).collect();
     let pretty: Vec<String> = values
         .iter()
         .map(|value| serde_json::to_string_pretty(value).expect("JSON"))
@@ -132,7 +132,7 @@ fn as_json(text: &str) -> (String, String) {
     (pretty.join("\n"), list.to_string())
 }
 
-fn serde_saphyr_value(text: &str) -> Value {
+fn value(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 

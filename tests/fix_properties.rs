@@ -12,15 +12,15 @@ use serde_json::{Map, Value, json};
 struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    fn roll(&mut self, sides: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
+        usize::try_from(self.0 >> 33).unwrap_or_default() % sides
     }
 
-    fn chance(&mut self, of: u64) -> bool {
+    fn chance(&mut self, of: usize) -> bool {
         self.roll(of) == 0
     }
 }
@@ -39,7 +39,7 @@ fn scalar(dice: &mut Dice) -> Value {
     }
 }
 
-fn value(dice: &mut Dice, depth: u64) -> Value {
+fn value(dice: &mut Dice, depth: usize) -> Value {
     match dice.roll(if depth == 0 { 1 } else { 3 }) {
         0 => scalar(dice),
         1 => Value::Array((0..dice.roll(4)).map(|_| value(dice, depth - 1)).collect()),
@@ -47,11 +47,11 @@ fn value(dice: &mut Dice, depth: u64) -> Value {
     }
 }
 
-fn mapping(dice: &mut Dice, depth: u64) -> Value {
+fn mapping(dice: &mut Dice, depth: usize) -> Value {
     const KEYS: [&str; 7] = ["name", "spec", "a/b", "x~y", "yes", "two words", "env"];
     let mut object = Map::new();
     for _ in 0..dice.roll(5) {
-        let key = KEYS[dice.roll(7) as usize];
+        let key = KEYS[dice.roll(7)];
         object.insert(key.to_owned(), value(dice, depth));
     }
     Value::Object(object)
@@ -174,7 +174,7 @@ fn pointer(dice: &mut Dice, value: &Value) -> String {
             }
             return pointer;
         }
-        let key = &keys[dice.roll(keys.len() as u64) as usize];
+        let key = &keys[dice.roll(keys.len())];
         pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
         at = match at {
             Value::Object(object) => &object[key],
@@ -192,7 +192,7 @@ proptest! {
         let mut dice = Dice(seed);
         let mut object = mapping(&mut dice, 4);
         object["kind"] = json!("Job");
-        let (step, dash) = (2 + dice.roll(3) as usize, 2 * dice.roll(2) as usize);
+        let (step, dash) = (2 + dice.roll(3), 2 * dice.roll(2));
         let text = match dice.roll(4) {
             0 => serde_json::to_string_pretty(&object).expect("JSON"),
             1 => object.to_string(),

@@ -35,7 +35,7 @@ pub(super) fn load(args: &ChartArgs, loaded: &mut Loaded) -> anyhow::Result<()> 
     let Some(chart) = &args.chart else { return Ok(()) };
     for (name, text) in by_template(&render(args, chart)?) {
         let name = place(chart, &name);
-        loaded.add_source(Arc::new(Source::new(&name, Origin::Chart, text)));
+        loaded.add_source(&Arc::new(Source::new(&name, Origin::Chart, text)));
     }
     Ok(())
 }

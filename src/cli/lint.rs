@@ -20,6 +20,10 @@ use crate::engine::finding::Severity;
 
 /// Find hook Jobs whose clocks do not fit into each other, in manifests.
 #[derive(Debug, Args)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 #[command(after_help = "Examples:
   helm template . | hookbudget lint -              what a chart renders
   hookbudget lint --chart . --values prod.yaml     the same, with the templates' names

@@ -68,12 +68,18 @@ pub(super) fn choose(
 
 fn choice(document: usize, judged: &Judged<'_>, finding: &Finding) -> Option<Choice> {
     let fix = finding.fix.as_ref().filter(|fix| !fix.edits.is_empty())?;
+    let at = locate(judged, &finding.at);
+    let own = at.file == *judged.document.file();
     Some(Choice {
         document,
         edits: fix.edits.clone(),
         note: Note {
             file: judged.document.file().clone(),
-            line: locate(judged, &finding.at).line,
+            line: if own {
+                at.line
+            } else {
+                judged.document.locate("").line
+            },
             code: finding.code,
             object: judged.job.to_string(),
             safety: fix.safety,

@@ -30,9 +30,9 @@ const MOST_ROUNDS: usize = 64;
 /// A fix that was made, or that could not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// The file as the user named it.
+    /// The file that is written, as the user named it.
     pub file: Arc<str>,
-    /// Line of the finding in the text before the first fix, or after the earlier ones.
+    /// Line of the finding, as earlier fixes left the text; of the object where the finding is in another file.
     pub line: usize,
     /// The rule's code.
     pub code: &'static str,
@@ -104,7 +104,7 @@ impl<'a> Fixing<'a> {
         for (at, document) in loaded.documents.iter().enumerate() {
             match inputs.last_mut() {
                 Some(input) if Arc::ptr_eq(&input.original, document.source()) => {
-                    input.documents.end = at + 1
+                    input.documents.end = at + 1;
                 }
                 _ => inputs.push(Input {
                     original: Arc::clone(document.source()),
@@ -203,7 +203,7 @@ impl<'a> Fixing<'a> {
         let Some(Input { original, documents }) = self.inputs.get(input) else {
             return;
         };
-        let fresh = Loaded::of(Arc::clone(original)).documents;
+        let fresh = Loaded::of(original).documents;
         if fresh.len() == documents.len() {
             self.loaded.documents.splice(documents.clone(), fresh);
         }

@@ -121,8 +121,8 @@ fn one_step(
     splices.sort_by_key(|splice| splice.range.start);
     let text = spliced(source.text(), &splices)
         .ok_or_else(|| Failure::Somewhere("two edits meet in the same text".to_owned()))?;
-    let before = Loaded::of(Arc::clone(source)).errors.len();
-    let loaded = Loaded::of(Arc::new(source.with_text(text)));
+    let before = Loaded::of(source).errors.len();
+    let loaded = Loaded::of(&Arc::new(source.with_text(text)));
     if loaded.errors.len() > before {
         let why = loaded.errors.last().map_or_else(String::new, ToString::to_string);
         return Err(Failure::Somewhere(format!(

@@ -70,7 +70,7 @@ pub fn load_with(paths: &[PathOrStdin], stdin: &mut dyn Read) -> Loaded {
 impl Loaded {
     /// Reads one text.
     #[must_use]
-    pub fn of(source: Arc<Source>) -> Self {
+    pub fn of(source: &Arc<Source>) -> Self {
         let mut loaded = Self::default();
         loaded.add_source(source);
         loaded
@@ -83,39 +83,39 @@ impl Loaded {
                 if *source.origin() == Origin::Stdin {
                     self.stdin = Some(Arc::clone(&source));
                 }
-                self.add_source(source);
+                self.add_source(&source);
             }
             Err(error) => self.errors.push(error),
         }
     }
 
     /// Adds the documents of one input.
-    pub(crate) fn add_source(&mut self, source: Arc<Source>) {
+    pub(crate) fn add_source(&mut self, source: &Arc<Source>) {
         let template = unrendered(source.text());
         if let Some(at) = template.filter(|_| {
             Path::new(&**source.name())
                 .components()
                 .any(|part| part.as_os_str() == "templates")
         }) {
-            self.errors.push(InputError::at(&source, at, TEMPLATE));
+            self.errors.push(InputError::at(source, at, TEMPLATE));
             return;
         }
         let ranges = split::documents(source.text());
         if ranges.is_empty() {
-            self.skip(&source, 0, "empty");
+            self.skip(source, 0, "empty");
         }
         let mut named = false;
         for range in ranges {
-            for fault in self.add_range(&source, &range) {
+            for fault in self.add_range(source, &range) {
                 let template = template.and(source.slice(&range).find("{{"));
                 match template {
                     Some(_) if named => {}
                     Some(at) => self
                         .errors
-                        .push(InputError::at(&source, range.start + at, TEMPLATE)),
+                        .push(InputError::at(source, range.start + at, TEMPLATE)),
                     None => self
                         .errors
-                        .push(InputError::at(&source, fault.byte, fault.message)),
+                        .push(InputError::at(source, fault.byte, fault.message)),
                 }
                 named |= template.is_some();
             }

@@ -2,6 +2,7 @@
 //!
 //! The escapes are those of `@actions/core` (actions/toolkit, packages/core/src/command.ts).
 
+use std::fmt::Write as _;
 use std::io;
 
 use super::lint_text::{end_column, locate};
@@ -27,7 +28,7 @@ pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> i
     for error in &objects.errors {
         let mut place = format!("file={}", property(&error.file));
         if let (Some(line), Some(column)) = (error.line, error.column) {
-            place.push_str(&format!(",line={line},col={column}"));
+            let _ = write!(place, ",line={line},col={column}");
         }
         terminal.line(format!(
             "::error {place},title=cannot be read::{}",
@@ -54,12 +55,12 @@ fn annotation(judged: &Judged<'_>, finding: &Finding) -> String {
         message.push('\n');
         message.push_str(more);
     }
+    let end = end_column(judged, &at).map_or(String::new(), |end| format!(",endColumn={end}"));
     format!(
-        "::{level} file={},line={},col={},endColumn={},title={}::{}",
-        property(judged.document.file().trim_start_matches("./")),
+        "::{level} file={},line={},col={}{end},title={}::{}",
+        property(at.file.trim_start_matches("./")),
         at.line,
         at.column,
-        end_column(judged, &at),
         property(&format!("{} {}", finding.code, finding.name)),
         data(&message)
     )

@@ -152,9 +152,12 @@ pub fn locate(judged: &Judged<'_>, at: &At) -> Location {
     }
 }
 
-/// The column behind the last character of a place, which stands in one line.
-pub(super) fn end_column(judged: &Judged<'_>, at: &Location) -> usize {
-    judged.document.source().line_column(at.span.end).1.max(at.column)
+/// The column behind the last character of a place, which stands in one line; `None` in another file than the
+/// Job's, as of a script that it mounts.
+pub(super) fn end_column(judged: &Judged<'_>, at: &Location) -> Option<usize> {
+    let source = judged.document.source();
+    let own = at.file == *source.name();
+    own.then(|| source.line_column(at.span.end).1.max(at.column))
 }
 
 /// A field with its value, as far as it stands on one line; the nearest parent where there is none.

@@ -1,6 +1,7 @@
 //! SARIF 2.1.0 (OASIS), as code scanning services take it.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::{Component, Path};
 
 use serde_json::{Value, json};
@@ -99,7 +100,6 @@ const fn level(severity: Severity) -> &'static str {
 fn result(judged: &Judged<'_>, finding: &Finding, seen: &mut HashMap<String, usize>) -> Value {
     let document = judged.document;
     let at = locate(judged, &finding.at);
-    let (line, _) = document.source().line_column(at.span.start);
     let identity = identity(judged, finding, &at);
     let number = seen
         .entry(identity.clone())
@@ -115,19 +115,19 @@ fn result(judged: &Judged<'_>, finding: &Finding, seen: &mut HashMap<String, usi
         message.push('\n');
         message.push_str(more);
     }
+    let mut region = json!({"startLine": at.line, "startColumn": at.column});
+    if let Some(end) = end_column(judged, &at) {
+        region["endLine"] = at.line.into();
+        region["endColumn"] = end.into();
+    }
     let mut result = json!({
         "ruleId": finding.code,
         "level": level(finding.severity),
         "message": {"text": message},
         "locations": [{
             "physicalLocation": {
-                "artifactLocation": artifact(document.file()),
-                "region": {
-                    "startLine": line,
-                    "startColumn": at.column,
-                    "endLine": line,
-                    "endColumn": end_column(judged, &at),
-                },
+                "artifactLocation": artifact(&at.file),
+                "region": region,
             },
             "logicalLocations": [{
                 "fullyQualifiedName": format!("{}#{}", judged.job, finding.at.dotted()),
@@ -159,10 +159,8 @@ fn result(judged: &Judged<'_>, finding: &Finding, seen: &mut HashMap<String, usi
 /// move.
 fn identity(judged: &Judged<'_>, finding: &Finding, at: &Location) -> String {
     let job = &judged.job;
-    let written = finding
-        .at
-        .script
-        .map(|_| judged.document.source().slice(&at.span).trim());
+    let own = finding.at.script.filter(|_| at.file == *judged.document.file());
+    let written = own.map(|_| judged.document.source().slice(&at.span).trim());
     let parts = [
         finding.code,
         job.kind.as_str(),
@@ -276,7 +274,7 @@ fn uri(path: &Path) -> String {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                 uri.push(char::from(byte));
             } else {
-                uri.push_str(&format!("%{byte:02X}"));
+                let _ = write!(uri, "%{byte:02X}");
             }
         }
     }

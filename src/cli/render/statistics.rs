@@ -11,7 +11,7 @@ use crate::engine::finding::{FixSafety, Severity};
 
 /// One rule that fired.
 #[derive(Debug, Serialize)]
-pub struct Count {
+pub struct Fired {
     code: &'static str,
     name: &'static str,
     /// The worst of its findings.
@@ -25,15 +25,15 @@ pub struct Count {
 
 /// The rules that fired, the most frequent first. Exempted findings do not count.
 #[must_use]
-pub fn count(objects: &Objects<'_>) -> Vec<Count> {
-    let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
+pub fn count(objects: &Objects<'_>) -> Vec<Fired> {
+    let mut counts: BTreeMap<&str, Fired> = BTreeMap::new();
     let findings = objects
         .judged
         .iter()
         .flat_map(|judged| &judged.assessment.findings);
     for finding in findings.filter(|finding| finding.exempted.is_none()) {
         let fix = finding.fix.as_ref().map(|fix| fix.safety);
-        let count = counts.entry(finding.code).or_insert(Count {
+        let count = counts.entry(finding.code).or_insert(Fired {
             code: finding.code,
             name: finding.name,
             severity: finding.severity,
@@ -46,7 +46,7 @@ pub fn count(objects: &Objects<'_>) -> Vec<Count> {
         count.fixable += usize::from(fix.is_some());
         count.fix = [count.fix, fix].into_iter().flatten().min();
     }
-    let mut counts: Vec<Count> = counts.into_values().collect();
+    let mut counts: Vec<Fired> = counts.into_values().collect();
     counts.sort_by_key(|count| std::cmp::Reverse(count.count));
     counts
 }
@@ -62,7 +62,7 @@ pub fn print(objects: &Objects<'_>, terminal: &mut Terminal) -> io::Result<()> {
             Some(FixSafety::Safe) => format!("{} fixable", count.fixable),
             Some(FixSafety::Unsafe) => format!("{} fixable with --unsafe-fixes", count.fixable),
         };
-        let Count {
+        let Fired {
             code,
             name,
             severity,

@@ -172,40 +172,28 @@ impl Editor<'_> {
         let key = write::key(name, keys);
         let short = entries.iter().take_while(|entry| self.is_one_line(entry)).count();
         if self.is_flow(&span) {
-            if entries.is_empty() && !reach.flow && !self.tree.json && self.ends_line(span.end) {
-                if let Some(parent) = &reach.key {
-                    let colon = self.colon(parent)?;
-                    let column = self.column(parent.start) + layout.step;
-                    let text = layout.line(column) + &layout.entry(&key, value, column, values);
-                    return Ok(Splice {
-                        range: colon..span.end,
-                        text,
-                    });
-                }
+            let block = entries.is_empty() && !reach.flow && !self.tree.json && self.ends_line(span.end);
+            if let Some(parent) = reach.key.as_ref().filter(|_| block) {
+                let column = self.column(parent.start) + layout.step;
+                return Ok(Splice {
+                    range: self.colon(parent)?..span.end,
+                    text: layout.line(column) + &layout.entry(&key, value, column, values),
+                });
             }
             let written = match value {
                 Value::String(_) if !self.tree.json => write::scalar(value, values, true),
                 _ => write::inline(value, self.tree.json),
             };
             let written = format!("{key}: {written}");
-            // A multi-line flow mapping has its keys on lines of their own.
-            let Some(before) = entries.get(short.max(1) - 1).or(entries.last()) else {
+            let before = short.checked_sub(1).map_or(entries.last(), |at| entries.get(at));
+            let Some(before) = before else {
                 return Ok(insert(span.start + 1, written));
-            };
-            let before = if short == 0 {
-                entries.last().unwrap_or(before)
-            } else {
-                before
             };
             let end = self.span(before.value).end;
             if end <= before.key_span.end {
                 return Err("a key of this mapping has no value".to_owned());
             }
-            let separator = if self.starts_line(before.key_span.start) {
-                format!(",{}", layout.line(self.column(before.key_span.start)))
-            } else {
-                ", ".to_owned()
-            };
+            let separator = self.separator(before.key_span.start, layout);
             return Ok(insert(end, separator + &written));
         }
         let first = entries.first().ok_or("the mapping has no key to stand beside")?;
@@ -248,11 +236,7 @@ impl Editor<'_> {
                 return Ok(insert(span.start + 1, written));
             };
             let first = self.span(*first);
-            let separator = if self.starts_line(first.start) {
-                format!(",{}", layout.line(self.column(first.start)))
-            } else {
-                ", ".to_owned()
-            };
+            let separator = self.separator(first.start, layout);
             return Ok(if front {
                 insert(first.start, written + &separator)
             } else {
@@ -266,6 +250,15 @@ impl Editor<'_> {
         } else {
             self.below_line(self.end(reach.node), &item, column, layout)
         })
+    }
+
+    /// What stands between two members of a flow collection: a line feed where they have lines of their own.
+    fn separator(&self, member: usize, layout: Layout) -> String {
+        if self.starts_line(member) {
+            format!(",{}", layout.line(self.column(member)))
+        } else {
+            ", ".to_owned()
+        }
     }
 
     /// A line below the one that a byte stands in.
