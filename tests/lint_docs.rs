@@ -23,10 +23,8 @@ fn the_examples_of_the_page_are_what_the_commands_print() {
             .expect("a command")
             .trim_start_matches("$ hookbudget ");
         let ran = run(&command.split_whitespace().collect::<Vec<_>>());
-        wanted.push_str(&format!(
-            "{before}```console\n$ hookbudget {command}\n{}\n```\n",
-            ran.out.trim_end()
-        ));
+        let out = ran.out.trim_end();
+        wanted = format!("{wanted}{before}```console\n$ hookbudget {command}\n{out}\n```\n");
         rest = &block[end + "\n```\n".len()..];
         examples += 1;
     }

@@ -312,3 +312,17 @@ fn shells_and_man_are_told_of_every_command() {
     names.sort();
     assert!(names.contains(&"hookbudget-lint.1".to_owned()), "{names:?}");
 }
+
+#[test]
+fn the_hooks_of_pre_commit_are_commands_that_run() {
+    let hooks: Vec<Value> = serde_saphyr::from_str(&read(".pre-commit-hooks.yaml")).expect("YAML");
+    assert_eq!(hooks.len(), 2);
+    for hook in hooks {
+        let entry = hook["entry"].as_str().expect("an entry").to_owned();
+        let mut words = entry.split_whitespace();
+        assert_eq!(words.next(), Some("hookbudget"));
+        let mut arguments: Vec<&str> = words.collect();
+        arguments.extend(["--select", "HB102", ON_FAILURE]);
+        assert_eq!(run(&arguments).status, 0, "{entry}");
+    }
+}
