@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::duration;
 use super::objects::{self, Options};
+use super::policy;
 use super::render::{json, lint_text};
 use super::select::{self, Selector};
 use super::terminal::Terminal;
@@ -86,7 +87,7 @@ impl FailOn {
 /// # Errors
 /// When the policy cannot be read or the output cannot be written.
 pub fn run(args: &LintArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
-    let mut policy = objects::policy(args.policy.as_deref())?;
+    let mut policy = policy::read(args.policy.as_deref())?;
     select::apply(&args.select, &args.ignore, &mut policy);
     let options = Options {
         release_timeout: args.release_timeout,

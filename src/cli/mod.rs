@@ -11,6 +11,8 @@ pub mod lint;
 mod logging;
 pub mod manifest;
 pub mod objects;
+mod parallel;
+pub mod policy;
 pub mod render;
 mod select;
 pub mod simulate;
@@ -50,6 +52,7 @@ fn dispatch(command: Command, terminal: &mut Terminal) -> anyhow::Result<ExitCod
     match command {
         Command::Lint(args) => lint::run(&args, terminal),
         Command::Simulate(args) => simulate::run(&args, terminal),
+        Command::Policy(args) => policy::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
         #[cfg(feature = "server")]
         Command::Exporter(args) => serve(async { exporter::run(args).await.map(|()| ExitCode::SUCCESS) }),

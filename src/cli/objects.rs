@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use anyhow::Context as _;
 use serde_json::Value;
 
 use super::manifest::{self, Document, InputError, Loaded, PathOrStdin};
+use super::parallel::in_order;
 use crate::engine::inventory::Inventory;
 use crate::engine::job::Job;
-use crate::engine::policy::{API_VERSION, Policy};
+use crate::engine::policy::Policy;
 use crate::engine::release::{HelmRelease, Surroundings};
 use crate::engine::{Assessment, Seconds, assess};
 use crate::k8s::helm_release::{GROUP, HelmReleaseObject};
@@ -46,33 +46,6 @@ pub struct Options {
     pub policy: Policy,
 }
 
-/// Reads the policy file, or takes the default policy.
-///
-/// # Errors
-/// Names the file, the place and what to write instead.
-pub fn policy(path: Option<&std::path::Path>) -> anyhow::Result<Policy> {
-    let Some(path) = path else {
-        return Ok(Policy::default());
-    };
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the policy {}", path.display()))?;
-    let policy: Policy = serde_saphyr::from_str(&text).map_err(|error| {
-        // The first line says what and where; the rest draws the file.
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let first = first.strip_prefix("error: ").unwrap_or(first);
-        anyhow::anyhow!("{} is not a policy: {first}", path.display())
-    })?;
-    anyhow::ensure!(
-        policy.api_version == API_VERSION && policy.kind == "Policy",
-        "{} is {} {}: write apiVersion: {API_VERSION} and kind: Policy",
-        path.display(),
-        policy.api_version,
-        policy.kind,
-    );
-    Ok(policy)
-}
-
 /// Reads files, directories and standard input.
 #[must_use]
 pub fn load(paths: &[String]) -> Loaded {
@@ -90,50 +63,68 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
     let releases = helm_releases(loaded, &mut objects.errors);
     let namespaces = namespace_timeouts(loaded, &mut objects.errors);
     let inventory = inventory(loaded);
-    for document in &loaded.documents {
-        let version = document.api_version();
-        let is_job = matches!(document.kind(), "Job" | "CronJob");
-        if is_job && version.is_empty() {
-            let message = "apiVersion is missing: write batch/v1".to_owned();
-            objects.errors.push(document.error_at("", message));
-            continue;
+    let context = Around {
+        releases: &releases,
+        namespaces: &namespaces,
+        inventory: &inventory,
+        options,
+    };
+    let documents: Vec<&Document> = loaded.documents.iter().collect();
+    for result in in_order(documents, |document| context.judge(document)) {
+        match result {
+            Ok(Some(judged)) => objects.judged.push(judged),
+            Ok(None) => objects.passed_over += 1,
+            Err(errors) => objects.errors.extend(errors),
         }
-        if !matches!(version, "batch/v1" | "batch/v1beta1") || !is_job {
-            objects.passed_over += 1;
-            continue;
-        }
-        let (job, problems) = match manifest::decode::<JobObject<'_>>(document) {
-            Ok(object) => object.into_facts(),
-            Err(error) => {
-                objects.errors.push(error);
-                continue;
-            }
-        };
-        if !problems.is_empty() {
-            // No API server takes it, and a judgement would be about values that nobody wrote.
-            report(document, problems, &mut objects.errors);
-            continue;
-        }
-        let around = Surroundings {
-            helm_releases: &releases,
-            flag: options.release_timeout,
-            namespace_timeout: job
-                .namespace
-                .as_deref()
-                .and_then(|ns| namespaces.get(ns).copied()),
-            inventory: Some(&inventory),
-        };
-        let assessment = assess(&job, around, &options.policy);
-        objects.judged.push(Judged {
-            document,
-            job,
-            assessment,
-        });
     }
     objects
         .errors
         .sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     objects
+}
+
+/// What stands around every Job of the inputs.
+struct Around<'a> {
+    releases: &'a [HelmRelease],
+    namespaces: &'a HashMap<&'a str, Seconds>,
+    inventory: &'a Inventory<'a>,
+    options: &'a Options,
+}
+
+impl Around<'_> {
+    /// A Job judged; nothing for an object of another kind.
+    fn judge<'d>(&self, document: &'d Document) -> Result<Option<Judged<'d>>, Vec<InputError>> {
+        let version = document.api_version();
+        let is_job = matches!(document.kind(), "Job" | "CronJob");
+        if is_job && version.is_empty() {
+            let message = "apiVersion is missing: write batch/v1".to_owned();
+            return Err(vec![document.error_at("", message)]);
+        }
+        if !matches!(version, "batch/v1" | "batch/v1beta1") || !is_job {
+            return Ok(None);
+        }
+        let object = manifest::decode::<JobObject<'_>>(document).map_err(|error| vec![error])?;
+        let (job, problems) = object.into_facts();
+        if !problems.is_empty() {
+            // No API server takes it, and a judgement would be about values that nobody wrote.
+            return Err(errors_of(document, problems).collect());
+        }
+        let around = Surroundings {
+            helm_releases: self.releases,
+            flag: self.options.release_timeout,
+            namespace_timeout: job
+                .namespace
+                .as_deref()
+                .and_then(|ns| self.namespaces.get(ns).copied()),
+            inventory: Some(self.inventory),
+        };
+        let assessment = assess(&job, around, &self.options.policy);
+        Ok(Some(Judged {
+            document,
+            job,
+            assessment,
+        }))
+    }
 }
 
 fn helm_releases(loaded: &Loaded, errors: &mut Vec<InputError>) -> Vec<HelmRelease> {
@@ -149,7 +140,7 @@ fn helm_releases(loaded: &Loaded, errors: &mut Vec<InputError>) -> Vec<HelmRelea
         match manifest::decode::<HelmReleaseObject<'_>>(document) {
             Ok(object) => {
                 let (release, problems) = object.into_facts();
-                report(document, problems, errors);
+                errors.extend(errors_of(document, problems));
                 releases.push(release);
             }
             Err(error) => errors.push(error),
@@ -188,9 +179,9 @@ fn namespace_timeouts<'a>(loaded: &'a Loaded, errors: &mut Vec<InputError>) -> H
     timeouts
 }
 
-fn report(document: &Document, problems: Vec<Problem>, errors: &mut Vec<InputError>) {
-    for problem in problems {
+fn errors_of(document: &Document, problems: Vec<Problem>) -> impl Iterator<Item = InputError> {
+    problems.into_iter().map(|problem| {
         let field = crate::engine::finding::At::field(problem.pointer.clone()).dotted();
-        errors.push(document.error_at(&problem.pointer, format!("{field} {}", problem.message)));
-    }
+        document.error_at(&problem.pointer, format!("{field} {}", problem.message))
+    })
 }

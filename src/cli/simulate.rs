@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::args::duration;
 use super::objects::{self, Judged, Options};
+use super::policy;
 use super::render::timeline;
 use super::terminal::Terminal;
 use crate::engine::backoff::{Kubelet, Retries};
@@ -104,7 +105,7 @@ struct JobReport<'a> {
 /// # Errors
 /// When no input names exactly one Job, or an input cannot be read.
 pub fn run(args: &SimulateArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
-    let mut policy = objects::policy(args.policy.as_deref())?;
+    let mut policy = policy::read(args.policy.as_deref())?;
     policy.startup = args.startup.unwrap_or(policy.startup);
     let options = Options {
         release_timeout: args.release_timeout,

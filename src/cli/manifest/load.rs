@@ -1,7 +1,7 @@
 //! Arguments to documents: everything that can be read is, everything else is named.
 use std::io::{self, Read};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -13,6 +13,7 @@ use super::paths::{self, PathOrStdin};
 use super::source::Source;
 use super::tree::{Fault, NodeId, Tree};
 use super::{json, split, yaml};
+use crate::cli::parallel::in_order;
 
 /// The name of standard input in messages.
 const STDIN: &str = "<stdin>";
@@ -43,32 +44,89 @@ pub fn load(paths: &[PathOrStdin]) -> Loaded {
 /// [`load`] with another reader in the place of standard input.
 #[must_use]
 pub fn load_with(paths: &[PathOrStdin], stdin: &mut dyn Read) -> Loaded {
-    let mut loaded = Loaded::default();
+    let mut inputs = Vec::new();
     for path in paths {
         match path {
-            PathOrStdin::Stdin => loaded.add(STDIN, paths::read(STDIN, &mut *stdin)),
+            PathOrStdin::Stdin => {
+                inputs.push(Input::Read(STDIN.to_owned(), paths::read(STDIN, &mut *stdin)));
+            }
             PathOrStdin::Path(path) => {
                 let (files, errors) = paths::files(path);
-                loaded.errors.extend(errors);
-                for file in files {
-                    loaded.add(&file.display().to_string(), paths::read_file(&file));
-                }
+                inputs.extend(errors.into_iter().map(Input::Unreadable));
+                inputs.extend(files.into_iter().map(Input::File));
             }
         }
     }
-    loaded
+    in_order(inputs, Input::load)
+        .into_iter()
+        .fold(Loaded::default(), Loaded::and)
+}
+
+/// Reads one file that holds one document, whatever its kind, such as a policy; an empty one is an empty
+/// object.
+///
+/// # Errors
+/// Names the file, and where it can the place, of what cannot be read.
+pub fn load_one(path: &Path) -> Result<Document, InputError> {
+    let name = path.display().to_string();
+    let source = Arc::new(Source::new(&name, paths::read_file(path)?));
+    let fault = |fault: Fault| InputError::at(&source, fault.byte, fault.message);
+    let mut found: Option<Document> = None;
+    for range in split::documents(source.text()) {
+        let Some((tree, root)) = yaml::parse(&source, &range).map_err(fault)? else {
+            continue;
+        };
+        let value = tree.value(root).map_err(fault)?;
+        let document = Document::new(Arc::clone(&source), tree, root, value);
+        if document.value.is_null() {
+            continue;
+        }
+        if found.is_some() {
+            return Err(document.error_at("", "a second document: one file holds one"));
+        }
+        found = Some(document);
+    }
+    Ok(found.unwrap_or_else(|| {
+        let empty = Value::Object(serde_json::Map::new());
+        Document::new(source, Tree::default(), 0, empty)
+    }))
+}
+
+/// One file or stream, read or not yet.
+enum Input {
+    File(PathBuf),
+    Read(String, Result<String, InputError>),
+    Unreadable(InputError),
+}
+
+impl Input {
+    fn load(self) -> Loaded {
+        let (name, text) = match self {
+            Self::File(path) => (path.display().to_string(), paths::read_file(&path)),
+            Self::Read(name, text) => (name, text),
+            Self::Unreadable(error) => return Loaded::failed(error),
+        };
+        text.map_or_else(Loaded::failed, |text| Loaded::of_text(&name, text))
+    }
 }
 
 impl Loaded {
-    fn add(&mut self, name: &str, text: Result<String, InputError>) {
-        match text {
-            Ok(text) => self.add_text(name, text),
-            Err(error) => self.errors.push(error),
+    fn failed(error: InputError) -> Self {
+        Self {
+            errors: vec![error],
+            ..Self::default()
         }
     }
 
-    /// Adds the documents of one input.
-    fn add_text(&mut self, name: &str, text: String) {
+    fn and(mut self, mut next: Self) -> Self {
+        self.documents.append(&mut next.documents);
+        self.errors.append(&mut next.errors);
+        self.skipped.append(&mut next.skipped);
+        self
+    }
+
+    /// The documents of one input.
+    fn of_text(name: &str, text: String) -> Self {
         let source = Arc::new(Source::new(name, text));
         let template = unrendered(source.text());
         if let Some(at) = template.filter(|_| {
@@ -76,29 +134,36 @@ impl Loaded {
                 .components()
                 .any(|part| part.as_os_str() == "templates")
         }) {
-            self.errors.push(InputError::at(&source, at, TEMPLATE));
-            return;
+            return Self::failed(InputError::at(&source, at, TEMPLATE));
         }
+        let mut loaded = Self::default();
         let ranges = split::documents(source.text());
         if ranges.is_empty() {
-            self.skip(&source, 0, "empty");
+            loaded.skip(&source, 0, "empty");
         }
+        let parts = in_order(ranges, |range| {
+            let mut part = Self::default();
+            let faults = part.add_range(&source, &range);
+            (range, part, faults)
+        });
         let mut named = false;
-        for range in ranges {
-            for fault in self.add_range(&source, &range) {
+        for (range, part, faults) in parts {
+            loaded = loaded.and(part);
+            for fault in faults {
                 let template = template.and(source.slice(&range).find("{{"));
                 match template {
                     Some(_) if named => {}
-                    Some(at) => self
+                    Some(at) => loaded
                         .errors
                         .push(InputError::at(&source, range.start + at, TEMPLATE)),
-                    None => self
+                    None => loaded
                         .errors
                         .push(InputError::at(&source, fault.byte, fault.message)),
                 }
                 named |= template.is_some();
             }
         }
+        loaded
     }
 
     /// Adds what one stretch of the stream holds: a YAML document, or JSON texts.

@@ -19,6 +19,6 @@ mod yaml;
 pub use decode::decode;
 pub use document::Document;
 pub use error::{InputError, Skipped};
-pub use load::{Loaded, load, load_with};
+pub use load::{Loaded, load, load_one, load_with};
 pub use paths::PathOrStdin;
 pub use source::{Location, Source};
