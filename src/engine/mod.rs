@@ -29,6 +29,7 @@ pub mod seconds;
 pub mod shell;
 pub mod signatures;
 pub mod span;
+pub mod survival;
 #[cfg(test)]
 pub(crate) mod testkit;
 pub mod timeline;

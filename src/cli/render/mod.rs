@@ -7,4 +7,6 @@ pub mod json;
 pub mod lint_text;
 pub mod page;
 pub mod paint;
+pub mod story;
+pub mod svg;
 pub mod timeline;
