@@ -136,8 +136,8 @@ new-cause name:
     cat > "$file" <<CAUSE
     //! \`{{ name }}\`.
 
-    use super::{Match, cause};
     use crate::engine::case::Case;
+    use crate::engine::cause::{Match, cause};
 
     cause! {
         /// # What it is
@@ -177,7 +177,7 @@ new-cause name:
         }
     }
     CAUSE
-    sed -i "s/^    app_error::AppError,/    {{ name }}::$kind,\n&/" src/engine/causes/mod.rs
+    sed -i "0,/^pub mod /s//pub mod {{ name }};\npub mod /; s/^ *&app_error::AppError,/\&{{ name }}::$kind,\n&/" src/engine/causes/mod.rs
     cargo fmt
     echo "made $file and its entry in src/engine/causes/mod.rs"
     echo "next: write the page, find the evidence, and a test with the nearest neighbour that must not match"

@@ -1,4 +1,5 @@
 //! Pages that are generated from the code. `BLESS=1 cargo test --test generated` rewrites them.
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -25,24 +26,37 @@ fn page(rule: &Rule) -> String {
     format!("{NOTE}\n# {} {}\n\n{}", rule.code, rule.name, markdown(rule))
 }
 
-fn index() -> String {
-    let mut text =
-        format!("{NOTE}\n# Rules\n\n| code | name | worst severity | what it finds |\n|---|---|---|---|\n");
+fn table(links: &str) -> String {
+    let mut text = "| code | name | worst severity | what it finds |\n|---|---|---|---|\n".to_owned();
     for rule in ALL {
         let (code, severity) = (rule.code, rule.severity.as_str());
         let _ = writeln!(
             text,
-            "| [{code}]({code}.md) | {} | {severity} | {} |",
+            "| [{code}]({links}{code}.md) | {} | {severity} | {} |",
             rule.name,
             markdown(rule).lines().next().unwrap_or_default()
         );
     }
-    text.push_str(
-        "\nOnly an `error` whose confidence is `certain` is ever denied, and only in a namespace in mode `enforce`. \
-         `hookbudget explain CODE` shows a page in the terminal. An object is exempted from a rule by the annotation \
-         `hookbudget.dev/exempt.CODE: \"<reason>\"`.\n",
-    );
     text
+}
+
+fn index() -> String {
+    format!(
+        "{NOTE}\n# Rules\n\n{}\nOnly an `error` whose confidence is `certain` is ever denied, and only in a namespace \
+         in mode `enforce`. `hookbudget explain CODE` shows a page in the terminal. An object is exempted from a rule by \
+         the annotation `hookbudget.dev/exempt.CODE: \"<reason>\"`.\n",
+        table("")
+    )
+}
+
+/// The README with its table of rules written anew between the two marks.
+fn readme() -> String {
+    const START: &str = "<!-- rules: generated -->\n";
+    const END: &str = "<!-- end of rules -->\n";
+    let text = read("README.md");
+    let (before, rest) = text.split_once(START).expect("the start of the table of rules");
+    let (_, after) = rest.split_once(END).expect("the end of the table of rules");
+    format!("{before}{START}{}{END}{after}", table("docs/rules/"))
 }
 
 fn pages() -> Vec<(String, String)> {
@@ -71,6 +85,19 @@ fn the_pages_of_the_rules_are_up_to_date() {
     let wanted: BTreeSet<String> = pages().into_iter().map(|(name, _)| name).collect();
     let there: BTreeSet<String> = files("docs/rules", ".md").into_iter().collect();
     assert_eq!(there, wanted, "a page that belongs to no rule");
+}
+
+#[test]
+fn the_table_of_rules_in_the_readme_is_up_to_date() {
+    let text = readme();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(root().join("README.md"), &text).expect("the README");
+    }
+    assert_eq!(
+        read("README.md"),
+        text,
+        "README.md is stale: BLESS=1 cargo test --test generated"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod assess;
 pub mod backoff;
 pub mod budget;
 pub mod case;
+pub mod cause;
 pub mod causes;
 pub mod chain;
 pub mod diagnose;

@@ -200,7 +200,7 @@ impl Story {
     }
 }
 
-/// `name  [#######      ]  58/168, 9m20s left, release ends it`.
+/// `name  [#######      ]  58/168, 9m20s left, ended by its release`.
 fn waiting(job: &JobView, now: &Timestamp, terminal: &Terminal) -> String {
     const CELLS: i64 = 24;
     let progress = job.diagnosis.as_ref().and_then(|d| d.progress.as_ref());
@@ -221,7 +221,7 @@ fn waiting(job: &JobView, now: &Timestamp, terminal: &Terminal) -> String {
         paint(&"\u{2591}".repeat(empty), DIM, terminal.style())
     );
     format!(
-        "{:<27} {bar} {count}{} left, {clock} ends it",
+        "{:<27} {bar} {count}{} left, ended by its {clock}",
         job.key.name,
         Seconds::new(left.whole()).to_go()
     )
