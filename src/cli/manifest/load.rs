@@ -76,8 +76,7 @@ pub fn load_one(path: &Path) -> Result<Document, InputError> {
         let Some((tree, root)) = yaml::parse(&source, &range).map_err(fault)? else {
             continue;
         };
-        let value = tree.value(root).map_err(fault)?;
-        let document = Document::new(Arc::clone(&source), tree, root, value);
+        let document = Document::new(Arc::clone(&source), tree, root).map_err(fault)?;
         if document.value.is_null() {
             continue;
         }
@@ -86,10 +85,7 @@ pub fn load_one(path: &Path) -> Result<Document, InputError> {
         }
         found = Some(document);
     }
-    Ok(found.unwrap_or_else(|| {
-        let empty = Value::Object(serde_json::Map::new());
-        Document::new(source, Tree::default(), 0, empty)
-    }))
+    Ok(found.unwrap_or_else(|| Document::empty(source)))
 }
 
 /// One file or stream, read or not yet.
@@ -208,10 +204,10 @@ impl Loaded {
             }
             Ok(Some(found)) => found,
         };
-        match tree.value(root) {
+        match Document::new(Arc::clone(source), tree, root) {
             Err(fault) => return Some(fault),
-            Ok(value) => {
-                for document in Document::new(Arc::clone(source), tree, root, value).flatten() {
+            Ok(document) => {
+                for document in document.flatten() {
                     self.sort(document);
                 }
             }
@@ -222,7 +218,11 @@ impl Loaded {
     /// An object goes to the documents, anything else is set aside with its reason.
     fn sort(&mut self, document: Document) {
         let start = document.locate("").span.start;
-        let reason = match &document.value {
+        if !document.kind().is_empty() {
+            self.documents.push(document);
+            return;
+        }
+        let reason = match &*document.value {
             Value::Null => "empty",
             Value::Object(object) => match object.get("kind") {
                 Some(Value::String(_)) => {

@@ -159,10 +159,8 @@ fn field(judged: &Judged<'_>, pointer: &str) -> Location {
 pub fn place(judged: &Judged<'_>, container: &str, place: Place) -> Location {
     let commands = judged
         .document
-        .value
-        .pointer(&format!("{container}/command"))
-        .and_then(serde_json::Value::as_array)
-        .map_or(0, Vec::len);
+        .items(&format!("{container}/command"))
+        .unwrap_or(0);
     let pointer = if place.element < commands {
         format!("{container}/command/{}", place.element)
     } else {
