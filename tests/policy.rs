@@ -186,6 +186,10 @@ fn every_mistake_is_named_with_its_place_and_its_remedy() {
         assert!(placed || unread, "{text:?}: {found:?}");
         assert!(found[0].2.contains(says), "{text:?}: {found:?}");
     }
+}
+
+#[test]
+fn all_mistakes_are_named_at_once() {
     let all = mistakes("slak: 1m\ndefaultMode: x\nrules: {HB999: off}\n");
     assert_eq!(
         all.iter().map(|(line, ..)| *line).collect::<Vec<_>>(),

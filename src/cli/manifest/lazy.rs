@@ -44,10 +44,14 @@ impl LazyValue {
         self.made.get()
     }
 
+    fn make(&self) -> Value {
+        self.tree.value(&self.source, self.root).unwrap_or_default()
+    }
+
     /// The value, taken out.
     pub(super) fn take(&mut self) -> Value {
-        let _ = Deref::deref(self);
-        self.made.take().unwrap_or_default()
+        let value = self.made.take();
+        value.unwrap_or_else(|| self.make())
     }
 }
 
@@ -55,8 +59,7 @@ impl Deref for LazyValue {
     type Target = Value;
 
     fn deref(&self) -> &Value {
-        let make = || self.tree.value(&self.source, self.root).unwrap_or_default();
-        self.made.get_or_init(make)
+        self.made.get_or_init(|| self.make())
     }
 }
 

@@ -56,13 +56,13 @@ impl Check<'_> {
         for (key, value) in object {
             let below = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
             let inner = match (rule.properties(), rule.each()) {
-                (Some(properties), _) => match rule.property(key) {
-                    Some(inner) => Some(inner),
-                    None => {
+                (Some(properties), _) => {
+                    let inner = rule.property(key);
+                    if inner.is_none() {
                         self.unknown(&below, "key", key, properties.keys().map(String::as_str));
-                        None
                     }
-                },
+                    inner
+                }
                 (None, each) => {
                     if !names.is_empty() && !names.contains(&key.as_str()) {
                         self.unknown(&below, "rule", key, names.iter().copied());

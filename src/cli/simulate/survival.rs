@@ -179,9 +179,12 @@ impl From<Stretch> for StretchReport {
 pub fn table(stretches: &[Stretch]) -> Vec<String> {
     let spans: Vec<String> = stretches
         .iter()
-        .map(|s| match s.from == s.to {
-            true => s.from.to_string(),
-            false => format!("{} .. {}", s.from, s.to),
+        .map(|s| {
+            if s.from == s.to {
+                s.from.to_string()
+            } else {
+                format!("{} .. {}", s.from, s.to)
+            }
         })
         .collect();
     let width = spans

@@ -19,14 +19,14 @@ pub(super) struct Text {
     pub(super) size: f64,
     pub(super) anchor: Anchor,
     pub(super) class: &'static str,
-    pub(super) text: String,
+    pub(super) words: String,
 }
 
 impl Text {
     /// Left, top, right and bottom of what it takes at most in any font.
     #[cfg(test)]
     pub(super) fn bounds(&self) -> (f64, f64, f64, f64) {
-        let width = width(&self.text, self.size);
+        let width = width(&self.words, self.size);
         let left = match self.anchor {
             Anchor::Start => self.x,
             Anchor::Middle => self.x - width / 2.0,
@@ -41,7 +41,7 @@ impl Text {
     }
 }
 
-/// How wide a text is at most: DejaVu Sans, the widest of the usual sans-serif fonts, has digits and small
+/// How wide a text is at most: `DejaVu Sans`, the widest of the usual sans-serif fonts, has digits and small
 /// letters of at most 0.64 em but for m and w, capitals below 0.8 em but for M and W; other scripts have wider ones.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     let em = |letter: char| match letter {
@@ -139,7 +139,7 @@ impl Canvas {
                 text.x,
                 text.y,
                 text.size,
-                escape(&text.text)
+                escape(&text.words)
             );
         }
         out

@@ -146,7 +146,7 @@ fn grid(canvas: &mut Canvas, scale: Scale, top: f64, bottom: f64) {
             size: 12.0,
             anchor: Anchor::Middle,
             class: "faint",
-            text: label(at),
+            words: label(at),
         };
         canvas.text(label);
         at = at + step;
@@ -186,7 +186,7 @@ fn ending(canvas: &mut Canvas, story: &Story<'_>, scale: Scale, top: f64, bottom
         size: SMALL,
         anchor: Anchor::Middle,
         class,
-        text: said,
+        words: said,
     });
 }
 
@@ -202,13 +202,13 @@ fn notes(canvas: &mut Canvas, story: &Story<'_>, top: f64) -> f64 {
     y + 2.0
 }
 
-fn text(canvas: &mut Canvas, (x, y): (f64, f64), size: f64, class: &'static str, text: String) {
+fn text(canvas: &mut Canvas, (x, y): (f64, f64), size: f64, class: &'static str, words: String) {
     canvas.text(Text {
         x,
         y,
         size,
         anchor: Anchor::Start,
         class,
-        text,
+        words,
     });
 }

@@ -98,7 +98,7 @@ impl Row {
             }
         }
         if let Some((from, to)) = self.pause {
-            self.draw_pause(canvas, scale, middle, (from, to));
+            draw_pause(canvas, scale, middle, (from, to));
         }
         if let Some(at) = self.killed_at {
             let x = scale.x(at);
@@ -112,7 +112,7 @@ impl Row {
             size: SMALL,
             anchor: Anchor::End,
             class: "faint",
-            text: cut(&self.name, SMALL, LEFT - PAD - 10.0),
+            words: cut(&self.name, SMALL, LEFT - PAD - 10.0),
         });
         canvas.text(Text {
             x: scale.right + 14.0,
@@ -120,36 +120,36 @@ impl Row {
             size: SMALL,
             anchor: Anchor::Start,
             class: self.class,
-            text: cut(
+            words: cut(
                 &self.said,
                 SMALL,
                 MOST_BESIDE.min(WIDTH - PAD - scale.right - 13.0),
             ),
         });
     }
+}
 
-    /// A dotted line, with its length above it where there is room.
-    fn draw_pause(&self, canvas: &mut Canvas, scale: Scale, middle: f64, (from, to): (Seconds, Seconds)) {
-        let (left, right) = (scale.x(Limit::At(from)) + 4.0, scale.x(Limit::At(to)));
-        let said = (to - from).to_string();
-        let room = right - left;
-        let taken = width(&said, 11.0);
-        if room < taken + 24.0 {
-            canvas.line("pause", (left, middle), (right.max(left), middle));
-            return;
-        }
-        let centre = f64::midpoint(left, right);
-        canvas.line("pause", (left, middle), (centre - taken / 2.0 - 4.0, middle));
-        canvas.line("pause", (centre + taken / 2.0 + 4.0, middle), (right, middle));
-        canvas.text(Text {
-            x: centre,
-            y: middle + 4.0,
-            size: 11.0,
-            anchor: Anchor::Middle,
-            class: "faint",
-            text: said,
-        });
+/// A dotted line, with its length above it where there is room.
+fn draw_pause(canvas: &mut Canvas, scale: Scale, middle: f64, (from, to): (Seconds, Seconds)) {
+    let (left, right) = (scale.x(Limit::At(from)) + 4.0, scale.x(Limit::At(to)));
+    let said = (to - from).to_string();
+    let room = right - left;
+    let taken = width(&said, 11.0);
+    if room < taken + 24.0 {
+        canvas.line("pause", (left, middle), (right.max(left), middle));
+        return;
     }
+    let centre = f64::midpoint(left, right);
+    canvas.line("pause", (left, middle), (centre - taken / 2.0 - 4.0, middle));
+    canvas.line("pause", (centre + taken / 2.0 + 4.0, middle), (right, middle));
+    canvas.text(Text {
+        x: centre,
+        y: middle + 4.0,
+        size: 11.0,
+        anchor: Anchor::Middle,
+        class: "faint",
+        words: said,
+    });
 }
 
 fn bar(class: &'static str, from: Limit, to: Limit) -> Bar {

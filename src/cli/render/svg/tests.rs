@@ -44,7 +44,7 @@ fn labels_are_apart(story: &Story<'_>) -> Result<(), String> {
     let boxes: Vec<_> = canvas
         .texts
         .iter()
-        .map(|text| (text.bounds(), &text.text))
+        .map(|text| (text.bounds(), &text.words))
         .collect();
     for (index, ((left, top, right, bottom), text)) in boxes.iter().enumerate() {
         if *left < 0.0 || *top < 0.0 || *right > WIDTH || *bottom > height {
