@@ -2,7 +2,7 @@
 
 use hookbudget::engine::backoff::{Kubelet, Retries};
 use hookbudget::engine::job::RestartPolicy;
-use hookbudget::engine::survival::Survival;
+use hookbudget::engine::sweep::Survival;
 use hookbudget::engine::timeline::{Outcome, Reason, Scenario};
 use hookbudget::engine::{Limit, Seconds};
 use proptest::prelude::*;

@@ -8,6 +8,7 @@ pub mod case;
 pub mod cause;
 pub mod causes;
 pub mod chain;
+pub mod cold_start;
 pub mod diagnose;
 pub mod diagnosis;
 pub mod downloads;
@@ -31,10 +32,12 @@ pub mod shell;
 pub mod signatures;
 pub mod span;
 pub mod survival;
+pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testkit;
 pub mod timeline;
 pub mod told;
+pub mod window;
 
 pub use assess::{Assessment, assess};
 pub use seconds::Seconds;

@@ -1,198 +1,126 @@
-//! The longest cold start of its dependency that a Job survives, found on the Job's own timeline: a dependency
-//! that comes up earlier never makes a Job fail, so halving finds the edge.
+//! How long a Job goes on trying: the longest start of a dependency that it lives through.
 
-use super::timeline::{Outcome, Reason, Scenario, Timeline};
+use super::backoff::Retries;
+use super::budget::{Clock, Clocks};
 use super::{Limit, Seconds};
 
-/// Longer cold starts are not told apart: nobody waits for a year.
-const LONGEST: i64 = 366 * 86_400;
-
-/// How long the dependency may take.
+/// When a Job stops trying, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Survival {
-    /// As long as it likes: no clock ends the Job.
-    Any,
-    /// Up to this span, in whole seconds.
-    UpTo(Seconds, Death),
-    /// Not even a dependency that is up from the start saves it.
-    None(Death),
+pub struct Survival {
+    /// From then on nothing of the Job would see its dependency come up.
+    pub until: Seconds,
+    /// The clock that decides.
+    pub by: Clock,
 }
 
-/// How a Job dies whose dependency takes a little longer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Death {
-    /// `Failed`, or `Hangs`.
-    pub result: Outcome,
-    /// Why, when it fails.
-    pub reason: Option<Reason>,
-    /// When.
-    pub at: Limit,
-}
-
-impl Survival {
-    /// The longest span that is survived; `None` where there is no longest or none at all.
-    #[must_use]
-    pub const fn longest(self) -> Option<Seconds> {
-        match self {
-            Self::UpTo(longest, _) => Some(longest),
-            Self::Any | Self::None(_) => None,
+/// When a Job stops trying, where that is before `needed`; nothing for one that tries for as long.
+///
+/// An attempt sees the dependency come up until it ends, so that the last attempt's end counts and not the
+/// pause behind it: under `OnFailure` with `backoffLimit: 6` the last attempt starts after
+/// 0 + 10 + 20 + 40 + 80 = 150 s, and the Job has failed after 310 s. `release` is the release's timeout where
+/// it is to count. Attempts take `clocks.run.nominal`.
+#[must_use]
+pub fn gives_up_before(
+    needed: Seconds,
+    clocks: &Clocks,
+    retries: Retries,
+    release: Option<Seconds>,
+) -> Option<Survival> {
+    let falls_through = clocks
+        .waits()
+        .any(|(container, wait)| !container.sidecar && wait.falls_through && wait.is_bounded());
+    let wait = clocks.wait.filter(|_| falls_through);
+    let wait = wait.map_or(Limit::Never, |wait| wait.nominal + clocks.startup);
+    let (by, end) = [
+        (Clock::Wait, wait),
+        (Clock::Deadline, clocks.deadline.into()),
+        (Clock::Release, release.into()),
+    ]
+    .into_iter()
+    .min_by_key(|(_, limit)| *limit)?;
+    let run = clocks.run.nominal;
+    let mut until = Seconds::ZERO;
+    for round in (Retries { run, ..retries }).rounds() {
+        if Limit::At(round.start) >= end {
+            return Some(Survival { until, by });
+        }
+        until = round.end;
+        if until >= needed || end <= Limit::At(until) {
+            break;
+        }
+        if round.last {
+            let by = match clocks.wait {
+                Some(_) if clocks.attempts == 1 => Clock::Wait,
+                _ => Clock::Retries,
+            };
+            return Some(Survival { until, by });
         }
     }
-}
-
-/// Cold starts that end the same way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
-    /// The shortest of them.
-    pub from: Seconds,
-    /// The longest of them, in whole seconds.
-    pub to: Seconds,
-    /// How the Job ends.
-    pub result: Outcome,
-    /// Why, when it fails.
-    pub reason: Option<Reason>,
-    /// The attempt that succeeds, or the number of attempts made in vain.
-    pub attempts: u32,
-    /// When the Job ends for the longest of them.
-    pub ends_at: Limit,
-}
-
-impl Scenario {
-    /// The story when the dependency comes up after this many seconds.
-    fn ready_after(self, seconds: i64) -> Timeline {
-        Self {
-            ready_after: Some(Seconds::new(seconds)),
-            ..self
-        }
-        .play()
-    }
-
-    /// The longest cold start that the Job survives; when the dependency really comes up plays no part.
-    #[must_use]
-    pub fn survives(self) -> Survival {
-        let death = |story: Timeline| Death {
-            result: story.result,
-            reason: story.reason,
-            at: story.ends_at_lower,
-        };
-        let lives = |seconds: i64| self.ready_after(seconds).result == Outcome::Succeeded;
-        if !lives(0) {
-            return Survival::None(death(self.ready_after(0)));
-        }
-        if lives(LONGEST) {
-            return Survival::Any;
-        }
-        let longest = last(0, LONGEST, lives);
-        Survival::UpTo(Seconds::new(longest), death(self.ready_after(longest + 1)))
-    }
-
-    /// The cold starts from `from` to `to` in stretches that end the same way, at most `most` of them.
-    #[must_use]
-    pub fn sweep(self, from: Seconds, to: Seconds, most: usize) -> Vec<Stretch> {
-        let (mut at, to) = (from.whole(), to.whole().min(LONGEST));
-        let key = |story: &Timeline| {
-            let when = (story.result != Outcome::Succeeded).then_some(story.ends_at_lower);
-            (story.result, story.reason, when, story.attempts.len())
-        };
-        let mut stretches = Vec::new();
-        while at <= to && stretches.len() < most {
-            let first = key(&self.ready_after(at));
-            let end = last(at, to + 1, |seconds| {
-                seconds <= to && key(&self.ready_after(seconds)) == first
-            });
-            let story = self.ready_after(end);
-            stretches.push(Stretch {
-                from: Seconds::new(at),
-                to: Seconds::new(end),
-                result: story.result,
-                reason: story.reason,
-                attempts: u32::try_from(story.attempts.len()).unwrap_or(u32::MAX),
-                ends_at: story.ends_at_lower,
-            });
-            at = end + 1;
-        }
-        stretches
-    }
-}
-
-/// The last number that `holds`, which it does for `yes` and up to some number, and for `no` not any more.
-fn last(mut yes: i64, mut no: i64, holds: impl Fn(i64) -> bool) -> i64 {
-    while no - yes > 1 {
-        let middle = yes + (no - yes) / 2;
-        if holds(middle) {
-            yes = middle;
-        } else {
-            no = middle;
-        }
-    }
-    yes
+    end.seconds()
+        .filter(|end| *end < needed)
+        .map(|until| Survival { until, by })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::backoff::Retries;
-    use crate::engine::job::RestartPolicy;
+    use crate::engine::budget::retries_of;
+    use crate::engine::policy::Policy;
+    use crate::engine::release::Surroundings;
+    use crate::engine::rules::testkit::{HOOK, Hook};
+    use crate::engine::{assess, job::RestartPolicy};
 
-    fn on_failure(limit: u32) -> Scenario {
-        Scenario {
-            retries: Retries {
-                policy: RestartPolicy::OnFailure,
-                limit,
-                ..Retries::default()
-            },
-            ..Scenario::default()
-        }
+    fn until(hook: Hook, needed: i64, release: Option<i64>) -> Option<(i64, Clock)> {
+        let (job, policy) = (hook.job(), Policy::default());
+        let clocks = assess(&job, Surroundings::default(), &policy).clocks;
+        let survival = gives_up_before(
+            Seconds::new(needed),
+            &clocks,
+            retries_of(&job, &policy),
+            release.map(Seconds::new),
+        );
+        survival.map(|survival| (survival.until.whole(), survival.by))
     }
 
     #[test]
-    fn restarts_that_ask_once_survive_up_to_the_last_that_starts() {
-        // Attempts start at 0, 0, 10, 30, 70 and 150 s; the limit is reached at 310 s.
-        let Survival::UpTo(longest, death) = on_failure(6).survives() else {
-            unreachable!("six attempts survive something")
+    fn the_last_attempt_counts_and_not_the_pause_behind_it() {
+        let on_failure = Hook {
+            policy: RestartPolicy::OnFailure,
+            limit: 6,
+            ..HOOK
         };
-        assert_eq!(longest, Seconds::new(150));
-        assert_eq!(death.reason, Some(Reason::BackoffLimitExceeded));
-        assert_eq!(death.at, Limit::At(Seconds::new(310)));
+        assert_eq!(until(on_failure, 151, None), Some((150, Clock::Retries)));
+        assert_eq!(until(on_failure, 150, None), None);
+        let never = Hook { limit: 6, ..HOOK };
+        assert_eq!(until(never, 631, None), Some((630, Clock::Retries)));
+        let cut = Hook {
+            deadline: Some(400),
+            ..never
+        };
+        // 310 s is the start of the sixth attempt; the seventh would start at 630 s.
+        assert_eq!(until(cut, 600, None), Some((310, Clock::Deadline)));
+        assert_eq!(until(never, 600, Some(70)), Some((30, Clock::Release)));
     }
 
     #[test]
-    fn a_deadline_has_to_be_undercut_and_a_release_may_be_met() {
-        let waits = Scenario {
-            retries: Retries {
-                run: Limit::Never,
-                ..Retries::default()
-            },
-            patience: Limit::Never,
-            ..Scenario::default()
+    fn a_wait_counts_with_all_its_attempts() {
+        let wait = Hook {
+            script: "for i in $(seq 60); do nc -z -w 1 db 5432 && exit 0; sleep 2; done; exit 1",
+            ..HOOK
         };
-        assert_eq!(waits.survives(), Survival::Any);
-        let clock = Some(Seconds::new(840));
-        let by_deadline = Scenario {
-            deadline: clock,
-            ..waits
+        assert_eq!(until(wait, 600, None), Some((120, Clock::Wait)));
+        let twice = Hook { limit: 1, ..wait };
+        assert_eq!(until(twice, 600, None), Some((250, Clock::Retries)));
+        let cut = Hook {
+            deadline: Some(200),
+            ..twice
         };
-        assert_eq!(by_deadline.survives().longest(), Some(Seconds::new(839)));
-        let by_release = Scenario {
-            release: clock,
-            ..waits
+        assert_eq!(until(cut, 600, None), Some((200, Clock::Deadline)));
+        let endless = Hook {
+            script: "until nc -z -w 1 db 5432; do sleep 2; done",
+            ..HOOK
         };
-        assert_eq!(by_release.survives().longest(), clock);
-        let dead = Scenario {
-            deadline: Some(Seconds::ZERO),
-            ..waits
-        };
-        assert!(matches!(dead.survives(), Survival::None(_)));
-    }
-
-    #[test]
-    fn a_sweep_names_every_attempt_and_then_the_end() {
-        let sweep = on_failure(3).sweep(Seconds::ZERO, Seconds::new(100), 20);
-        let told: Vec<_> = sweep
-            .iter()
-            .map(|s| (s.from.whole(), s.to.whole(), s.attempts, s.reason))
-            .collect();
-        let limit = Some(Reason::BackoffLimitExceeded);
-        assert_eq!(told, [(0, 0, 1, None), (1, 10, 3, None), (11, 100, 3, limit)]);
+        assert_eq!(until(endless, 600, None), None);
+        assert_eq!(until(endless, 600, Some(599)), Some((599, Clock::Release)));
     }
 }

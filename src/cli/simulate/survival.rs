@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::engine::budget::Clocks;
-use crate::engine::survival::{Death, Stretch, Survival};
+use crate::engine::sweep::{Death, Stretch, Survival};
 use crate::engine::timeline::{Outcome, Reason, Scenario};
 use crate::engine::{Limit, Seconds};
 

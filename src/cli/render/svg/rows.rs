@@ -4,7 +4,7 @@ use super::canvas::{Anchor, Canvas, Text, cut, width};
 use super::{LEFT, MOST_BESIDE, PAD, ROW, SMALL, Scale, WIDTH};
 use crate::cli::render::story::Story;
 use crate::cli::simulate::survival::spoken;
-use crate::engine::survival::Survival;
+use crate::engine::sweep::Survival;
 use crate::engine::timeline::{Attempt, EndedBy};
 use crate::engine::{Limit, Seconds};
 
