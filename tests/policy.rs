@@ -142,10 +142,10 @@ fn every_mistake_is_named_with_its_place_and_its_remedy() {
             "did you mean enforce?",
         ),
         (
-            "rules:\n  HB110: off\n",
+            "rules:\n  hb102: off\n",
             2,
             3,
-            "rules: unknown rule HB110: did you mean HB101?",
+            "rules: unknown rule hb102: did you mean HB102?",
         ),
         (
             "rules:\n  HB101: fatal\n",

@@ -17,7 +17,7 @@ const SCRIPTS: &[&str] = &[
 ];
 
 /// A manifest of about [`BYTES`] bytes: mostly Jobs, with what stands beside them in a chart.
-pub fn manifest(seed: u64, number: u32) -> String {
+pub(crate) fn manifest(seed: u64, number: u32) -> String {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(number));
     let mut text = String::with_capacity(BYTES + 512);
     match number % 10 {
