@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::manifest::{self, Document, InputError, Loaded, PathOrStdin};
@@ -69,6 +70,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
     let namespaces = namespaces(loaded, &mut objects.errors);
     let inventory = inventory(loaded);
     let mut jobs = Vec::new();
+    let now = Timestamp::now();
     let documents: Vec<&Document> = loaded.documents.iter().collect();
     for (document, result) in in_order(documents, |document| (document, job_of(document))) {
         match result {
@@ -88,6 +90,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
             namespace_cold_start: namespace.cold_start,
             inventory: Some(&inventory),
             windows: Some(&windows),
+            now: Some(now),
         };
         let assessment = assess(&job, around, &options.policy);
         Judged {
