@@ -32,7 +32,7 @@ fn documents(file: &str) -> Vec<Value> {
     loaded
         .documents
         .iter()
-        .map(|document| document.value.clone())
+        .map(|document| Value::clone(&document.value))
         .collect()
 }
 

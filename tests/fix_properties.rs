@@ -203,7 +203,7 @@ proptest! {
         let loaded = read(&text);
         prop_assert_eq!(loaded.documents.len(), 1, "{} {:?}", text, loaded.errors);
         let document = &loaded.documents[0];
-        let mut wanted = document.value.clone();
+        let mut wanted = serde_json::Value::clone(&document.value);
         let pointer = pointer(&mut dice, &wanted);
         if pointer == "/kind" {
             return Ok(());

@@ -45,6 +45,8 @@ pub enum Command {
     Lint(super::lint::LintArgs),
     /// Play a Job's timeline: attempts, pauses, who ends it and when.
     Simulate(super::simulate::SimulateArgs),
+    /// Check a policy file, show the policy in force, print its JSON Schema.
+    Policy(super::policy::PolicyArgs),
     /// Show the page of a rule or of a root cause.
     Explain(super::explain::ExplainArgs),
     /// Print the completions of a shell.

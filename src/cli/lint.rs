@@ -11,6 +11,7 @@ use super::chart::{self, ChartArgs};
 use super::fix::{self, Outcome};
 use super::manifest::{Loaded, Origin};
 use super::objects::{self, Objects, Options};
+use super::policy;
 use super::progress::Progress;
 use super::render::{fixes, github, json, junit, lint_text, sarif, statistics};
 use super::select::{self, Selector};
@@ -126,7 +127,7 @@ impl FailOn {
 /// # Errors
 /// When the policy cannot be read, the chart cannot be rendered, or something cannot be written.
 pub fn run(args: &LintArgs, color: Color, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
-    let mut policy = objects::policy(args.policy.as_deref())?;
+    let mut policy = policy::read(args.policy.as_deref())?;
     select::apply(&args.select, &args.ignore, &mut policy);
     let options = Options {
         release_timeout: args.release_timeout,

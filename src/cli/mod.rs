@@ -14,6 +14,8 @@ pub mod lint;
 mod logging;
 pub mod manifest;
 pub mod objects;
+mod parallel;
+pub mod policy;
 mod progress;
 pub mod render;
 mod select;
@@ -54,6 +56,7 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Lint(args) => lint::run(&args, cli.color, terminal),
         Command::Simulate(args) => simulate::run(&args, terminal),
+        Command::Policy(args) => policy::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),

@@ -76,7 +76,7 @@ fn attempt(documents: &[Document], first: usize, choices: &[Choice]) -> Result<V
         let Some(document) = documents.get(*at) else {
             continue;
         };
-        let mut value = document.value.clone();
+        let mut value = Value::clone(&document.value);
         for Step { choice, edit } in edits {
             value::apply(&mut value, edit).map_err(|why| Failure::Of(*choice, why.to_owned()))?;
         }
@@ -93,7 +93,7 @@ fn attempt(documents: &[Document], first: usize, choices: &[Choice]) -> Result<V
         .iter()
         .zip(&now)
         .enumerate()
-        .all(|(at, (before, after))| *wanted.get(&at).unwrap_or(&before.value) == after.value);
+        .all(|(at, (before, after))| *wanted.get(&at).unwrap_or(&before.value) == *after.value);
     if same && now.len() == documents.len() {
         Ok(now)
     } else {

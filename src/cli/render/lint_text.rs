@@ -2,12 +2,13 @@
 
 use std::io;
 
-use super::finding::{Level, Mark, Rendered};
+use super::finding::{Level, Mark, Rendered, Style};
 use super::paint::{DIM, RED, paint};
 use super::{bars, fixes};
 use crate::cli::fix::Outcome;
 use crate::cli::manifest::{Document, Location};
 use crate::cli::objects::{Judged, Objects};
+use crate::cli::parallel::in_order;
 use crate::cli::terminal::Terminal;
 use crate::engine::finding::{At, Finding, Severity};
 use crate::engine::shell::Place;
@@ -24,17 +25,18 @@ pub fn print(
 ) -> io::Result<()> {
     let mut counts = [0_usize; 3];
     let mut unread = 0;
-    for judged in &objects.judged {
-        let mut shown = false;
-        for finding in &judged.assessment.findings {
-            if finding.exempted.is_none() {
-                counts[finding.severity as usize] += 1;
-            }
-            if verbose || (finding.severity > Severity::Info && finding.exempted.is_none()) {
-                shown = true;
-                terminal.line(text(judged, finding).render(terminal.style()))?;
-                terminal.line("")?;
-            }
+    let style = terminal.style();
+    let rendered = in_order(objects.judged.iter().collect(), |judged| {
+        render(judged, verbose, style)
+    });
+    for (judged, findings) in objects.judged.iter().zip(rendered) {
+        for finding in judged.assessment.findings.iter().filter(|f| f.exempted.is_none()) {
+            counts[finding.severity as usize] += 1;
+        }
+        let shown = !findings.is_empty();
+        for finding in findings {
+            terminal.line(finding)?;
+            terminal.line("")?;
         }
         let notes = unread_notes(judged);
         unread += notes.len();
@@ -90,6 +92,16 @@ pub fn print(
     }
     let sum = format!("{}: {}", count(objects.judged.len(), "Job"), sum.join(", "));
     terminal.line(paint(&sum, DIM, terminal.style()))
+}
+
+/// The findings about a Job that are shown: the carets under the source are most of the work of a report.
+fn render(judged: &Judged<'_>, verbose: bool, style: Style) -> Vec<String> {
+    let shown =
+        |finding: &&Finding| verbose || (finding.severity > Severity::Info && finding.exempted.is_none());
+    let findings = judged.assessment.findings.iter().filter(shown);
+    findings
+        .map(|finding| text(judged, finding).render(style))
+        .collect()
 }
 
 /// What could not be read in the containers' scripts and commands, with its place.

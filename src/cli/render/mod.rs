@@ -12,4 +12,6 @@ pub mod page;
 pub mod paint;
 pub mod sarif;
 pub mod statistics;
+pub mod story;
+pub mod svg;
 pub mod timeline;

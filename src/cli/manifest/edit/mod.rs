@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::document::Document;
 use super::source::Source;
-use super::tree::{Entry, NodeId, Shape, Style, Tree};
+use super::tree::{Entry, NodeId, Scalar, Shape, Style, Tree};
 use crate::engine::finding::Edit;
 use reach::Reach;
 use write::{Layout, Quotes};
@@ -66,7 +66,7 @@ impl Editor<'_> {
             return match shape {
                 Some(Shape::Mapping(entries)) => self.add_entry(&reach, entries, first, &value),
                 Some(Shape::Scalar {
-                    value: Value::Null, ..
+                    value: Scalar::Null, ..
                 }) => {
                     let value = Value::Object(Map::from_iter([(first.clone(), value)]));
                     self.replace(&reach, &value)
@@ -85,7 +85,7 @@ impl Editor<'_> {
             (
                 _,
                 Some(Shape::Scalar {
-                    value: Value::Null, ..
+                    value: Scalar::Null, ..
                 }),
             ) => self.replace(&reach, &leaf(value)),
             _ => Err("it is no list".to_owned()),
@@ -302,7 +302,7 @@ impl Editor<'_> {
             .iter()
             .filter_map(|entry| match self.tree.get(entry.value)?.shape {
                 Shape::Scalar {
-                    value: Value::String(_),
+                    value: Scalar::Text(_),
                     style,
                 } => Some(quotes_of(style)),
                 _ => None,

@@ -83,10 +83,10 @@ impl Editor<'_> {
     ) -> Result<Option<&'e Entry>, String> {
         let own = entries
             .iter()
-            .position(|entry| entry.key.as_deref() == Some(name));
-        let merge = entries
-            .iter()
-            .rposition(|entry| entry.key.is_none() && self.tree.child(entry.value, name).is_some());
+            .position(|entry| entry.key.as_ref().is_some_and(|key| key.get(self.source) == name));
+        let merge = entries.iter().rposition(|entry| {
+            entry.key.is_none() && self.tree.child(self.source, entry.value, name).is_some()
+        });
         match (own, merge) {
             (Some(own), None) => Ok(entries.get(own)),
             (Some(own), Some(merge)) if own > merge => Ok(entries.get(own)),

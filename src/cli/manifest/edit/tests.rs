@@ -44,7 +44,7 @@ fn prepend(pointer: &str, value: Value) -> Edit {
 fn check(edit: &Edit, before: &str, after: &str) {
     let text = format!("kind: Job\n{before}");
     assert_eq!(apply(&text, edit), Ok(format!("kind: Job\n{after}")), "{edit:?}");
-    let value = |text: &str| load(text).documents[0].value.clone();
+    let value = |text: &str| Value::clone(&load(text).documents[0].value);
     let mut wanted = value(&text);
     crate::cli::fix::apply(&mut wanted, edit).expect("applies");
     assert_eq!(value(&format!("kind: Job\n{after}")), wanted);
