@@ -2,11 +2,14 @@
 
 use super::files::Files;
 use super::images;
-use super::interp::{Machine, Source};
-use super::reading::{EnvValue, Place, ReadConfidence, Reading, Unread};
+use super::interp::{Doom, Machine, Source};
+use super::reading::{EnvValue, Failure, Place, ReadConfidence, Reading, Unread};
 use super::syntax;
 use super::value::Value;
 use crate::engine::job::Container;
+
+/// The most calls whose failure is followed to the end of the script: each takes a run of its own.
+const MOST_FOLLOWED: usize = 6;
 
 /// The text behind `-c`, with the options that matter.
 pub(super) struct Script {
@@ -151,10 +154,17 @@ fn command_reading<'e>(
         return Reading::default();
     };
     let base = first.text.rsplit('/').next().unwrap_or_default();
-    let mut machine = Machine::new(env, Source::fixed(Place::default()));
-    machine.set_files(files, elements);
-    machine.run_command(words);
-    let mut reading = machine.into_reading();
+    let run = |doom: Option<Doom>| {
+        let mut machine = Machine::new(env, Source::fixed(Place::default()));
+        machine.set_files(files, elements);
+        if let Some(doom) = doom {
+            machine.fail(doom);
+        }
+        machine.run_command(words);
+        machine
+    };
+    let mut reading = run(None).into_reading();
+    tell_failures(&mut reading, &|doom| run(Some(doom)).outcome());
     let read = !reading.waits.is_empty() || !reading.calls.is_empty() || !reading.files.is_empty();
     if !read && !is_readable(base) {
         reading.visible = false;
@@ -183,12 +193,21 @@ fn script_reading<'e>(
     };
     let (list, error) = syntax::parse(text);
     let source = Source::element(element, text);
-    let mut machine = Machine::new(env, source.clone());
-    machine.set_options(script.errexit, script.arguments.clone());
-    machine.set_files(files, elements);
-    machine.note_line_ends(text, &source);
-    machine.run(&list);
-    let mut reading = machine.into_reading();
+    let run = |doom: Option<Doom>| {
+        let mut machine = Machine::new(env, source.clone());
+        machine.set_options(script.errexit, script.arguments.clone());
+        machine.set_files(files, elements);
+        machine.note_line_ends(text, &source);
+        if let Some(doom) = doom {
+            machine.fail(doom);
+        }
+        machine.run(&list);
+        machine
+    };
+    let mut reading = run(None).into_reading();
+    if error.is_none() {
+        tell_failures(&mut reading, &|doom| run(Some(doom)).outcome());
+    }
     if let Some(error) = error {
         reading.unread.push(Unread {
             place: source.place(error.at),
@@ -197,6 +216,24 @@ fn script_reading<'e>(
         reading.visible = false;
     }
     reading
+}
+
+/// Follows each call's failure to the end of the script.
+fn tell_failures(reading: &mut Reading, outcome: &dyn Fn(Doom) -> Failure) {
+    if reading.calls.is_empty() && reading.waits.is_empty() {
+        return;
+    }
+    for call in reading
+        .calls
+        .iter_mut()
+        .filter(|call| call.is_service_call())
+        .take(MOST_FOLLOWED)
+    {
+        call.failure = outcome(Doom::At(call.place));
+    }
+    reading.never_fails = reading.visible
+        && reading.calls.iter().all(|call| call.failure != Failure::Ends)
+        && outcome(Doom::All) == Failure::Swallowed;
 }
 
 /// `args` alone often start with a shell or a tool, and many images run what they are given.

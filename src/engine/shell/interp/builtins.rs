@@ -27,6 +27,9 @@ impl Machine<'_> {
             }
             "exit" => {
                 self.leave_with(arguments);
+                if matches!(self.status, Status::Open | Status::Hidden(_)) {
+                    self.leave_the_end_open();
+                }
                 self.exit_code = match &self.status {
                     Status::Success => 0,
                     Status::Failure(code) => *code,
@@ -258,6 +261,9 @@ impl Machine<'_> {
         let flow = self.dispatch(at, arguments);
         if flow != Flow::Next {
             return flow;
+        }
+        if matches!(self.status, Status::Open | Status::Hidden(_)) {
+            self.leave_the_end_open();
         }
         self.exit_code = if let Status::Failure(code) = self.status {
             code

@@ -1,7 +1,7 @@
 //! Programs: probes, tools that wait, wrappers around other commands, filters.
 
 use super::super::duration;
-use super::super::reading::{Probe, ReadConfidence, Wait};
+use super::super::reading::{Failure, Probe, ReadConfidence, Wait};
 use super::super::syntax;
 use super::super::tools::{self, Call, OnError, Prints};
 use super::super::value::{REFUSED, Status, Value};
@@ -310,6 +310,11 @@ impl Machine<'_> {
             return Flow::Next;
         }
         self.print(&Value::printed(name));
+        let asks = searches || (name == "jq" && has("-e"));
+        if asks && self.doom.is_some() {
+            self.status = Status::Open;
+            return Flow::Next;
+        }
         let decides = searches || matches!(name, "jq" | "ls" | "ps" | "diff" | "which");
         if decides && self.in_condition > 0 {
             if let Some(frame) = self.frames.last_mut() {
@@ -334,6 +339,8 @@ impl Machine<'_> {
             tool: call.tool,
             target: call.target,
             limit,
+            behind_unread: self.unread_ahead(),
+            failure: Failure::Unknown,
         };
         match call.prints {
             Prints::Nothing => {}
@@ -344,12 +351,14 @@ impl Machine<'_> {
             }
             Prints::Unknown => self.print(&Value::printed(&probe.tool)),
         }
+        let failure = match call.on_error {
+            OnError::Fails => Status::Failure(1),
+            OnError::Answers => Status::Failure(REFUSED),
+            OnError::Open => Status::Open,
+        };
+        let doomed = self.doomed(probe.place, failure.clone());
         if self.in_loop() {
-            self.status = match call.on_error {
-                OnError::Fails => Status::Failure(1),
-                OnError::Answers => Status::Failure(REFUSED),
-                OnError::Open => Status::Open,
-            };
+            self.status = doomed.unwrap_or(failure);
             let mut endless = false;
             if let Some(frame) = self.frames.last_mut() {
                 frame.note_probe(&probe);
@@ -372,7 +381,7 @@ impl Machine<'_> {
             return self.pass(call.nominal, limit);
         }
         self.settle();
-        self.status = Status::Open;
+        self.status = doomed.unwrap_or(Status::Open);
         if let Some(waits) = call.waits {
             let span = match self.cap {
                 Some(cap) => Span::between(

@@ -65,7 +65,9 @@ impl Machine<'_> {
                 }
             });
             flow = self.absorb(flow, &before);
-            if before == Status::Open && !self.in_loop() && flow == Flow::Next {
+            // `A || B` ends well when B does, whatever A has done.
+            let open = before == Status::Open && (*join == Join::And || self.status != Status::Success);
+            if open && !self.in_loop() && flow == Flow::Next {
                 self.status = Status::Open;
             }
         }
@@ -89,6 +91,7 @@ impl Machine<'_> {
             (Join::Or, Status::Success) => false,
             (Join::And, Status::Open) => {
                 let runs = !self.in_loop();
+                self.leave_the_end_open();
                 if runs {
                     // What follows runs only if the wait has ended well.
                     self.decide_failure();
@@ -97,6 +100,7 @@ impl Machine<'_> {
             }
             (Join::Or, Status::Open) => true,
             (_, Status::Hidden(why)) => {
+                self.open_end |= self.doom.is_some();
                 let why = why.clone();
                 if look::pipeline(right).leaves {
                     self.hide_bound(&why);
@@ -125,6 +129,10 @@ impl Machine<'_> {
         }
         match &self.status {
             Status::Success | Status::Hidden(_) => flow,
+            Status::Failure(code) if self.doom.is_some() => {
+                self.exit_code = *code;
+                Flow::Exit
+            }
             Status::Failure(code) if self.in_loop() => {
                 let code = *code;
                 if code == REFUSED
@@ -140,6 +148,7 @@ impl Machine<'_> {
             }
             Status::Open if self.in_loop() => flow,
             Status::Failure(_) | Status::Open => {
+                self.leave_the_end_open();
                 self.decide_failure();
                 if self.status != Status::Open {
                     self.status = Status::Success;
@@ -171,6 +180,10 @@ impl Machine<'_> {
             return flow;
         }
         let certain = matches!(condition, Status::Success | Status::Failure(_));
+        if self.doom.is_some() && certain {
+            return flow;
+        }
+        self.leave_the_end_open();
         if self.exit_code == 0 && certain && self.undecided.is_none() {
             return flow;
         }
@@ -374,6 +387,7 @@ impl Machine<'_> {
         rest: &[(List, List)],
         otherwise: Option<&List>,
     ) -> Flow {
+        self.leave_the_end_open();
         let others = rest.iter().map(|(_, list)| list).chain(otherwise);
         let mut taken = Some(body);
         for list in others.clone() {
@@ -418,6 +432,7 @@ impl Machine<'_> {
     }
 
     fn open_case(&mut self, arms: &[CaseArm]) -> Flow {
+        self.leave_the_end_open();
         let heaviest = arms.iter().max_by_key(|arm| {
             self.weight(&arm.body) * 2 + i64::from(arm.patterns.iter().any(|p| p.bare() == Some("*")))
         });

@@ -132,6 +132,7 @@ impl Machine<'_> {
 
     /// Says of the innermost loop that its bound is not known.
     pub(super) fn hide_bound(&mut self, why: &Rc<str>) {
+        self.leave_the_end_open();
         if let Some(frame) = self.frames.last_mut() {
             frame.hidden.get_or_insert_with(|| why.clone());
         }
@@ -179,6 +180,7 @@ impl Machine<'_> {
             self.now = deadline;
             return Flow::Killed;
         }
+        self.leave_the_end_open();
         if let Some(frame) = self.frames.last_mut() {
             frame.endless = true;
         }

@@ -8,6 +8,7 @@
 
 mod builtins;
 mod commands;
+mod ending;
 mod expand;
 mod external;
 mod flow;
@@ -29,11 +30,15 @@ use super::reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Unread, Wa
 use super::syntax::{Command, List};
 use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
+pub(super) use ending::Doom;
 pub(super) use external::is_shell;
 use frame::Frame;
 
 /// The most commands that are run for one container.
 const MOST_STEPS: u32 = 200_000;
+
+/// The most commands that are run to learn what one failure does.
+const MOST_STEPS_TO_THE_END: u32 = 20_000;
 
 /// The most rounds of one loop. A loop that goes on for longer is taken for endless.
 pub(super) const MOST_ROUNDS: u64 = 4_000;
@@ -160,6 +165,14 @@ pub(super) struct Machine<'e> {
     waits: Vec<Wait>,
     calls: Vec<Probe>,
     unread: Vec<Unread>,
+    /// A program has run that is not shown: it may be a wait.
+    hidden_program: bool,
+    /// Set where only the end of the script is asked for: which calls fail. All others work.
+    doom: Option<Doom>,
+    /// What is not shown decides how the script ends.
+    open_end: bool,
+    /// How the script has ended.
+    ended: Flow,
     /// True when text runs that is not shown: any wait may stand in it.
     opaque: bool,
     /// It has run in this shell, and may have set any variable.
@@ -212,6 +225,10 @@ impl<'e> Machine<'e> {
             waits: Vec::new(),
             calls: Vec::new(),
             unread: Vec::new(),
+            hidden_program: false,
+            doom: None,
+            open_end: false,
+            ended: Flow::Next,
             opaque: false,
             tainted: false,
             files: Files::default(),
@@ -242,6 +259,7 @@ impl<'e> Machine<'e> {
 
     /// The script is over: a wait that nobody has judged falls through if the script ends well.
     pub(super) fn finish(&mut self, flow: Flow) {
+        self.ended = flow;
         let failed = match flow {
             Flow::Exit => self.exit_code != 0,
             Flow::Killed => true,
@@ -288,6 +306,7 @@ impl<'e> Machine<'e> {
             visible: !self.opaque,
             unread: self.unread,
             files: self.script_files,
+            never_fails: false,
         }
     }
 
@@ -360,7 +379,12 @@ impl<'e> Machine<'e> {
     /// Counts a step; false when there are none left.
     fn step(&mut self) -> bool {
         self.steps += 1;
-        self.steps <= MOST_STEPS
+        self.steps
+            <= if self.doom.is_some() {
+                MOST_STEPS_TO_THE_END
+            } else {
+                MOST_STEPS
+            }
     }
 
     /// Counts work that is not a command: the size of what is copied or looked through.

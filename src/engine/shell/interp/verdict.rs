@@ -46,7 +46,7 @@ impl Machine<'_> {
     /// An exit inside the outermost loop ends the loop; the script is read on as if the dependency had come
     /// up in time.
     fn leave(&mut self, flow: Flow) -> Flow {
-        if flow != Flow::Exit || self.in_loop() {
+        if flow != Flow::Exit || self.in_loop() || self.doom.is_some() {
             return flow;
         }
         self.leave_on_failure();
@@ -93,7 +93,8 @@ impl Machine<'_> {
     }
 
     fn keep_calls(&mut self, frame: Frame) {
-        for probe in frame.calls {
+        for mut probe in frame.calls {
+            probe.behind_unread |= frame.hidden.is_some();
             self.keep_call(probe);
         }
     }
