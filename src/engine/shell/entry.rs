@@ -124,7 +124,7 @@ fn read_mounted<'e>(
             };
         };
         words.insert(0, Value::known(tool));
-        let mut reading = command_reading(&words, elements, env, files);
+        let mut reading = command_reading(&words, elements, image, env, files);
         for wait in &mut reading.waits {
             // That the image has this entrypoint is not in the manifest.
             wait.confidence = wait.confidence.min(ReadConfidence::Likely);
@@ -138,15 +138,17 @@ fn read_mounted<'e>(
     if is_shell(base)
         && let Some(script) = script_of(rest)
     {
-        return script_reading(&script, script.index + 1, elements, env, files);
+        let shell = (base, images::sh_expands_braces(image));
+        return script_reading(&script, script.index + 1, elements, shell, env, files);
     }
-    command_reading(&words, elements, env, files)
+    command_reading(&words, elements, image, env, files)
 }
 
 /// Any other command line runs as a script of one command would.
 fn command_reading<'e>(
     words: &[Value],
     elements: usize,
+    image: &str,
     env: &'e dyn Fn(&str) -> EnvValue<'e>,
     files: Files<'e>,
 ) -> Reading {
@@ -157,6 +159,7 @@ fn command_reading<'e>(
     let run = |doom: Option<Doom>| {
         let mut machine = Machine::new(env, Source::fixed(Place::default()));
         machine.set_files(files, elements);
+        machine.set_shell("sh", images::sh_expands_braces(image));
         if let Some(doom) = doom {
             machine.fail(doom);
         }
@@ -180,6 +183,7 @@ fn script_reading<'e>(
     script: &Script,
     element: usize,
     elements: usize,
+    (shell, sh_braces): (&str, Option<bool>),
     env: &'e dyn Fn(&str) -> EnvValue<'e>,
     files: Files<'e>,
 ) -> Reading {
@@ -195,6 +199,7 @@ fn script_reading<'e>(
     let source = Source::element(element, text);
     let run = |doom: Option<Doom>| {
         let mut machine = Machine::new(env, source.clone());
+        machine.set_shell(shell, sh_braces);
         machine.set_options(script.errexit, script.arguments.clone());
         machine.set_files(files, elements);
         machine.note_line_ends(text, &source);

@@ -50,10 +50,7 @@ impl Machine<'_> {
             }
             ":" | "true" | "trap" | "umask" | "ulimit" | "shopt" | "alias" | "hash" | "disown" | "pushd"
             | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
-            "wait" => match self.background.take() {
-                Some(sleep) => self.command(&sleep),
-                None => self.succeed(),
-            },
+            "wait" => self.wait_for_jobs(!arguments.is_empty()),
             "false" => {
                 self.status = Status::Failure(1);
                 Flow::Next
@@ -126,6 +123,7 @@ impl Machine<'_> {
                     self.assign(&argument.text, value);
                 }
                 // As a condition it ends a loop over lines; else there is something to read.
+                self.note_opaque(true);
                 self.status = if self.in_condition > 0 {
                     Status::Failure(1)
                 } else {
@@ -324,7 +322,7 @@ impl Machine<'_> {
     }
 
     /// A pause outside of loops: it takes its time whatever the dependency does.
-    fn keep_pause(&mut self, at: usize, span: Span, assumed: bool) {
+    pub(super) fn keep_pause(&mut self, at: usize, span: Span, assumed: bool) {
         let undecided = self.undecided;
         self.keep(Wait {
             place: self.place(at),

@@ -180,7 +180,7 @@ impl Machine<'_> {
                 self.unreadable(at, format!("the manifest does not show what `{name}` does"));
             }
         }
-        self.status = Status::Open;
+        self.status = self.undecided_status();
         Flow::Next
     }
 }

@@ -242,6 +242,14 @@ impl Machine<'_> {
 
     /// `sh -c TEXT`
     fn shell(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
+        let own = self.expands_braces(name);
+        let outer = std::mem::replace(&mut self.braces, own);
+        let flow = self.shell_command(at, name, arguments);
+        self.braces = outer;
+        flow
+    }
+
+    fn shell_command(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
         let place = self.place(at);
         let Some(script) = super::super::entry::script_of(arguments) else {
             if let Some((index, errexit)) = super::super::entry::file_of(arguments)
@@ -320,7 +328,7 @@ impl Machine<'_> {
             if let Some(frame) = self.frames.last_mut() {
                 frame.readiness = true;
             }
-            self.status = Status::Open;
+            self.status = self.undecided_status();
         } else {
             self.status = Status::Success;
         }
@@ -358,11 +366,19 @@ impl Machine<'_> {
         };
         let doomed = self.doomed(probe.place, failure.clone());
         if self.in_loop() {
+            self.note_opaque(failure == Status::Open);
+            self.probed += 1;
             self.status = doomed.unwrap_or(failure);
+            if self.present && call.waits.is_none() {
+                self.status = Status::Success;
+            }
             let mut endless = false;
             if let Some(frame) = self.frames.last_mut() {
                 frame.note_probe(&probe);
                 frame.assumed |= call.assumed;
+                if call.waits.is_some() {
+                    frame.tool = frame.tool + call.nominal;
+                }
                 endless = call
                     .waits
                     .as_ref()

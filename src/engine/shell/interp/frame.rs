@@ -19,6 +19,11 @@ pub(super) struct Frame {
     pub pauses: Vec<(Seconds, u64)>,
     /// Pause in the round at hand.
     pub pause: Seconds,
+    /// What tools wait by themselves, per round, as `pauses`; and in the round at hand.
+    pub tools: Vec<(Seconds, u64)>,
+    pub tool: Seconds,
+    /// Its rounds are work items: nothing in it leaves when a call works.
+    pub works_on_items: bool,
     /// Rounds with a probe.
     pub tries: u64,
     pub tried: bool,
@@ -73,6 +78,9 @@ impl Frame {
             waits,
             pauses: Vec::new(),
             pause: Seconds::ZERO,
+            tools: Vec::new(),
+            tool: Seconds::ZERO,
+            works_on_items: false,
             tries: 0,
             tried: false,
             probes: 0,
@@ -102,14 +110,17 @@ impl Frame {
         self.round = (now, surplus);
         self.tries += u64::from(self.tried);
         self.tried = false;
-        let pause = std::mem::take(&mut self.pause);
-        if pause > Seconds::ZERO {
-            if let Some((_, count)) = self.pauses.last_mut().filter(|(last, _)| *last == pause) {
-                *count += 1;
-            } else if self.pauses.len() < 64 {
-                self.pauses.push((pause, 1));
-            }
-        }
+        count(&mut self.pauses, std::mem::take(&mut self.pause));
+        count(&mut self.tools, std::mem::take(&mut self.tool));
+    }
+
+    /// True when each round calls somebody else, and none leaves the loop because the call has worked.
+    pub(super) fn is_work(&self) -> bool {
+        let varies = |one: &Probe| {
+            let same_place = self.calls.iter().filter(|other| other.place == one.place);
+            same_place.clone().any(|other| other.target != one.target)
+        };
+        self.works_on_items && self.calls.iter().any(varies)
     }
 
     /// How many rounds paused.
@@ -164,5 +175,17 @@ impl Frame {
             Limit::At(limit) => Some(limit),
             Limit::Never => None,
         }
+    }
+}
+
+/// Counts equal neighbours together.
+fn count(list: &mut Vec<(Seconds, u64)>, span: Seconds) {
+    if span <= Seconds::ZERO {
+        return;
+    }
+    if let Some((_, count)) = list.last_mut().filter(|(last, _)| *last == span) {
+        *count += 1;
+    } else if list.len() < 64 {
+        list.push((span, 1));
     }
 }

@@ -19,6 +19,7 @@ mod mounted;
 mod output;
 mod parameters;
 mod pattern;
+mod retold;
 mod test;
 mod verdict;
 
@@ -27,7 +28,7 @@ use std::rc::Rc;
 
 use super::files::{Files, ScriptFile};
 use super::reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Unread, Wait};
-use super::syntax::{Command, List};
+use super::syntax::{Command, Item, List};
 use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
 pub(super) use ending::Doom;
@@ -113,6 +114,7 @@ impl Source {
 }
 
 /// The state of the shell and of the world around it.
+#[derive(Clone)]
 pub(super) struct Machine<'e> {
     env: &'e dyn Fn(&str) -> EnvValue<'e>,
     source: Source,
@@ -160,8 +162,8 @@ pub(super) struct Machine<'e> {
     left: Option<(i32, Vec<usize>)>,
     /// The waits whose exits have ended the last subshell: what stands around it decides.
     held: Vec<usize>,
-    /// A `sleep` that runs in the background until `wait`.
-    background: Option<Command>,
+    /// What runs in the background until `wait`.
+    background: Vec<Item>,
     waits: Vec<Wait>,
     calls: Vec<Probe>,
     unread: Vec<Unread>,
@@ -171,6 +173,18 @@ pub(super) struct Machine<'e> {
     doom: Option<Doom>,
     /// What is not shown decides how the script ends.
     open_end: bool,
+    /// What is not shown, and what is called, answers: the loop at hand waits for it to go.
+    present: bool,
+    /// How often something that is not shown has decided inside of loops.
+    opaque_decisions: u32,
+    /// How many calls have run inside of loops.
+    probed: u32,
+    /// How often a failure inside of a loop has ended the script.
+    given_up: u32,
+    /// Whether the shell at hand expands braces; `None` where that is not known.
+    braces: Option<bool>,
+    /// Whether `sh` does, in this image.
+    sh_braces: Option<bool>,
     /// How the script has ended.
     ended: Flow,
     /// True when text runs that is not shown: any wait may stand in it.
@@ -221,13 +235,19 @@ impl<'e> Machine<'e> {
             subshells: 0,
             left: None,
             held: Vec::new(),
-            background: None,
+            background: Vec::new(),
             waits: Vec::new(),
             calls: Vec::new(),
             unread: Vec::new(),
             hidden_program: false,
             doom: None,
             open_end: false,
+            present: false,
+            opaque_decisions: 0,
+            probed: 0,
+            given_up: 0,
+            braces: None,
+            sh_braces: None,
             ended: Flow::Next,
             opaque: false,
             tainted: false,
@@ -243,6 +263,21 @@ impl<'e> Machine<'e> {
     pub(super) fn set_options(&mut self, errexit: bool, arguments: Vec<Value>) {
         self.errexit = errexit;
         self.arguments = arguments;
+    }
+
+    /// Says which shell runs the script, and what `sh` is in the image.
+    pub(super) fn set_shell(&mut self, name: &str, sh_braces: Option<bool>) {
+        self.sh_braces = sh_braces;
+        self.braces = self.expands_braces(name);
+    }
+
+    /// bash, zsh and ksh expand `{1..9}`; for ash and dash it is one word.
+    fn expands_braces(&self, shell: &str) -> Option<bool> {
+        match shell.rsplit('/').next().unwrap_or(shell) {
+            "bash" | "zsh" | "ksh" | "mksh" => Some(true),
+            "ash" | "dash" => Some(false),
+            _ => self.sh_braces,
+        }
     }
 
     /// Runs a whole script and ends what is left open.
