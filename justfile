@@ -45,6 +45,10 @@ wait:
     RUSTFLAGS="-Ctarget-feature=+crt-static" cargo build --release --no-default-features --features wait \
         --bin hookbudget-wait --target "$(rustc -vV | sed -n 's/^host: //p')"
 
+# Build both programs static, as the image has them, into target/HOST/release
+static:
+    RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --release --locked --bins --target "$(rustc -vV | sed -n 's/^host: //p')"
+
 # Start a real Kubernetes of one node for tests
 cluster *options:
     tests/cluster/up {{ options }}

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::budget::{Clocks, ContainerReading};
+use super::cold_start::ColdStart;
+use super::exemption::{self, Exemption};
 use super::finding::{Decision, Finding, decide};
 use super::job::{Job, Origin};
 use super::policy::{Mode, Policy};
@@ -17,6 +19,8 @@ pub struct Assessment {
     pub clocks: Clocks,
     /// What the rules have to say, the worst first.
     pub findings: Vec<Finding>,
+    /// What became of the Job's exemptions.
+    pub exemptions: Vec<Exemption>,
 }
 
 /// What the webhook answers under each mode.
@@ -53,7 +57,7 @@ impl Assessment {
 #[must_use]
 pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Assessment {
     let files = shell::Files::of(job, around.inventory);
-    let readings = job
+    let readings: Vec<_> = job
         .containers()
         .map(|(init, index, container)| ContainerReading {
             name: container.name.to_string(),
@@ -63,12 +67,19 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
             reading: shell::read_container(container, files),
         })
         .collect();
-    let clocks = Clocks::of(job, readings, release_of(job, around, policy), policy);
-    let findings = judge(&Context {
+    let release = release_of(job, around, policy);
+    let cold_start = ColdStart::of(job, &readings, around, policy);
+    let clocks = Clocks::of(job, readings, release, cold_start, policy);
+    let (findings, exemptions) = judge(&Context {
         job,
         clocks: &clocks,
         around,
         policy,
+        exemptions: &exemption::of(job, around.now),
     });
-    Assessment { clocks, findings }
+    Assessment {
+        clocks,
+        findings,
+        exemptions,
+    }
 }

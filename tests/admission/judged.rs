@@ -100,6 +100,10 @@ async fn an_exemption_with_a_reason_lets_it_through() {
         "known, until the next release",
     );
     assert_eq!(cluster.validate(&review).await["allowed"], true);
+    for (until, allowed) in [("9999-12-31", true), ("2024-12-31", false), ("end of June", true)] {
+        annotate(&mut review, "hookbudget.dev/exempt-until", until);
+        assert_eq!(cluster.validate(&review).await["allowed"], allowed, "{until}");
+    }
 }
 
 #[tokio::test]
@@ -164,4 +168,29 @@ async fn what_is_out_of_scope_goes_through_untouched() {
             assert_eq!(cluster.last_skipped(), Some(Skipped::OutOfScope), "{case}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_namespace_that_states_its_cold_start_denies_what_gives_up_before() {
+    let facts = NamespaceFacts {
+        mode: Some(Mode::Enforce),
+        cold_start: Some(Seconds::new(900)),
+        ..NamespaceFacts::default()
+    };
+    let cluster = Cluster::with(Policy::default(), facts);
+    let mut review = review("job-create-waits-by-failing");
+    review["request"]["object"]["spec"]["activeDeadlineSeconds"] = 300.into();
+    let response = cluster.validate(&review).await;
+    assert_eq!(response["allowed"], false, "{response}");
+    let message = response["status"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("HB105") && message.contains("900 s"),
+        "{message}"
+    );
+    annotate(&mut review, "hookbudget.dev/cold-start", "2m30s");
+    assert_eq!(
+        cluster.validate(&review).await["allowed"],
+        true,
+        "the Job knows better"
+    );
 }

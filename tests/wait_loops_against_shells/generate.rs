@@ -100,7 +100,7 @@ impl Generator<'_> {
                 let name = self.name();
                 format!("${{{name}:-{number}}}")
             }
-            2 if number % 2 == 0 => {
+            2 if number.is_multiple_of(2) => {
                 let name = self.name();
                 self.before.push_str(&format!("{name}={}\n", number / 2));
                 format!("$(({name}*2))")
@@ -339,10 +339,7 @@ impl Generator<'_> {
         let now = self.random.of(&["$(date +%s)", "`date +%s`"]);
         match self.random.below(if self.bash { 5 } else { 3 }) {
             0 => {
-                let (test, body) = (
-                    self.test(&format!("{now}"), "-lt", &format!("${name}")),
-                    self.body(leave),
-                );
+                let (test, body) = (self.test(now, "-lt", &format!("${name}")), self.body(leave));
                 format!("{name}=$(( $(date +%s) + {number} ))\nwhile {test}; do\n{body}\ndone")
             }
             1 => {

@@ -7,6 +7,7 @@ use crate::cli::manifest::InputError;
 use crate::cli::objects::{Judged, Objects};
 use crate::engine::assess::Decisions;
 use crate::engine::budget::Clocks;
+use crate::engine::exemption::Exemption;
 use crate::engine::finding::{Finding, Severity};
 use crate::engine::release::ReleaseObject;
 use crate::engine::shell::Wait;
@@ -37,6 +38,7 @@ struct ObjectReport<'a> {
     ends_at: Limit,
     waits: Vec<Value>,
     unread: Vec<Value>,
+    exemptions: &'a [Exemption],
     decision: Decisions,
 }
 
@@ -50,6 +52,8 @@ struct ClocksReport {
     deadline: Option<Seconds>,
     release_timeout: Option<Seconds>,
     release_timeout_source: String,
+    cold_start: Seconds,
+    cold_start_source: String,
     startup: Seconds,
 }
 
@@ -155,6 +159,7 @@ fn object_report<'a>(judged: &'a Judged<'_>) -> ObjectReport<'a> {
             .map(|(container, wait)| wait_report(judged, container, wait))
             .collect(),
         unread: unread.collect(),
+        exemptions: &assessment.exemptions,
         decision: assessment.decisions(job),
     }
 }
@@ -169,6 +174,8 @@ fn clocks_report(clocks: &Clocks) -> ClocksReport {
         deadline: clocks.deadline,
         release_timeout: clocks.release.timeout,
         release_timeout_source: clocks.release.source.to_string(),
+        cold_start: clocks.cold_start.span,
+        cold_start_source: clocks.cold_start.source.to_string(),
         startup: clocks.startup,
     }
 }

@@ -1,14 +1,18 @@
 //! A restart policy and a limit that leave the end of a Job to its wait or its deadline.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::wait_container::WAIT_CONTAINER;
 use super::{Budget, Plan};
 use crate::engine::assess::Assessment;
 use crate::engine::backoff::Retries;
 use crate::engine::budget::{Clocks, retries_of};
+use crate::engine::exemption::covers;
+use crate::engine::failure_policy::{self, Wanted, fatal_rule, lacks_disruption, unnamed};
+use crate::engine::finding::Edit;
 use crate::engine::job::{Job, RestartPolicy};
 use crate::engine::policy::{Policy, RuleLevel};
+use crate::engine::rules::last_attempt_cut::is_repeated_whole;
 use crate::engine::{Limit, Seconds};
 
 /// Statuses with which `hookbudget-wait` says that another try is of no use: wrong use (`EX_USAGE` of
@@ -35,16 +39,14 @@ pub(super) struct InnerWait {
 pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy, waits: InnerWait) {
     let job = plan.job;
     let clocks = &assessment.clocks;
-    let exempted = |code| {
-        assessment
+    let silent = |code| {
+        let exempted = assessment
             .findings
             .iter()
-            .any(|f| f.code == code && f.exempted.is_some())
+            .any(|f| f.code == code && f.exempted.is_some());
+        exempted || policy.rules.get(code) == Some(&RuleLevel::Off)
     };
-    if job.backoff_limit_per_index.is_some()
-        || exempted("HB101")
-        || policy.rules.get("HB101") == Some(&RuleLevel::Off)
-    {
+    if job.backoff_limit_per_index.is_some() || silent("HB101") {
         return;
     }
     let Some(deadline) = plan.deadline().filter(|deadline| *deadline > Seconds::ZERO) else {
@@ -62,7 +64,16 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
         clocks.wait.and_then(|wait| wait.nominal.seconds())
     };
     let limit = match wait {
-        Some(_) if !on_failure && !waits.helper => return,
+        Some(wait) if !on_failure && !waits.helper => {
+            if !silent("HB108") && is_repeated_whole(job, clocks) {
+                let retries = Retries {
+                    run: Limit::At(wait),
+                    ..retries_of(job, policy)
+                };
+                finish_every_attempt(plan, retries, deadline);
+            }
+            return;
+        }
         Some(wait) => {
             let attempt = clocks.startup + wait;
             let second_fits =
@@ -97,7 +108,18 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
     }
     let never = plan.restart_policy() == RestartPolicy::Never;
     if never && limit <= 1 && job.pod_failure_policy.is_empty() {
-        ignore_disruptions(plan, waits);
+        ignore_disruptions(plan, waits.helper);
+    }
+}
+
+/// Leaves the attempts of a wait that can finish before the deadline, and none that it would cut.
+fn finish_every_attempt(plan: &mut Plan<'_>, retries: Retries, deadline: Seconds) {
+    let cut = retries.cut_by(deadline).map(|(number, _)| number);
+    if let Some(limit) = cut.and_then(|number| number.checked_sub(2)) {
+        plan.set("backoffLimit", limit.into(), "HB108");
+        if limit <= 1 && plan.job.pod_failure_policy.is_empty() {
+            ignore_disruptions(plan, false);
+        }
     }
 }
 
@@ -112,18 +134,65 @@ pub(super) fn end_first(job: &Job<'_>, clocks: &Clocks, deadline: Seconds) -> bo
 }
 
 /// With few attempts none may be lost to an eviction, and a wait that gave up is not repeated.
-fn ignore_disruptions(plan: &mut Plan<'_>, waits: InnerWait) {
+fn ignore_disruptions(plan: &mut Plan<'_>, helper: bool) {
+    let own = unnamed(plan.job).filter(|(_, _, container, _)| container.name != WAIT_CONTAINER);
+    let own: Vec<Value> = own
+        .map(|(_, _, container, _)| fatal_rule(&container.name))
+        .collect();
     let mut rules = vec![json!({
         "action": "Ignore",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
     })];
-    if waits.helper {
+    if helper {
         rules.push(json!({
             "action": "FailJob",
             "onExitCodes": {"containerName": WAIT_CONTAINER, "operator": "In", "values": WAIT_GAVE_UP},
         }));
     }
+    rules.extend(own);
     plan.set("podFailurePolicy", json!({ "rules": rules }), "HB406");
-    // The default was chosen before admission, without the policy; with one the API server takes only Failed.
-    plan.set("podReplacementPolicy", "Failed".into(), "HB406");
+    replace_failed_pods_only(plan, "HB406");
+}
+
+/// The default was chosen before admission, without a Pod failure policy; with one the API server takes only Failed.
+fn replace_failed_pods_only(plan: &mut Plan<'_>, rule: &'static str) {
+    plan.set("podReplacementPolicy", "Failed".into(), rule);
+}
+
+/// What HB406 and HB407 ask for, of the Job as the plan leaves it: its limit may have become small, and its
+/// wait may have come by the plan.
+pub(super) fn complete_failure_policy(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy) {
+    let job = plan.job;
+    let field = format!("{}/podFailurePolicy", job.spec_pointer());
+    let decided = plan
+        .rewrite
+        .edits
+        .iter()
+        .any(|edit| edit.pointer().starts_with(&field));
+    if decided || plan.restart_policy() != RestartPolicy::Never {
+        return;
+    }
+    let active =
+        |code| policy.rules.get(code) != Some(&RuleLevel::Off) && !covers(&assessment.exemptions, code);
+    let planned = plan.planned("backoffLimit").and_then(Value::as_u64);
+    let limit = planned.map_or(job.backoff_limit.value, |limit| {
+        u32::try_from(limit).unwrap_or(u32::MAX)
+    });
+    let wanted = Wanted {
+        disruption: active("HB406") && lacks_disruption(job, limit),
+        fatal: active("HB407") && limit > 0,
+    };
+    let brought =
+        plan.rewrite.edits.iter().any(
+            |edit| matches!(edit, Edit::Prepend { pointer, .. } if pointer.ends_with("/initContainers")),
+        );
+    let more: &[&str] = if brought { &[WAIT_CONTAINER] } else { &[] };
+    let rule = if wanted.disruption { "HB406" } else { "HB407" };
+    let edits = failure_policy::edits(job, wanted, more);
+    if !edits.is_empty() && job.pod_failure_policy.is_empty() {
+        replace_failed_pods_only(plan, rule);
+    }
+    for edit in edits {
+        plan.push(edit, Value::Null, rule);
+    }
 }

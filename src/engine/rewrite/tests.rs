@@ -244,17 +244,35 @@ fn a_deadline_that_could_never_fire_is_not_added_on_the_quiet() {
 }
 
 #[test]
-fn a_job_that_waits_well_keeps_its_retries() {
+fn a_job_that_waits_well_keeps_the_retries_that_can_finish() {
     let mut job = hook(&[("hookbudget.dev/wait", "10m")], Vec::new());
     job.active_deadline = Some(Seconds::new(840));
     job.pod.restart_policy = RestartPolicy::Never;
-    let rewrite = planned(&job, RewriteLevel::All);
-    let spec: Vec<_> = rewrite
-        .changes
-        .iter()
-        .filter(|c| c.field.starts_with("spec."))
-        .collect();
-    assert!(spec.is_empty(), "{spec:?}");
+    // 600 s, 10 s of pause and 230 s that are left: the second attempt would be cut (HB108).
+    let spec = |job: &Job<'_>| {
+        let changes = planned(job, RewriteLevel::All).changes.into_iter();
+        let spec = changes.filter(|change| change.field.starts_with("spec."));
+        spec.map(|change| (change.field, change.rule)).collect::<Vec<_>>()
+    };
+    let set = |field: &str, rule: &str| (format!("spec.{field}"), rule.to_owned().into());
+    assert_eq!(
+        spec(&job),
+        [
+            set("backoffLimit", "HB108"),
+            set("podFailurePolicy", "HB406"),
+            set("podReplacementPolicy", "HB406")
+        ]
+    );
+    job.active_deadline = Some(Seconds::new(1210));
+    job.backoff_limit.value = 1;
+    // Both attempts fit; with so few none may be lost to a drained node.
+    assert_eq!(
+        spec(&job),
+        [
+            set("podReplacementPolicy", "HB406"),
+            set("podFailurePolicy", "HB406")
+        ]
+    );
 }
 
 #[test]
@@ -279,4 +297,47 @@ fn the_limit_under_never_is_the_smallest_that_outlasts_the_deadline() {
         let expected = (deadline >= 150).then(|| limit.into());
         assert_eq!(set.map(|c| c.to.clone()), expected, "{deadline}");
     }
+}
+
+/// What a rewrite of everything writes into the Pod failure policy.
+fn policy_of(job: &Job<'_>) -> Vec<(String, Value)> {
+    let edits = planned(job, RewriteLevel::All).edits;
+    let ours = edits
+        .into_iter()
+        .filter(|edit| edit.pointer().contains("podFailurePolicy"));
+    ours.map(|edit| match edit {
+        Edit::Set { pointer, value } | Edit::Append { pointer, value } | Edit::Prepend { pointer, value } => {
+            (pointer, value)
+        }
+    })
+    .collect()
+}
+
+#[test]
+fn one_edit_brings_all_that_the_failure_policy_lacks() {
+    let mut job = hook(&[], Vec::new());
+    job.pod.restart_policy = RestartPolicy::Never;
+    job.pod.containers[0].command = ["hookbudget-wait", "tcp://db:5432"].map(Into::into).to_vec();
+    let actions = |job: &Job<'_>| -> Vec<String> {
+        let written = policy_of(job);
+        let [(pointer, value)] = &written[..] else {
+            return Vec::new();
+        };
+        assert_eq!(pointer, "/spec/podFailurePolicy");
+        let rules = value["rules"].as_array().expect("rules");
+        rules.iter().map(|rule| rule["action"].to_string()).collect()
+    };
+    job.backoff_limit.value = 0;
+    assert_eq!(actions(&job), ["\"Ignore\""], "nothing is retried");
+    job.backoff_limit.value = 1;
+    assert_eq!(actions(&job), ["\"Ignore\"", "\"FailJob\""]);
+    job.backoff_limit.value = 2;
+    assert_eq!(
+        actions(&job),
+        ["\"FailJob\""],
+        "an eviction costs one of three attempts"
+    );
+    job.annotations
+        .push(("hookbudget.dev/exempt.HB407".into(), "the key is rotated".into()));
+    assert_eq!(actions(&job), [""; 0]);
 }

@@ -6,7 +6,7 @@ use super::super::reading::{ReadConfidence, Wait};
 use super::super::value::{Status, Value};
 use super::expand::numbers;
 use super::mounted::How;
-use super::{Flow, Machine, test};
+use super::{Flow, HiddenText, Machine, test};
 use crate::engine::{Limit, Seconds, Span};
 
 impl Machine<'_> {
@@ -74,7 +74,7 @@ impl Machine<'_> {
             }
             "exec" => return Some(self.exec(at, arguments)),
             "eval" => {
-                self.tainted = true;
+                self.hidden = HiddenText::Here;
                 self.hidden_text(at, "`eval` runs a text that is made at run time");
                 Flow::Next
             }
@@ -88,7 +88,7 @@ impl Machine<'_> {
                     .first()
                     .map(|file| file.text.clone())
                     .unwrap_or_default();
-                self.tainted = true;
+                self.hidden = HiddenText::Here;
                 self.hidden_text(at, format!("the script `{file}` is not in the manifest"));
                 Flow::Next
             }
@@ -113,24 +113,7 @@ impl Machine<'_> {
                 }
                 Flow::Next
             }
-            "read" | "mapfile" | "readarray" => {
-                for argument in arguments
-                    .iter()
-                    .filter(|argument| !argument.text.starts_with('-'))
-                {
-                    let mut value = Value::printed("read");
-                    value.text = format!("${}", argument.text);
-                    self.assign(&argument.text, value);
-                }
-                // As a condition it ends a loop over lines; else there is something to read.
-                self.note_opaque(true);
-                self.status = if self.in_condition > 0 {
-                    Status::Failure(1)
-                } else {
-                    Status::Open
-                };
-                Flow::Next
-            }
+            "read" | "mapfile" | "readarray" => self.read_line(arguments),
             "sleep" | "usleep" => self.sleep(at, name, arguments),
             "seq" => self.seq(arguments),
             "expr" => self.expr(arguments),
@@ -152,6 +135,25 @@ impl Machine<'_> {
 
     pub(super) fn succeed(&mut self) -> Flow {
         self.status = Status::Success;
+        Flow::Next
+    }
+
+    fn read_line(&mut self, arguments: &[Value]) -> Flow {
+        for argument in arguments
+            .iter()
+            .filter(|argument| !argument.text.starts_with('-'))
+        {
+            let mut value = Value::printed("read");
+            value.text = format!("${}", argument.text);
+            self.assign(&argument.text, value);
+        }
+        // As a condition it ends a loop over lines; else there is something to read.
+        self.note_opaque(true);
+        self.status = if self.in_condition > 0 {
+            Status::Failure(1)
+        } else {
+            Status::Open
+        };
         Flow::Next
     }
 

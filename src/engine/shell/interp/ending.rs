@@ -6,7 +6,7 @@
 
 use super::super::reading::{Failure, Place};
 use super::super::value::Status;
-use super::{Flow, Machine};
+use super::{Flow, HiddenText, Machine};
 
 /// Which calls fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Machine<'_> {
 
     /// What has become of the script.
     pub(in crate::engine::shell) fn outcome(&self) -> Failure {
-        if self.opaque || self.open_end {
+        if self.hidden != HiddenText::None || self.open_end {
             return Failure::Unknown;
         }
         match (self.ended, &self.status) {
@@ -53,6 +53,6 @@ impl Machine<'_> {
 
     /// True where something runs before that could not be read.
     pub(super) fn unread_ahead(&self) -> bool {
-        self.opaque || self.hidden_program || !self.unread.is_empty()
+        self.hidden != HiddenText::None || self.hidden_program || !self.unread.is_empty()
     }
 }

@@ -7,6 +7,7 @@ use super::super::tools::{self, Call, OnError, Prints};
 use super::super::value::{REFUSED, Status, Value};
 use super::mounted::How;
 use super::{Flow, Machine, Source};
+use crate::engine::budget::UNANSWERED_SYN;
 use crate::engine::{Limit, Seconds, Span};
 
 /// Programs that work on texts and files of the container and take no time to speak of.
@@ -342,6 +343,11 @@ impl Machine<'_> {
         }
         let cap = self.cap.map(Limit::At);
         let limit = cap.map_or(call.limit, |cap| call.limit.min(cap));
+        let hangs = if call.connects && call.waits.is_none() {
+            limit.min(Limit::At(UNANSWERED_SYN))
+        } else {
+            limit
+        };
         let probe = Probe {
             place: self.place(at),
             tool: call.tool,
@@ -375,6 +381,7 @@ impl Machine<'_> {
             let mut endless = false;
             if let Some(frame) = self.frames.last_mut() {
                 frame.note_probe(&probe);
+                frame.hangs = frame.hangs.max(hangs.seconds());
                 frame.assumed |= call.assumed;
                 if call.waits.is_some() {
                     frame.tool = frame.tool + call.nominal;
@@ -394,7 +401,7 @@ impl Machine<'_> {
                     None => Flow::Break(1),
                 };
             }
-            return self.pass(call.nominal, limit);
+            return self.pass(call.nominal, hangs);
         }
         self.settle();
         self.status = doomed.unwrap_or(Status::Open);

@@ -30,6 +30,8 @@ pub(super) struct Frame {
     /// Probes in the round at hand and at most in any round.
     pub probes: u64,
     pub probe: Option<Probe>,
+    /// How long a probe hangs at most, where something ends it.
+    pub hangs: Option<Seconds>,
     /// All calls of network services inside.
     pub calls: Vec<Probe>,
     /// Something that is no network probe decides: a program, a file.
@@ -85,6 +87,7 @@ impl Frame {
             tried: false,
             probes: 0,
             probe: None,
+            hangs: None,
             calls: Vec::new(),
             readiness: false,
             ready: Vec::new(),
@@ -173,7 +176,7 @@ impl Frame {
     pub(super) fn probe_limit(&self) -> Option<Seconds> {
         match self.probe.as_ref()?.limit {
             Limit::At(limit) => Some(limit),
-            Limit::Never => None,
+            Limit::Never => self.hangs,
         }
     }
 }

@@ -165,8 +165,9 @@ impl Machine<'_> {
             _ if frame.tool > Seconds::ZERO => frame.calls.last().and_then(|call| call.target.as_ref()),
             _ => None,
         };
-        let named = !item.text.is_empty() && item.text.parse::<i64>().is_err();
-        named && target.is_some_and(|target| target.text.contains(&item.text))
+        // A small number counts tries; a greater one may be a port.
+        let named = item.text.len() > 2 || item.text.parse::<i64>().is_err();
+        named && !item.text.is_empty() && target.is_some_and(|target| target.text.contains(&item.text))
     }
 
     fn open_frame(&mut self, at: usize) {

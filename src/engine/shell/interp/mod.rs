@@ -113,6 +113,16 @@ impl Source {
     }
 }
 
+/// Where text runs that the manifest does not show: any wait may stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum HiddenText {
+    None,
+    /// In a process of its own.
+    Elsewhere,
+    /// In this shell: it may have set any variable.
+    Here,
+}
+
 /// The state of the shell and of the world around it.
 #[derive(Clone)]
 pub(super) struct Machine<'e> {
@@ -187,10 +197,8 @@ pub(super) struct Machine<'e> {
     sh_braces: Option<bool>,
     /// How the script has ended.
     ended: Flow,
-    /// True when text runs that is not shown: any wait may stand in it.
-    opaque: bool,
-    /// It has run in this shell, and may have set any variable.
-    tainted: bool,
+    /// Whether text runs that is not shown.
+    hidden: HiddenText,
     files: Files<'e>,
     /// How many elements `command` and `args` have; mounted scripts are counted behind them.
     elements: usize,
@@ -249,8 +257,7 @@ impl<'e> Machine<'e> {
             braces: None,
             sh_braces: None,
             ended: Flow::Next,
-            opaque: false,
-            tainted: false,
+            hidden: HiddenText::None,
             files: Files::default(),
             elements: 0,
             script_files: Vec::new(),
@@ -338,7 +345,7 @@ impl<'e> Machine<'e> {
         Reading {
             waits: self.waits,
             calls: self.calls,
-            visible: !self.opaque,
+            visible: self.hidden == HiddenText::None,
             unread: self.unread,
             files: self.script_files,
             never_fails: false,
@@ -371,7 +378,7 @@ impl<'e> Machine<'e> {
 
     /// Text runs that is not shown, so that nothing certain can be said of the whole.
     fn hidden_text(&mut self, at: usize, why: impl Into<String>) {
-        self.opaque = true;
+        self.hidden = self.hidden.max(HiddenText::Elsewhere);
         self.unreadable(at, why);
         self.status = Status::Open;
     }

@@ -3,7 +3,7 @@
 use super::super::files::{Files, Found, ScriptFile};
 use super::super::syntax;
 use super::super::value::Value;
-use super::{Flow, Machine, Source, is_shell};
+use super::{Flow, HiddenText, Machine, Source, is_shell};
 
 /// How a script is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,9 @@ impl<'e> Machine<'e> {
         let path = self.absolute(path.get()?)?;
         let (file, text, executable) = match self.files.find(&path)? {
             Found::Hidden(why) => {
-                self.tainted |= how == How::Sourced;
+                if how == How::Sourced {
+                    self.hidden = HiddenText::Here;
+                }
                 self.hidden_text(at, why);
                 return Some(Flow::Next);
             }

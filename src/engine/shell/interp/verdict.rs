@@ -5,7 +5,7 @@ use super::super::reading::{Probe, ReadConfidence, Wait};
 use super::super::syntax::CaseArm;
 use super::super::value::Status;
 use super::frame::Frame;
-use super::{Flow, MOST_FINDS, Machine, look};
+use super::{Flow, HiddenText, MOST_FINDS, Machine, look};
 use crate::engine::{Limit, Seconds, Span};
 
 impl Machine<'_> {
@@ -208,7 +208,8 @@ impl Machine<'_> {
     }
 
     pub(super) fn keep(&mut self, mut wait: Wait) {
-        if self.tainted {
+        // A loop that counts nothing has no end, whatever the hidden text has set.
+        if self.hidden == HiddenText::Here && wait.is_bounded() {
             wait.confidence = wait.confidence.min(ReadConfidence::Likely);
         }
         if self.waits.len() < MOST_FINDS {
