@@ -47,6 +47,10 @@ pub enum Command {
     Simulate(super::simulate::SimulateArgs),
     /// Show the page of a rule or of a root cause.
     Explain(super::explain::ExplainArgs),
+    /// Print the completions of a shell.
+    Completions(super::completions::CompletionsArgs),
+    /// Print the manual page, or write the pages of all commands.
+    Man(super::completions::ManArgs),
     /// See all of it on this machine, without a cluster.
     #[cfg(feature = "server")]
     Demo(super::demo::DemoArgs),

@@ -1,16 +1,20 @@
 //! The command line: arguments, one file per command, rendering.
 
 pub mod args;
+mod chart;
+mod completions;
 #[cfg(feature = "server")]
 pub mod demo;
 pub mod explain;
 #[cfg(feature = "server")]
 pub mod exporter;
+pub mod fix;
 pub mod lint;
 #[cfg(feature = "server")]
 mod logging;
 pub mod manifest;
 pub mod objects;
+mod progress;
 pub mod render;
 mod select;
 pub mod simulate;
@@ -31,7 +35,7 @@ use terminal::Terminal;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut terminal = Terminal::stdout(cli.color);
-    let result = dispatch(cli.command, &mut terminal);
+    let result = dispatch(cli, &mut terminal);
     let result = result.and_then(|code| Ok(terminal.flush().map(|()| code)?));
     result.unwrap_or_else(|error| {
         if error
@@ -46,11 +50,13 @@ pub fn main() -> ExitCode {
     })
 }
 
-fn dispatch(command: Command, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Lint(args) => lint::run(&args, terminal),
+fn dispatch(cli: Cli, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Lint(args) => lint::run(&args, cli.color, terminal),
         Command::Simulate(args) => simulate::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => completions::man(&args),
         #[cfg(feature = "server")]
         Command::Exporter(args) => serve(async { exporter::run(args).await.map(|()| ExitCode::SUCCESS) }),
         #[cfg(feature = "server")]

@@ -40,6 +40,9 @@ pub struct Policy {
     /// The release's timeout where no object states it (default 5m, the default of Helm and Flux).
     #[serde(with = "go")]
     pub release_timeout: Seconds,
+    /// The shortest `ttlSecondsAfterFinished` that leaves time to look at a failed Job (default 5m).
+    #[serde(with = "go")]
+    pub min_ttl: Seconds,
     /// Pause between two probes of an injected wait (default 5s).
     #[serde(with = "go")]
     pub wait_interval: Seconds,
@@ -67,6 +70,7 @@ impl Default for Policy {
             startup: Seconds::ZERO,
             cold_start: Seconds::new(600),
             release_timeout: super::release::HELM_DEFAULT_TIMEOUT,
+            min_ttl: Seconds::new(300),
             wait_interval: Seconds::new(5),
             probe_timeout: Seconds::new(3),
             kubelet: KubeletPolicy::default(),

@@ -151,6 +151,11 @@ impl Document {
         InputError::at(&self.source, self.locate(pointer).span.start, message)
     }
 
+    /// The file, its tree, and the object's node in it.
+    pub(super) fn parts(&self) -> (&Source, &Tree, NodeId) {
+        (&self.source, &self.tree, self.root)
+    }
+
     /// The object itself, or the items of a list, each with its own place.
     pub(super) fn flatten(self) -> Vec<Self> {
         let is_list = self.kind().ends_with("List") && self.value.get("spec").is_none();

@@ -57,7 +57,7 @@ pub(super) fn parse(source: &Source, range: &Range<usize>) -> Result<(Tree, Node
     let mut reader = Reader {
         source,
         at: range.start,
-        tree: Tree::default(),
+        tree: Tree::json(),
     };
     let root = reader.value(0)?;
     Ok((reader.tree, root))

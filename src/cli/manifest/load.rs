@@ -1,4 +1,5 @@
 //! Arguments to documents: everything that can be read is, everything else is named.
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -10,7 +11,7 @@ use super::decode::describe;
 use super::document::Document;
 use super::error::{InputError, Skipped};
 use super::paths::{self, PathOrStdin};
-use super::source::Source;
+use super::source::{Origin, Source};
 use super::tree::{Fault, NodeId, Tree};
 use super::{json, split, yaml};
 
@@ -29,6 +30,8 @@ pub struct Loaded {
     pub errors: Vec<InputError>,
     /// What was read and holds no Kubernetes object.
     pub skipped: Vec<Skipped>,
+    /// The text of standard input, where it was read.
+    pub stdin: Option<Arc<Source>>,
 }
 
 /// Reads files, directories and standard input.
@@ -44,14 +47,19 @@ pub fn load(paths: &[PathOrStdin]) -> Loaded {
 #[must_use]
 pub fn load_with(paths: &[PathOrStdin], stdin: &mut dyn Read) -> Loaded {
     let mut loaded = Loaded::default();
+    let mut seen = HashSet::new();
     for path in paths {
         match path {
-            PathOrStdin::Stdin => loaded.add(STDIN, paths::read(STDIN, &mut *stdin)),
+            PathOrStdin::Stdin => loaded.add(STDIN, Origin::Stdin, paths::read(STDIN, &mut *stdin)),
             PathOrStdin::Path(path) => {
                 let (files, errors) = paths::files(path);
                 loaded.errors.extend(errors);
                 for file in files {
-                    loaded.add(&file.display().to_string(), paths::read_file(&file));
+                    // A file that two arguments name is one file.
+                    if seen.insert(std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
+                        let text = paths::read_file(&file);
+                        loaded.add(&file.display().to_string(), Origin::File(file), text);
+                    }
                 }
             }
         }
@@ -60,41 +68,54 @@ pub fn load_with(paths: &[PathOrStdin], stdin: &mut dyn Read) -> Loaded {
 }
 
 impl Loaded {
-    fn add(&mut self, name: &str, text: Result<String, InputError>) {
+    /// Reads one text.
+    #[must_use]
+    pub fn of(source: &Arc<Source>) -> Self {
+        let mut loaded = Self::default();
+        loaded.add_source(source);
+        loaded
+    }
+
+    fn add(&mut self, name: &str, origin: Origin, text: Result<String, InputError>) {
         match text {
-            Ok(text) => self.add_text(name, text),
+            Ok(text) => {
+                let source = Arc::new(Source::new(name, origin, text));
+                if *source.origin() == Origin::Stdin {
+                    self.stdin = Some(Arc::clone(&source));
+                }
+                self.add_source(&source);
+            }
             Err(error) => self.errors.push(error),
         }
     }
 
     /// Adds the documents of one input.
-    fn add_text(&mut self, name: &str, text: String) {
-        let source = Arc::new(Source::new(name, text));
+    pub(crate) fn add_source(&mut self, source: &Arc<Source>) {
         let template = unrendered(source.text());
         if let Some(at) = template.filter(|_| {
-            Path::new(name)
+            Path::new(&**source.name())
                 .components()
                 .any(|part| part.as_os_str() == "templates")
         }) {
-            self.errors.push(InputError::at(&source, at, TEMPLATE));
+            self.errors.push(InputError::at(source, at, TEMPLATE));
             return;
         }
         let ranges = split::documents(source.text());
         if ranges.is_empty() {
-            self.skip(&source, 0, "empty");
+            self.skip(source, 0, "empty");
         }
         let mut named = false;
         for range in ranges {
-            for fault in self.add_range(&source, &range) {
+            for fault in self.add_range(source, &range) {
                 let template = template.and(source.slice(&range).find("{{"));
                 match template {
                     Some(_) if named => {}
                     Some(at) => self
                         .errors
-                        .push(InputError::at(&source, range.start + at, TEMPLATE)),
+                        .push(InputError::at(source, range.start + at, TEMPLATE)),
                     None => self
                         .errors
-                        .push(InputError::at(&source, fault.byte, fault.message)),
+                        .push(InputError::at(source, fault.byte, fault.message)),
                 }
                 named |= template.is_some();
             }

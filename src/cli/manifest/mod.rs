@@ -5,6 +5,7 @@
 //! Values are what the API server would get: YAML 1.1 as sigs.k8s.io/yaml reads it.
 mod decode;
 mod document;
+mod edit;
 mod error;
 mod in_scalar;
 mod json;
@@ -18,7 +19,8 @@ mod yaml;
 
 pub use decode::decode;
 pub use document::Document;
+pub use edit::Splice;
 pub use error::{InputError, Skipped};
 pub use load::{Loaded, load, load_with};
 pub use paths::PathOrStdin;
-pub use source::{Location, Source};
+pub use source::{Location, Origin, Source};

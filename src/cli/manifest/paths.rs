@@ -140,7 +140,7 @@ fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> InputError {
         .unwrap_or_default();
     let valid = String::from_utf8_lossy(valid).into_owned();
     let end = valid.len();
-    let source = super::source::Source::new(name, valid);
+    let source = super::source::Source::new(name, super::source::Origin::Stdin, valid);
     InputError::at(
         &source,
         end,

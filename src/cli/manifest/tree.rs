@@ -2,6 +2,7 @@
 //!
 //! Nodes lie in one arena and an alias is an index into it, so that a document of aliases to
 //! aliases stays as small as its text. Only [`Tree::value`] multiplies, under a budget.
+use std::collections::HashSet;
 use std::ops::Range;
 
 use granit_parser::ScalarStyle;
@@ -70,6 +71,10 @@ pub(super) struct Node {
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
+    /// Nodes that an alias repeats.
+    aliased: HashSet<NodeId>,
+    /// Whether the text is JSON, which has no other way to write a value.
+    pub(super) json: bool,
 }
 
 /// Something wrong at a byte of the source.
@@ -93,7 +98,18 @@ impl Fault {
 }
 
 impl Tree {
+    /// The tree of a JSON text, empty.
+    pub(super) fn json() -> Self {
+        Self {
+            json: true,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn push(&mut self, node: Node) -> NodeId {
+        if let Shape::Alias(target) = node.shape {
+            self.aliased.insert(target);
+        }
         self.nodes.push(node);
         self.nodes.len() - 1
     }
@@ -104,6 +120,16 @@ impl Tree {
 
     pub(super) fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {
         self.nodes.get_mut(id)
+    }
+
+    /// Every node.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter()
+    }
+
+    /// Whether an alias repeats the node in another place.
+    pub(super) fn is_aliased(&self, id: NodeId) -> bool {
+        self.aliased.contains(&id)
     }
 
     /// The node itself, or the one that it is an alias of.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::cli::fix::{Note, Outcome};
 use crate::cli::manifest::InputError;
 use crate::cli::objects::{Judged, Objects};
 use crate::engine::assess::Decisions;
@@ -21,6 +22,9 @@ pub struct Report<'a> {
     findings: Vec<FindingReport<'a>>,
     errors: Vec<ErrorReport<'a>>,
     summary: Summary,
+    /// What `--fix` did; absent without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fixes: Option<Vec<Value>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,7 +97,7 @@ struct Summary {
 
 /// Builds the report.
 #[must_use]
-pub fn report<'a>(objects: &'a Objects<'_>) -> Report<'a> {
+pub fn report<'a>(objects: &'a Objects<'_>, outcome: Option<&Outcome>) -> Report<'a> {
     let findings: Vec<_> = objects
         .judged
         .iter()
@@ -122,7 +126,20 @@ pub fn report<'a>(objects: &'a Objects<'_>) -> Report<'a> {
         findings,
         errors: objects.errors.iter().map(error_report).collect(),
         summary,
+        fixes: outcome.map(|outcome| outcome.notes.iter().map(fix_report).collect()),
     }
+}
+
+fn fix_report(note: &Note) -> Value {
+    json!({
+        "code": note.code,
+        "file": &*note.file,
+        "line": note.line,
+        "object": note.object,
+        "safety": note.safety,
+        "made": note.refused.is_none(),
+        "why_not": note.refused,
+    })
 }
 
 fn object_report<'a>(judged: &'a Judged<'_>) -> ObjectReport<'a> {

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use super::bars;
 use super::finding::{Level, Mark, Rendered};
 use super::paint::{DIM, RED, paint};
+use super::{bars, fixes};
+use crate::cli::fix::Outcome;
 use crate::cli::manifest::{Document, Location};
 use crate::cli::objects::{Judged, Objects};
 use crate::cli::terminal::Terminal;
@@ -15,7 +16,12 @@ use crate::engine::shell::Place;
 ///
 /// # Errors
 /// When the output is closed or full.
-pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> io::Result<()> {
+pub fn print(
+    objects: &Objects<'_>,
+    verbose: bool,
+    outcome: Option<&Outcome>,
+    terminal: &mut Terminal,
+) -> io::Result<()> {
     let mut counts = [0_usize; 3];
     let mut unread = 0;
     for judged in &objects.judged {
@@ -45,6 +51,9 @@ pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> i
     for error in &objects.errors {
         terminal.line(format!("{} {error}", paint("error:", RED, terminal.style())))?;
     }
+    if let Some(outcome) = outcome {
+        fixes::print(outcome, terminal)?;
+    }
     let [infos, warnings, errors] = counts;
     let mut sum = vec![count(errors, "error"), count(warnings, "warning")];
     if infos > 0 {
@@ -52,6 +61,13 @@ pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> i
             "{infos} info{}",
             if verbose { "" } else { " (-v shows it)" }
         ));
+    }
+    let findings = objects
+        .judged
+        .iter()
+        .flat_map(|judged| &judged.assessment.findings);
+    if outcome.is_none() {
+        sum.extend(fixes::fixable(findings));
     }
     if unread > 0 {
         let hint = if verbose { "" } else { " (-v says why)" };
@@ -92,7 +108,7 @@ fn unread_notes(judged: &Judged<'_>) -> Vec<String> {
 }
 
 /// `1 Job`, `3 Jobs`.
-fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -137,6 +153,14 @@ pub fn locate(judged: &Judged<'_>, at: &At) -> Location {
         Some(script) => place(judged, &at.pointer, script),
         None => field(judged, &at.pointer),
     }
+}
+
+/// The column behind the last character of a place, which stands in one line; `None` in another file than the
+/// Job's, as of a script that it mounts.
+pub(super) fn end_column(judged: &Judged<'_>, at: &Location) -> Option<usize> {
+    let source = judged.document.source();
+    let own = at.file == *source.name();
+    own.then(|| source.line_column(at.span.end).1.max(at.column))
 }
 
 /// A field with its value, as far as it stands on one line; the nearest parent where there is none.

@@ -2,12 +2,12 @@
 
 use crate::engine::backoff::{Retries, fitting_limit};
 use crate::engine::budget::{ContainerReading, retries_of};
-use crate::engine::finding::{At, Confidence};
+use crate::engine::finding::{At, Confidence, Edit};
 use crate::engine::formulas::needed_release;
-use crate::engine::job::{Container, DEFAULT_BACKOFF_LIMIT, RestartPolicy};
+use crate::engine::job::{Container, DEFAULT_BACKOFF_LIMIT, Job, Origin, RestartPolicy, lookup};
 use crate::engine::rule::Context;
 use crate::engine::shell::reading::ReadConfidence;
-use crate::engine::shell::{Failure, Probe, Target};
+use crate::engine::shell::{Failure, Place, Probe, Target};
 use crate::engine::{Limit, Seconds};
 
 /// Delays that a message spells out before it cuts the sum short.
@@ -28,6 +28,26 @@ const BESIDE_THE_START: [&str; 7] = [
 /// True for a hook that runs beside the start of what it calls.
 pub(super) fn races_with_the_start(cx: &Context<'_>) -> bool {
     cx.job.hooks().iter().any(|hook| BESIDE_THE_START.contains(hook))
+}
+
+/// The annotation by which Helm prints the logs of a hook (`HookOutputLogAnnotation`, helm/helm
+/// `pkg/release/hook.go`).
+pub(super) const HOOK_OUTPUT: &str = "helm.sh/hook-output-log-policy";
+
+/// True where the annotation of a hook asks for its logs when it fails.
+pub(super) fn shows_on_failure(job: &Job<'_>) -> bool {
+    lookup(&job.annotations, HOOK_OUTPUT)
+        .is_some_and(|words| words.split(',').any(|word| word.trim() == "hook-failed"))
+}
+
+/// True where Helm prints the logs of a failed hook. Flux throws them away.
+pub(super) fn shows_hook_logs(cx: &Context<'_>) -> bool {
+    cx.origin() == Origin::HelmHook && shows_on_failure(cx.job) && !is_released_by_flux(cx)
+}
+
+/// True where Flux is known to release the Job, or any Job among the inputs.
+pub(super) fn is_released_by_flux(cx: &Context<'_>) -> bool {
+    !cx.around.helm_releases.is_empty() || cx.job.label("helm.toolkit.fluxcd.io/name").is_some()
 }
 
 /// Where a called service lives, seen from the Job.
@@ -162,6 +182,20 @@ pub(super) fn limit_under_never(cx: &Context<'_>) -> u32 {
     }
 }
 
+/// The edits that make a Job retry under `Never` with this limit; none for a field that says so already.
+pub(super) fn retry_under_never(cx: &Context<'_>, limit: u32) -> Vec<Edit> {
+    let policy = (cx.job.pod.restart_policy != RestartPolicy::Never).then(|| Edit::Set {
+        pointer: cx.field("template/spec/restartPolicy"),
+        value: "Never".into(),
+    });
+    let present = cx.job.backoff_limit;
+    let limit = (!present.stated || present.value != limit).then(|| Edit::Set {
+        pointer: cx.field("backoffLimit"),
+        value: limit.into(),
+    });
+    policy.into_iter().chain(limit).collect()
+}
+
 /// ` for http://web:80/`, or nothing where the script does not say it in words that a person can read.
 pub(super) fn for_target(target: Option<&Target>) -> String {
     target
@@ -177,6 +211,36 @@ pub(super) fn go(span: Seconds) -> String {
         .map_or(text.clone(), |minutes| format!("{minutes}m"));
     text.strip_suffix("h0m")
         .map_or(text.clone(), |hours| format!("{hours}h"))
+}
+
+/// `--max-time 3`: how a program is given a limit for one call.
+pub(super) fn limit_to_write(tool: &str, limit: Seconds) -> String {
+    let limit = limit.whole();
+    match tool {
+        "curl" => format!("--max-time {limit}"),
+        "wget" => format!("-T {limit}"),
+        "nc" => format!("-w {limit}"),
+        _ => format!("timeout {limit} {tool}"),
+    }
+}
+
+/// The command at a place of a container's script, with the lines that it is continued on.
+pub(super) fn command_at(cx: &Context<'_>, container: &ContainerReading, place: Place) -> Option<String> {
+    let (_, _, found) = cx
+        .job
+        .containers()
+        .find(|(init, index, _)| cx.job.container_pointer(*init, *index) == container.pointer)?;
+    let script = found.command.iter().chain(&found.args).nth(place.element)?;
+    let mut text = String::new();
+    for line in script.lines().skip(place.line) {
+        let line = line.trim();
+        text.push_str(line.trim_end_matches('\\'));
+        if !line.ends_with('\\') {
+            break;
+        }
+        text.push(' ');
+    }
+    Some(text)
 }
 
 /// ` + 45 s start-up` in a sum, nothing where no start-up is counted.
@@ -387,19 +451,14 @@ impl WaitInMessage {
                 if limit <= Seconds::ZERO {
                     return Some(plain);
                 }
-                let flag = match tries.tool.as_str() {
-                    "curl" => format!(" (--max-time {})", limit.whole()),
-                    "wget" => format!(" (-T {})", limit.whole()),
-                    "nc" => format!(" (-w {})", limit.whole()),
-                    _ => format!(" (timeout {} {})", limit.whole(), tries.tool),
-                };
+                let flag = limit_to_write(&tries.tool, limit);
                 let fewer = if count < tries.count {
                     format!("at most {count} tries, and ")
                 } else {
                     String::new()
                 };
                 Some(format!(
-                    "{fewer}a limit of at most {limit} for each {}{flag}",
+                    "{fewer}a limit of at most {limit} for each {} ({flag})",
                     tries.tool
                 ))
             }

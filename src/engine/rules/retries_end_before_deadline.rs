@@ -1,11 +1,11 @@
 //! HB101.
 
-use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
+use crate::engine::finding::{At, Confidence, Finding, Fix, FixSafety, Severity};
 use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{
     Unprepared, cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum,
-    unprepared,
+    retry_under_never, unprepared, waits_by_failing,
 };
 use crate::engine::{Limit, Seconds};
 
@@ -134,18 +134,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 )
             )
         },
-        fix: Some(Fix {
+        // Elsewhere the retries have a meaning of their own, and another number of them mends nothing.
+        fix: waits_by_failing(cx).then(|| Fix {
             safety: FixSafety::Unsafe,
-            edits: vec![
-                Edit::Set {
-                    pointer: cx.field("template/spec/restartPolicy"),
-                    value: "Never".into(),
-                },
-                Edit::Set {
-                    pointer,
-                    value: limit.into(),
-                },
-            ],
+            edits: retry_under_never(cx, limit),
         }),
         ..RULE.finding(severity, confidence)
     }]

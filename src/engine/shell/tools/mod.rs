@@ -139,7 +139,10 @@ pub(super) fn read(
             .or_else(|| {
                 // These clients ask a service that answers: what hangs is the connection.
                 let call = databases::read(name, arguments, variable)?;
-                Some(Call { connects: true, ..call })
+                Some(Call {
+                    connects: true,
+                    ..call
+                })
             })
             .or_else(|| clients::read(name, arguments)),
     }
