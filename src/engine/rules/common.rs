@@ -4,10 +4,10 @@ use crate::engine::backoff::{Retries, fitting_limit};
 use crate::engine::budget::{ContainerReading, retries_of};
 use crate::engine::finding::{At, Confidence, Edit};
 use crate::engine::formulas::needed_release;
-use crate::engine::job::{DEFAULT_BACKOFF_LIMIT, Job, Origin, RestartPolicy, lookup};
+use crate::engine::job::{Container, DEFAULT_BACKOFF_LIMIT, Job, Origin, RestartPolicy, lookup};
 use crate::engine::rule::Context;
 use crate::engine::shell::reading::ReadConfidence;
-use crate::engine::shell::{Place, Probe, Target};
+use crate::engine::shell::{Failure, Place, Probe, Target};
 use crate::engine::{Limit, Seconds};
 
 /// Delays that a message spells out before it cuts the sum short.
@@ -96,13 +96,72 @@ fn first_call<'a>(
         .iter()
         .filter(|container| !container.sidecar)
         .find_map(|container| {
-            let call = container
-                .reading
-                .calls
-                .iter()
-                .find(|call| call.is_service_call() && call.target.as_ref().is_some_and(here))?;
+            let call = container.reading.calls.iter().find(|call| {
+                call.is_service_call()
+                    && call.failure != Failure::Swallowed
+                    && call.target.as_ref().is_some_and(here)
+            })?;
             Some((container, call))
         })
+}
+
+/// How sure it is that nothing waits before a call, and that its failure makes the Job run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unprepared {
+    /// All that runs before it was read, and the failure ends the container.
+    Certain,
+    /// Another container, or what the script does with the failure, is not shown.
+    Likely,
+    /// What runs before it is not shown: it may be the wait.
+    Unknown,
+    /// An init container waits for it, by its name or by its words.
+    Awaited,
+}
+
+/// Looks at what runs before a call.
+pub(super) fn unprepared(cx: &Context<'_>, container: &ContainerReading, call: &Probe) -> Unprepared {
+    let before = || {
+        let earlier = cx
+            .clocks
+            .containers
+            .iter()
+            .take_while(|other| other.pointer != container.pointer);
+        earlier.filter(|other| {
+            other.init && !other.sidecar && !(other.reading.visible && other.reading.unread.is_empty())
+        })
+    };
+    let awaits = |other: &ContainerReading| {
+        let mut inits = cx.job.pod.init_containers.iter();
+        let found = inits.find(|init| init.name == other.name);
+        found.is_some_and(|init| is_named_wait(&init.name) || names_host(init, call.target.as_ref()))
+    };
+    if before().any(awaits) {
+        Unprepared::Awaited
+    } else if call.behind_unread || before().next().is_some() {
+        Unprepared::Unknown
+    } else if cx.clocks.is_visible() && call.failure == Failure::Ends {
+        Unprepared::Certain
+    } else {
+        Unprepared::Likely
+    }
+}
+
+fn is_named_wait(name: &str) -> bool {
+    name.split(['-', '_', '.'])
+        .any(|word| matches!(word, "wait" | "waitfor" | "waiting" | "waitup"))
+}
+
+/// True where the words or the environment of a container name the host of a target.
+fn names_host(container: &Container<'_>, target: Option<&Target>) -> bool {
+    let Some((service, _)) = target.and_then(Target::service) else {
+        return false;
+    };
+    let values = container.env.iter().filter_map(|entry| entry.value.as_deref());
+    let words = container.command.iter().chain(&container.args).map(AsRef::as_ref);
+    words.chain(values).any(|text: &str| {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+            .any(|word| word == service)
+    })
 }
 
 /// True for a hook that calls a service of its namespace, does not wait for it, and is retried: its retries

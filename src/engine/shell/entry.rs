@@ -2,11 +2,14 @@
 
 use super::files::Files;
 use super::images;
-use super::interp::{Machine, Source};
-use super::reading::{EnvValue, Place, ReadConfidence, Reading, Unread};
+use super::interp::{Doom, Machine, Source};
+use super::reading::{EnvValue, Failure, Place, ReadConfidence, Reading, Unread};
 use super::syntax;
 use super::value::Value;
 use crate::engine::job::Container;
+
+/// The most calls whose failure is followed to the end of the script: each takes a run of its own.
+const MOST_FOLLOWED: usize = 6;
 
 /// The text behind `-c`, with the options that matter.
 pub(super) struct Script {
@@ -121,7 +124,7 @@ fn read_mounted<'e>(
             };
         };
         words.insert(0, Value::known(tool));
-        let mut reading = command_reading(&words, elements, env, files);
+        let mut reading = command_reading(&words, elements, image, env, files);
         for wait in &mut reading.waits {
             // That the image has this entrypoint is not in the manifest.
             wait.confidence = wait.confidence.min(ReadConfidence::Likely);
@@ -135,15 +138,17 @@ fn read_mounted<'e>(
     if is_shell(base)
         && let Some(script) = script_of(rest)
     {
-        return script_reading(&script, script.index + 1, elements, env, files);
+        let shell = (base, images::sh_expands_braces(image));
+        return script_reading(&script, script.index + 1, elements, shell, env, files);
     }
-    command_reading(&words, elements, env, files)
+    command_reading(&words, elements, image, env, files)
 }
 
 /// Any other command line runs as a script of one command would.
 fn command_reading<'e>(
     words: &[Value],
     elements: usize,
+    image: &str,
     env: &'e dyn Fn(&str) -> EnvValue<'e>,
     files: Files<'e>,
 ) -> Reading {
@@ -151,10 +156,18 @@ fn command_reading<'e>(
         return Reading::default();
     };
     let base = first.text.rsplit('/').next().unwrap_or_default();
-    let mut machine = Machine::new(env, Source::fixed(Place::default()));
-    machine.set_files(files, elements);
-    machine.run_command(words);
-    let mut reading = machine.into_reading();
+    let run = |doom: Option<Doom>| {
+        let mut machine = Machine::new(env, Source::fixed(Place::default()));
+        machine.set_files(files, elements);
+        machine.set_shell("sh", images::sh_expands_braces(image));
+        if let Some(doom) = doom {
+            machine.fail(doom);
+        }
+        machine.run_command(words);
+        machine
+    };
+    let mut reading = run(None).into_reading();
+    tell_failures(&mut reading, &|doom| run(Some(doom)).outcome());
     let read = !reading.waits.is_empty() || !reading.calls.is_empty() || !reading.files.is_empty();
     if !read && !is_readable(base) {
         reading.visible = false;
@@ -170,6 +183,7 @@ fn script_reading<'e>(
     script: &Script,
     element: usize,
     elements: usize,
+    (shell, sh_braces): (&str, Option<bool>),
     env: &'e dyn Fn(&str) -> EnvValue<'e>,
     files: Files<'e>,
 ) -> Reading {
@@ -183,12 +197,22 @@ fn script_reading<'e>(
     };
     let (list, error) = syntax::parse(text);
     let source = Source::element(element, text);
-    let mut machine = Machine::new(env, source.clone());
-    machine.set_options(script.errexit, script.arguments.clone());
-    machine.set_files(files, elements);
-    machine.note_line_ends(text, &source);
-    machine.run(&list);
-    let mut reading = machine.into_reading();
+    let run = |doom: Option<Doom>| {
+        let mut machine = Machine::new(env, source.clone());
+        machine.set_shell(shell, sh_braces);
+        machine.set_options(script.errexit, script.arguments.clone());
+        machine.set_files(files, elements);
+        machine.note_line_ends(text, &source);
+        if let Some(doom) = doom {
+            machine.fail(doom);
+        }
+        machine.run(&list);
+        machine
+    };
+    let mut reading = run(None).into_reading();
+    if error.is_none() {
+        tell_failures(&mut reading, &|doom| run(Some(doom)).outcome());
+    }
     if let Some(error) = error {
         reading.unread.push(Unread {
             place: source.place(error.at),
@@ -197,6 +221,24 @@ fn script_reading<'e>(
         reading.visible = false;
     }
     reading
+}
+
+/// Follows each call's failure to the end of the script.
+fn tell_failures(reading: &mut Reading, outcome: &dyn Fn(Doom) -> Failure) {
+    if reading.calls.is_empty() && reading.waits.is_empty() {
+        return;
+    }
+    for call in reading
+        .calls
+        .iter_mut()
+        .filter(|call| call.is_service_call())
+        .take(MOST_FOLLOWED)
+    {
+        call.failure = outcome(Doom::At(call.place));
+    }
+    reading.never_fails = reading.visible
+        && reading.calls.iter().all(|call| call.failure != Failure::Ends)
+        && outcome(Doom::All) == Failure::Swallowed;
 }
 
 /// `args` alone often start with a shell or a tool, and many images run what they are given.

@@ -25,6 +25,29 @@ pub(super) fn entrypoint(image: &str, first: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether the `sh` of an image expands braces: only where it is bash. `None` for images that are not known.
+pub(super) fn sh_expands_braces(image: &str) -> Option<bool> {
+    let image = image.split_once('@').map_or(image, |(name, _)| name);
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let (name, tag) = last.split_once(':').unwrap_or((last, ""));
+    let bash = [
+        "ubi",
+        "centos",
+        "fedora",
+        "rockylinux",
+        "almalinux",
+        "amazonlinux",
+        "oraclelinux",
+    ];
+    if bash.iter().any(|family| name.starts_with(family)) {
+        return Some(true);
+    }
+    // busybox ash, which is Alpine's too, and Debian's dash.
+    let other = ["alpine", "bash", "busybox", "curl", "debian", "ubuntu"];
+    let base = ["alpine", "busybox", "bookworm", "bullseye", "trixie", "slim"];
+    (other.contains(&name) || base.iter().any(|word| tag.contains(word))).then_some(false)
+}
+
 /// Commands of kubectl that hooks run.
 const KUBECTL: [&str; 14] = [
     "annotate",
@@ -68,6 +91,19 @@ mod tests {
             ("", "", None),
         ] {
             assert_eq!(entrypoint(image, first), tool, "{image} {first}");
+        }
+    }
+
+    #[test]
+    fn what_sh_is_depends_on_the_image() {
+        for (image, expands) in [
+            ("busybox:1.36", Some(false)),
+            ("registry.example/postgres:16-alpine", Some(false)),
+            ("bash:5.2", Some(false)),
+            ("ubi9/ubi-minimal:9.4", Some(true)),
+            ("registry.example/shop:1", None),
+        ] {
+            assert_eq!(super::sh_expands_braces(image), expands, "{image}");
         }
     }
 }

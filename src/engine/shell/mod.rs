@@ -19,4 +19,4 @@ mod value;
 
 pub use entry::{read, read_container};
 pub use files::{Files, ScriptFile};
-pub use reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Target, Unread, Wait};
+pub use reading::{EnvValue, Failure, Place, Probe, ReadConfidence, Reading, Target, Unread, Wait};

@@ -32,6 +32,8 @@ pub struct Reading {
     pub unread: Vec<Unread>,
     /// The scripts from `ConfigMap`s that run: [`Place::element`] counts on through them.
     pub files: Vec<ScriptFile>,
+    /// The container ends well even when no service answers: nobody runs it again.
+    pub never_fails: bool,
 }
 
 impl Reading {
@@ -101,6 +103,22 @@ pub struct Probe {
     pub target: Option<Target>,
     /// The longest that one call takes (`--max-time`, `timeout N`), [`Limit::Never`] where nothing bounds it.
     pub limit: Limit,
+    /// Something runs before it that could not be read and that may be the wait for it.
+    pub behind_unread: bool,
+    /// What its failure does to the container; told of calls outside any wait alone.
+    pub failure: Failure,
+}
+
+/// What becomes of a container when one call in it fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failure {
+    /// The container fails, and the Job runs it again.
+    Ends,
+    /// The script ends well all the same: `|| true`, a last `echo` without `set -e`, a pipe without `pipefail`.
+    Swallowed,
+    /// What decides is not shown.
+    #[default]
+    Unknown,
 }
 
 impl Probe {

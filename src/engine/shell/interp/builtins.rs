@@ -27,6 +27,9 @@ impl Machine<'_> {
             }
             "exit" => {
                 self.leave_with(arguments);
+                if matches!(self.status, Status::Open | Status::Hidden(_)) {
+                    self.leave_the_end_open();
+                }
                 self.exit_code = match &self.status {
                     Status::Success => 0,
                     Status::Failure(code) => *code,
@@ -47,10 +50,7 @@ impl Machine<'_> {
             }
             ":" | "true" | "trap" | "umask" | "ulimit" | "shopt" | "alias" | "hash" | "disown" | "pushd"
             | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
-            "wait" => match self.background.take() {
-                Some(sleep) => self.command(&sleep),
-                None => self.succeed(),
-            },
+            "wait" => self.wait_for_jobs(!arguments.is_empty()),
             "false" => {
                 self.status = Status::Failure(1);
                 Flow::Next
@@ -148,6 +148,7 @@ impl Machine<'_> {
             self.assign(&argument.text, value);
         }
         // As a condition it ends a loop over lines; else there is something to read.
+        self.note_opaque(true);
         self.status = if self.in_condition > 0 {
             Status::Failure(1)
         } else {
@@ -261,6 +262,9 @@ impl Machine<'_> {
         if flow != Flow::Next {
             return flow;
         }
+        if matches!(self.status, Status::Open | Status::Hidden(_)) {
+            self.leave_the_end_open();
+        }
         self.exit_code = if let Status::Failure(code) = self.status {
             code
         } else {
@@ -320,7 +324,7 @@ impl Machine<'_> {
     }
 
     /// A pause outside of loops: it takes its time whatever the dependency does.
-    fn keep_pause(&mut self, at: usize, span: Span, assumed: bool) {
+    pub(super) fn keep_pause(&mut self, at: usize, span: Span, assumed: bool) {
         let undecided = self.undecided;
         self.keep(Wait {
             place: self.place(at),

@@ -154,6 +154,7 @@ impl Machine<'_> {
     /// A program that is neither shown nor known.
     pub(super) fn unknown_program(&mut self, at: usize, name: &str) -> Flow {
         self.print(&Value::printed(name));
+        self.hidden_program = true;
         if self.in_loop() {
             if self.in_condition > 0
                 && let Some(frame) = self.frames.last_mut()
@@ -179,7 +180,7 @@ impl Machine<'_> {
                 self.unreadable(at, format!("the manifest does not show what `{name}` does"));
             }
         }
-        self.status = Status::Open;
+        self.status = self.undecided_status();
         Flow::Next
     }
 }

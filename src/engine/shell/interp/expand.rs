@@ -38,10 +38,14 @@ impl Machine<'_> {
         let mut fields = Vec::new();
         for word in words {
             match word.parts.as_slice() {
-                [Part::Literal(text)] if text.contains('{') => {
+                [Part::Literal(text)] if text.contains('{') && self.braces != Some(false) => {
                     let found = braces(text);
                     self.charge(found.len());
-                    fields.extend(found.into_iter().map(Value::known));
+                    let assumed = self.braces.is_none() && found.len() > 1;
+                    fields.extend(found.into_iter().map(|text| Value {
+                        assumed,
+                        ..Value::known(text)
+                    }));
                 }
                 _ => self.split(word, &mut fields),
             }

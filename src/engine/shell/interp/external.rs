@@ -1,12 +1,13 @@
 //! Programs: probes, tools that wait, wrappers around other commands, filters.
 
 use super::super::duration;
-use super::super::reading::{Probe, ReadConfidence, Wait};
+use super::super::reading::{Failure, Probe, ReadConfidence, Wait};
 use super::super::syntax;
 use super::super::tools::{self, Call, OnError, Prints};
 use super::super::value::{REFUSED, Status, Value};
 use super::mounted::How;
 use super::{Flow, Machine, Source};
+use crate::engine::budget::UNANSWERED_SYN;
 use crate::engine::{Limit, Seconds, Span};
 
 /// Programs that work on texts and files of the container and take no time to speak of.
@@ -242,6 +243,14 @@ impl Machine<'_> {
 
     /// `sh -c TEXT`
     fn shell(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
+        let own = self.expands_braces(name);
+        let outer = std::mem::replace(&mut self.braces, own);
+        let flow = self.shell_command(at, name, arguments);
+        self.braces = outer;
+        flow
+    }
+
+    fn shell_command(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
         let place = self.place(at);
         let Some(script) = super::super::entry::script_of(arguments) else {
             if let Some((index, errexit)) = super::super::entry::file_of(arguments)
@@ -310,12 +319,17 @@ impl Machine<'_> {
             return Flow::Next;
         }
         self.print(&Value::printed(name));
+        let asks = searches || (name == "jq" && has("-e"));
+        if asks && self.doom.is_some() {
+            self.status = Status::Open;
+            return Flow::Next;
+        }
         let decides = searches || matches!(name, "jq" | "ls" | "ps" | "diff" | "which");
         if decides && self.in_condition > 0 {
             if let Some(frame) = self.frames.last_mut() {
                 frame.readiness = true;
             }
-            self.status = Status::Open;
+            self.status = self.undecided_status();
         } else {
             self.status = Status::Success;
         }
@@ -329,11 +343,18 @@ impl Machine<'_> {
         }
         let cap = self.cap.map(Limit::At);
         let limit = cap.map_or(call.limit, |cap| call.limit.min(cap));
+        let hangs = if call.connects && call.waits.is_none() {
+            limit.min(Limit::At(UNANSWERED_SYN))
+        } else {
+            limit
+        };
         let probe = Probe {
             place: self.place(at),
             tool: call.tool,
             target: call.target,
             limit,
+            behind_unread: self.unread_ahead(),
+            failure: Failure::Unknown,
         };
         match call.prints {
             Prints::Nothing => {}
@@ -344,16 +365,27 @@ impl Machine<'_> {
             }
             Prints::Unknown => self.print(&Value::printed(&probe.tool)),
         }
+        let failure = match call.on_error {
+            OnError::Fails => Status::Failure(1),
+            OnError::Answers => Status::Failure(REFUSED),
+            OnError::Open => Status::Open,
+        };
+        let doomed = self.doomed(probe.place, failure.clone());
         if self.in_loop() {
-            self.status = match call.on_error {
-                OnError::Fails => Status::Failure(1),
-                OnError::Answers => Status::Failure(REFUSED),
-                OnError::Open => Status::Open,
-            };
+            self.note_opaque(failure == Status::Open);
+            self.probed += 1;
+            self.status = doomed.unwrap_or(failure);
+            if self.present && call.waits.is_none() {
+                self.status = Status::Success;
+            }
             let mut endless = false;
             if let Some(frame) = self.frames.last_mut() {
                 frame.note_probe(&probe);
+                frame.hangs = frame.hangs.max(hangs.seconds());
                 frame.assumed |= call.assumed;
+                if call.waits.is_some() {
+                    frame.tool = frame.tool + call.nominal;
+                }
                 endless = call
                     .waits
                     .as_ref()
@@ -369,10 +401,10 @@ impl Machine<'_> {
                     None => Flow::Break(1),
                 };
             }
-            return self.pass(call.nominal, limit);
+            return self.pass(call.nominal, hangs);
         }
         self.settle();
-        self.status = Status::Open;
+        self.status = doomed.unwrap_or(Status::Open);
         if let Some(waits) = call.waits {
             let span = match self.cap {
                 Some(cap) => Span::between(

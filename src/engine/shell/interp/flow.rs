@@ -1,8 +1,10 @@
 //! Lists, `&&` and `||`, pipes, conditions, `case`.
 
+use super::super::reading::Wait;
 use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, Word};
 use super::super::value::{REFUSED, Status, Value};
 use super::{Flow, Machine, look, pattern, test};
+use crate::engine::Seconds;
 
 /// `set -e` looks at the status of simple commands, subshells and pipes: what fails inside another compound
 /// command has been looked at there (POSIX, `set`).
@@ -15,6 +17,9 @@ fn reports_failure(pipeline: &Pipeline) -> bool {
         _ => true,
     }
 }
+
+/// The most background jobs that are followed.
+const MOST_JOBS: usize = 16;
 
 impl Machine<'_> {
     pub(super) fn list(&mut self, list: &List) -> Flow {
@@ -32,10 +37,59 @@ impl Machine<'_> {
             return Flow::Spent;
         }
         if item.background {
-            self.background = look::sleeping(item).cloned();
+            if self.background.len() < MOST_JOBS {
+                self.background.push(item.clone());
+            }
             self.status = Status::Success;
             return Flow::Next;
         }
+        self.item_now(item)
+    }
+
+    /// `wait`: what runs in the background runs side by side, and the longest of it decides how long that takes.
+    pub(super) fn wait_for_jobs(&mut self, named: bool) -> Flow {
+        let jobs = std::mem::take(&mut self.background);
+        let (start, surplus, limitless) = (self.now, self.surplus, self.limitless);
+        let mut longest: Option<(Seconds, Seconds, u32, Vec<Wait>)> = None;
+        self.status = Status::Success;
+        for job in &jobs {
+            (self.now, self.surplus, self.limitless) = (start, surplus, limitless);
+            let known = self.waits.len();
+            let flow = self.subshell(|machine| machine.item_now(job));
+            if flow != Flow::Next {
+                return flow;
+            }
+            let waits = self.waits.split_off(known.min(self.waits.len()));
+            let total = |waits: &[Wait]| {
+                waits
+                    .iter()
+                    .map(|wait| wait.span)
+                    .reduce(|a, b| a + b)
+                    .map(|span| (span.nominal, span.worst))
+            };
+            let longer = longest
+                .as_ref()
+                .is_none_or(|(now, _, _, best)| (total(&waits), self.now) > (total(best), *now));
+            if longer {
+                longest = Some((self.now, self.surplus, self.limitless, waits));
+            }
+        }
+        self.undecided = None;
+        if let Some((now, surplus, limitless, mut waits)) = longest {
+            (self.now, self.surplus, self.limitless) = (now, surplus, limitless);
+            if !waits.is_empty() {
+                self.undecided = Some((self.waits.len() + waits.len() - 1, self.branches));
+            }
+            self.waits.append(&mut waits);
+        }
+        if !named {
+            // Without a number `wait` ends well, whatever its jobs did.
+            self.status = Status::Success;
+        }
+        Flow::Next
+    }
+
+    fn item_now(&mut self, item: &Item) -> Flow {
         if item.rest.is_empty() {
             let flow = self.pipeline(&item.first);
             return if item.first.bang {
@@ -65,7 +119,9 @@ impl Machine<'_> {
                 }
             });
             flow = self.absorb(flow, &before);
-            if before == Status::Open && !self.in_loop() && flow == Flow::Next {
+            // `A || B` ends well when B does, whatever A has done.
+            let open = before == Status::Open && (*join == Join::And || self.status != Status::Success);
+            if open && !self.in_loop() && flow == Flow::Next {
                 self.status = Status::Open;
             }
         }
@@ -89,6 +145,7 @@ impl Machine<'_> {
             (Join::Or, Status::Success) => false,
             (Join::And, Status::Open) => {
                 let runs = !self.in_loop();
+                self.leave_the_end_open();
                 if runs {
                     // What follows runs only if the wait has ended well.
                     self.decide_failure();
@@ -97,6 +154,7 @@ impl Machine<'_> {
             }
             (Join::Or, Status::Open) => true,
             (_, Status::Hidden(why)) => {
+                self.open_end |= self.doom.is_some();
                 let why = why.clone();
                 if look::pipeline(right).leaves {
                     self.hide_bound(&why);
@@ -125,6 +183,10 @@ impl Machine<'_> {
         }
         match &self.status {
             Status::Success | Status::Hidden(_) => flow,
+            Status::Failure(code) if self.doom.is_some() => {
+                self.exit_code = *code;
+                Flow::Exit
+            }
             Status::Failure(code) if self.in_loop() => {
                 let code = *code;
                 if code == REFUSED
@@ -140,6 +202,7 @@ impl Machine<'_> {
             }
             Status::Open if self.in_loop() => flow,
             Status::Failure(_) | Status::Open => {
+                self.leave_the_end_open();
                 self.decide_failure();
                 if self.status != Status::Open {
                     self.status = Status::Success;
@@ -171,6 +234,10 @@ impl Machine<'_> {
             return flow;
         }
         let certain = matches!(condition, Status::Success | Status::Failure(_));
+        if self.doom.is_some() && certain {
+            return flow;
+        }
+        self.leave_the_end_open();
         if self.exit_code == 0 && certain && self.undecided.is_none() {
             return flow;
         }
@@ -374,6 +441,7 @@ impl Machine<'_> {
         rest: &[(List, List)],
         otherwise: Option<&List>,
     ) -> Flow {
+        self.leave_the_end_open();
         let others = rest.iter().map(|(_, list)| list).chain(otherwise);
         let mut taken = Some(body);
         for list in others.clone() {
@@ -418,6 +486,7 @@ impl Machine<'_> {
     }
 
     fn open_case(&mut self, arms: &[CaseArm]) -> Flow {
+        self.leave_the_end_open();
         let heaviest = arms.iter().max_by_key(|arm| {
             self.weight(&arm.body) * 2 + i64::from(arm.patterns.iter().any(|p| p.bare() == Some("*")))
         });

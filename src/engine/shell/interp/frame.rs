@@ -19,12 +19,19 @@ pub(super) struct Frame {
     pub pauses: Vec<(Seconds, u64)>,
     /// Pause in the round at hand.
     pub pause: Seconds,
+    /// What tools wait by themselves, per round, as `pauses`; and in the round at hand.
+    pub tools: Vec<(Seconds, u64)>,
+    pub tool: Seconds,
+    /// Its rounds are work items: nothing in it leaves when a call works.
+    pub works_on_items: bool,
     /// Rounds with a probe.
     pub tries: u64,
     pub tried: bool,
     /// Probes in the round at hand and at most in any round.
     pub probes: u64,
     pub probe: Option<Probe>,
+    /// How long a probe hangs at most, where something ends it.
+    pub hangs: Option<Seconds>,
     /// All calls of network services inside.
     pub calls: Vec<Probe>,
     /// Something that is no network probe decides: a program, a file.
@@ -73,10 +80,14 @@ impl Frame {
             waits,
             pauses: Vec::new(),
             pause: Seconds::ZERO,
+            tools: Vec::new(),
+            tool: Seconds::ZERO,
+            works_on_items: false,
             tries: 0,
             tried: false,
             probes: 0,
             probe: None,
+            hangs: None,
             calls: Vec::new(),
             readiness: false,
             ready: Vec::new(),
@@ -102,14 +113,17 @@ impl Frame {
         self.round = (now, surplus);
         self.tries += u64::from(self.tried);
         self.tried = false;
-        let pause = std::mem::take(&mut self.pause);
-        if pause > Seconds::ZERO {
-            if let Some((_, count)) = self.pauses.last_mut().filter(|(last, _)| *last == pause) {
-                *count += 1;
-            } else if self.pauses.len() < 64 {
-                self.pauses.push((pause, 1));
-            }
-        }
+        count(&mut self.pauses, std::mem::take(&mut self.pause));
+        count(&mut self.tools, std::mem::take(&mut self.tool));
+    }
+
+    /// True when each round calls somebody else, and none leaves the loop because the call has worked.
+    pub(super) fn is_work(&self) -> bool {
+        let varies = |one: &Probe| {
+            let same_place = self.calls.iter().filter(|other| other.place == one.place);
+            same_place.clone().any(|other| other.target != one.target)
+        };
+        self.works_on_items && self.calls.iter().any(varies)
     }
 
     /// How many rounds paused.
@@ -162,7 +176,19 @@ impl Frame {
     pub(super) fn probe_limit(&self) -> Option<Seconds> {
         match self.probe.as_ref()?.limit {
             Limit::At(limit) => Some(limit),
-            Limit::Never => None,
+            Limit::Never => self.hangs,
         }
+    }
+}
+
+/// Counts equal neighbours together.
+fn count(list: &mut Vec<(Seconds, u64)>, span: Seconds) {
+    if span <= Seconds::ZERO {
+        return;
+    }
+    if let Some((_, count)) = list.last_mut().filter(|(last, _)| *last == span) {
+        *count += 1;
+    } else if list.len() < 64 {
+        list.push((span, 1));
     }
 }

@@ -8,6 +8,7 @@
 
 mod builtins;
 mod commands;
+mod ending;
 mod expand;
 mod external;
 mod flow;
@@ -18,6 +19,7 @@ mod mounted;
 mod output;
 mod parameters;
 mod pattern;
+mod retold;
 mod test;
 mod verdict;
 
@@ -26,14 +28,18 @@ use std::rc::Rc;
 
 use super::files::{Files, ScriptFile};
 use super::reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Unread, Wait};
-use super::syntax::{Command, List};
+use super::syntax::{Command, Item, List};
 use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
+pub(super) use ending::Doom;
 pub(super) use external::is_shell;
 use frame::Frame;
 
 /// The most commands that are run for one container.
 const MOST_STEPS: u32 = 200_000;
+
+/// The most commands that are run to learn what one failure does.
+const MOST_STEPS_TO_THE_END: u32 = 20_000;
 
 /// The most rounds of one loop. A loop that goes on for longer is taken for endless.
 pub(super) const MOST_ROUNDS: u64 = 4_000;
@@ -118,6 +124,7 @@ enum HiddenText {
 }
 
 /// The state of the shell and of the world around it.
+#[derive(Clone)]
 pub(super) struct Machine<'e> {
     env: &'e dyn Fn(&str) -> EnvValue<'e>,
     source: Source,
@@ -165,11 +172,31 @@ pub(super) struct Machine<'e> {
     left: Option<(i32, Vec<usize>)>,
     /// The waits whose exits have ended the last subshell: what stands around it decides.
     held: Vec<usize>,
-    /// A `sleep` that runs in the background until `wait`.
-    background: Option<Command>,
+    /// What runs in the background until `wait`.
+    background: Vec<Item>,
     waits: Vec<Wait>,
     calls: Vec<Probe>,
     unread: Vec<Unread>,
+    /// A program has run that is not shown: it may be a wait.
+    hidden_program: bool,
+    /// Set where only the end of the script is asked for: which calls fail. All others work.
+    doom: Option<Doom>,
+    /// What is not shown decides how the script ends.
+    open_end: bool,
+    /// What is not shown, and what is called, answers: the loop at hand waits for it to go.
+    present: bool,
+    /// How often something that is not shown has decided inside of loops.
+    opaque_decisions: u32,
+    /// How many calls have run inside of loops.
+    probed: u32,
+    /// How often a failure inside of a loop has ended the script.
+    given_up: u32,
+    /// Whether the shell at hand expands braces; `None` where that is not known.
+    braces: Option<bool>,
+    /// Whether `sh` does, in this image.
+    sh_braces: Option<bool>,
+    /// How the script has ended.
+    ended: Flow,
     /// Whether text runs that is not shown.
     hidden: HiddenText,
     files: Files<'e>,
@@ -216,10 +243,20 @@ impl<'e> Machine<'e> {
             subshells: 0,
             left: None,
             held: Vec::new(),
-            background: None,
+            background: Vec::new(),
             waits: Vec::new(),
             calls: Vec::new(),
             unread: Vec::new(),
+            hidden_program: false,
+            doom: None,
+            open_end: false,
+            present: false,
+            opaque_decisions: 0,
+            probed: 0,
+            given_up: 0,
+            braces: None,
+            sh_braces: None,
+            ended: Flow::Next,
             hidden: HiddenText::None,
             files: Files::default(),
             elements: 0,
@@ -233,6 +270,21 @@ impl<'e> Machine<'e> {
     pub(super) fn set_options(&mut self, errexit: bool, arguments: Vec<Value>) {
         self.errexit = errexit;
         self.arguments = arguments;
+    }
+
+    /// Says which shell runs the script, and what `sh` is in the image.
+    pub(super) fn set_shell(&mut self, name: &str, sh_braces: Option<bool>) {
+        self.sh_braces = sh_braces;
+        self.braces = self.expands_braces(name);
+    }
+
+    /// bash, zsh and ksh expand `{1..9}`; for ash and dash it is one word.
+    fn expands_braces(&self, shell: &str) -> Option<bool> {
+        match shell.rsplit('/').next().unwrap_or(shell) {
+            "bash" | "zsh" | "ksh" | "mksh" => Some(true),
+            "ash" | "dash" => Some(false),
+            _ => self.sh_braces,
+        }
     }
 
     /// Runs a whole script and ends what is left open.
@@ -249,6 +301,7 @@ impl<'e> Machine<'e> {
 
     /// The script is over: a wait that nobody has judged falls through if the script ends well.
     pub(super) fn finish(&mut self, flow: Flow) {
+        self.ended = flow;
         let failed = match flow {
             Flow::Exit => self.exit_code != 0,
             Flow::Killed => true,
@@ -295,6 +348,7 @@ impl<'e> Machine<'e> {
             visible: self.hidden == HiddenText::None,
             unread: self.unread,
             files: self.script_files,
+            never_fails: false,
         }
     }
 
@@ -367,7 +421,12 @@ impl<'e> Machine<'e> {
     /// Counts a step; false when there are none left.
     fn step(&mut self) -> bool {
         self.steps += 1;
-        self.steps <= MOST_STEPS
+        self.steps
+            <= if self.doom.is_some() {
+                MOST_STEPS_TO_THE_END
+            } else {
+                MOST_STEPS
+            }
     }
 
     /// Counts work that is not a command: the size of what is copied or looked through.

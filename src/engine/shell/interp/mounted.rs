@@ -65,7 +65,15 @@ impl<'e> Machine<'e> {
         if !self.step() || !self.has_room() {
             return Some(Flow::Spent);
         }
-        Some(self.run_file(file, text, arguments, how, errexit))
+        let outer = self.braces;
+        if how == How::Direct {
+            let first = text.lines().next().unwrap_or_default();
+            let mut shells = first.split(['/', ' ']).filter(|word| is_shell(word));
+            self.braces = self.expands_braces(shells.next().unwrap_or("sh"));
+        }
+        let flow = self.run_file(file, text, arguments, how, errexit);
+        self.braces = outer;
+        Some(flow)
     }
 
     fn run_file(

@@ -19,7 +19,13 @@ impl Machine<'_> {
         }
         let paused = frame.pause_count() > 0;
         let decides = frame.probe.is_some() || frame.readiness || frame.waits < self.waits.len();
-        if frame.hidden.is_some() && (paused || frame.probe.is_some()) {
+        let waited = !frame.tools.is_empty() || frame.waits < self.waits.len();
+        if frame.hidden.is_some() && (paused || waited || frame.probe.is_some()) {
+            // A wait inside runs nobody knows how often.
+            let mut inner = self.waits.split_off(frame.waits.min(self.waits.len()));
+            inner.retain(|wait| !wait.is_bounded());
+            self.waits.append(&mut inner);
+            self.undecided = None;
             let why = frame.hidden.clone().unwrap_or_default();
             self.unreadable(
                 frame.at,
@@ -32,7 +38,10 @@ impl Machine<'_> {
             self.keep_calls(frame);
             return flow;
         }
-        if (paused && (decides || self.frames.is_empty()))
+        if self.frames.is_empty() && paused && !waited && frame.is_work() {
+            self.keep_work(frame);
+        } else if (paused && (decides || self.frames.is_empty()))
+            || !frame.tools.is_empty()
             || (frame.endless && decides)
             || self.repeats_a_wait(&frame)
         {
@@ -46,9 +55,10 @@ impl Machine<'_> {
     /// An exit inside the outermost loop ends the loop; the script is read on as if the dependency had come
     /// up in time.
     fn leave(&mut self, flow: Flow) -> Flow {
-        if flow != Flow::Exit || self.in_loop() {
+        if flow != Flow::Exit || self.in_loop() || self.doom.is_some() {
             return flow;
         }
+        self.given_up += u32::from(self.exit_code != 0);
         self.leave_on_failure();
         self.status = Status::Success;
         Flow::Next
@@ -92,8 +102,20 @@ impl Machine<'_> {
         }
     }
 
+    /// Work items with pauses between them: the loop takes its time, and waits for nobody.
+    fn keep_work(&mut self, frame: Frame) {
+        let paused: Seconds = frame
+            .pauses
+            .iter()
+            .map(|(pause, count)| pause.times(*count))
+            .sum();
+        self.keep_pause(frame.at, Span::exactly(paused), frame.assumed);
+        self.keep_calls(frame);
+    }
+
     fn keep_calls(&mut self, frame: Frame) {
-        for probe in frame.calls {
+        for mut probe in frame.calls {
+            probe.behind_unread |= frame.hidden.is_some();
             self.keep_call(probe);
         }
     }
@@ -151,12 +173,16 @@ impl Machine<'_> {
         };
         tidy(&mut frame.ready);
         tidy(&mut frame.fatal);
-        let counted = clock.is_none() && !endless && !killed && frame.tries > 0;
+        let counted = frame.tools.is_empty() && clock.is_none() && !endless && !killed && frame.tries > 0;
         let mut arithmetic = arithmetic_text::of_loop(&arithmetic_text::Loop {
             span,
             clock: clock.map(|clock| (clock, frame.longest)),
             killed,
-            pauses: &frame.pauses,
+            pauses: if frame.pauses.is_empty() {
+                &frame.tools
+            } else {
+                &frame.pauses
+            },
             probe: frame.probe.as_ref(),
             probe_limit: frame.probe_limit(),
             probes: frame.probes,

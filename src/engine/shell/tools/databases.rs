@@ -22,7 +22,7 @@ pub(super) fn read(
         "pg_isready" => {
             let long = ["host", "port", "username", "dbname", "timeout"];
             let options = Options::parse(arguments, "hpUdt", &long, false);
-            let call = Call::of(name, host_flags(&options, &variable, "PGHOST", "PGPORT"));
+            let call = Call::of(name, of_postgres(&options, variable));
             let timeout = options.value(&["t", "timeout"]);
             if timeout.is_some() {
                 return Some(call.limited("-t", timeout, seconds));
@@ -38,7 +38,7 @@ pub(super) fn read(
                 "host", "port", "username", "dbname", "command", "file", "set", "variable",
             ];
             let options = Options::parse(arguments, "hpUdcfvF", &long, false);
-            let call = Call::of(name, host_flags(&options, &variable, "PGHOST", "PGPORT"));
+            let call = Call::of(name, of_postgres(&options, variable));
             // libpq: "wait indefinitely" without `connect_timeout`.
             let limit = variable("PGCONNECT_TIMEOUT");
             let call = call.limited("PGCONNECT_TIMEOUT", limit.as_ref(), seconds);
@@ -73,7 +73,8 @@ pub(super) fn read(
         }
         "redis-cli" | "valkey-cli" => {
             let options = Options::parse(arguments, "hpatnu", &["user", "pass"], false);
-            let call = Call::of(name, host_flags(&options, &variable, "", ""));
+            let address = options.value(&["u"]).map(|address| target::of_url(&address.text));
+            let call = Call::of(name, address.or_else(|| host_flags(&options, &variable, "", "")));
             call.limited("-t", options.value(&["t"]), seconds)
         }
         "mongo" | "mongosh" | "mongodump" | "mongorestore" => {
@@ -135,6 +136,16 @@ fn mysqladmin_wait(call: Call, count: Option<&Value>) -> Call {
         }),
         ..call
     }
+}
+
+/// A connection URI in place of the database's name, else flags and variables.
+fn of_postgres(options: &Options<'_>, variable: &dyn Fn(&str) -> Option<Value>) -> Option<Target> {
+    let named = options.value(&["d", "dbname"]).into_iter();
+    let mut words = named.chain(options.operands.iter().copied());
+    let address = words.find(|word| word.text.contains("://"));
+    address
+        .map(|address| target::of_url(&address.text))
+        .or_else(|| host_flags(options, &variable, "PGHOST", "PGPORT"))
 }
 
 /// Host and port from flags, else from the variables that the client reads.

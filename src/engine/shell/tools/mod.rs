@@ -42,6 +42,8 @@ pub(super) struct Call {
     pub target: Option<Target>,
     /// The longest that it takes.
     pub limit: Limit,
+    /// It can hang while it connects alone: an unanswered SYN ends it.
+    pub connects: bool,
     /// How long it takes when the connection is refused.
     pub nominal: Seconds,
     pub prints: Prints,
@@ -72,6 +74,7 @@ impl Call {
             tool: tool.to_owned(),
             target,
             limit: Limit::Never,
+            connects: false,
             nominal: Seconds::ZERO,
             prints: Prints::Nothing,
             on_error: OnError::Fails,
@@ -133,7 +136,14 @@ pub(super) fn read(
         "airflow" => airflow::read(arguments),
         _ => waiters::read(name, arguments, variable)
             .or_else(|| sockets::read(name, arguments))
-            .or_else(|| databases::read(name, arguments, variable))
+            .or_else(|| {
+                // These clients ask a service that answers: what hangs is the connection.
+                let call = databases::read(name, arguments, variable)?;
+                Some(Call {
+                    connects: true,
+                    ..call
+                })
+            })
             .or_else(|| clients::read(name, arguments)),
     }
 }

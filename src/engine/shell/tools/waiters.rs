@@ -10,6 +10,9 @@ use crate::engine::{Limit, Seconds};
 /// `WAITFORIT_TIMEOUT` of vishnubob/wait-for-it and `TIMEOUT` of eficode/wait-for: 15 s, and 0 for no limit.
 const WAIT_FOR_IT: Seconds = Seconds::new(15);
 
+/// `--timeout` of bitnami/wait-for-port: 30 s (`main.go`).
+const WAIT_FOR_PORT: Seconds = Seconds::new(30);
+
 /// `-timeout` of jwilder/dockerize: 10 s (`main.go`).
 const DOCKERIZE: Seconds = Seconds::new(10);
 
@@ -25,6 +28,8 @@ pub(super) fn read(
         "wait-for-it" | "wait-for-it.sh" | "wait-for" | "wait-for.sh" | "wait_for_it.sh" => {
             Some(wait_for_it(name, arguments))
         }
+        "wait-for-port" => Some(wait_for_port(arguments)),
+        "waitup" => Some(waitup(arguments)),
         "dockerize" => dockerize(arguments),
         "wait4x" => Some(wait4x(arguments)),
         "k8s-wait-for" | "wait_for.sh" | "k8s-wait-for.sh" => {
@@ -70,6 +75,40 @@ fn wait_for_it(name: &str, arguments: &[Value]) -> Call {
         ),
         Some(value) => by_flag(name, "-t", target, value, seconds),
     }
+}
+
+/// `wait-for-port [--host HOST] [--timeout SECONDS] [--state inuse|free] PORT`
+fn wait_for_port(arguments: &[Value]) -> Call {
+    let options = Options::parse(arguments, "", &["host", "timeout", "state"], false);
+    let target = match (options.value(&["host"]), options.operands.first()) {
+        (None, Some(port)) => Some(target::of_host("localhost", Some(&port.text))),
+        (host, port) => target::of_values(host, port.copied()),
+    };
+    match options.value(&["timeout"]) {
+        None => waiting(
+            "wait-for-port",
+            target,
+            Limit::At(WAIT_FOR_PORT),
+            format!("wait-for-port, by default {WAIT_FOR_PORT}"),
+            true,
+        ),
+        Some(value) => by_flag("wait-for-port", "--timeout", target, value, go_or_seconds),
+    }
+}
+
+/// `waitup TARGET.. [--timeout SPAN]`
+fn waitup(arguments: &[Value]) -> Call {
+    let options = Options::parse(arguments, "ti", &["timeout", "interval"], false);
+    let target = options
+        .operands
+        .first()
+        .map(|address| target::of_url(&address.text));
+    if let Some(value) = options.value(&["t", "timeout"]) {
+        return by_flag("waitup", "--timeout", target, value, go_or_seconds);
+    }
+    let mut call = Call::of("waitup", target);
+    call.hidden = Some("how long `waitup` waits without --timeout is not known".to_owned());
+    call
 }
 
 /// Waits only with `-wait`; else it renders templates and runs a program.
