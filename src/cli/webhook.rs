@@ -116,7 +116,7 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
         certificate_until = %certificate.not_after(),
         "webhook serves"
     );
-    let acceptor = Acceptor::new(server_config(certificate)?).observed_by(Arc::new(LogHandshakes));
+    let acceptor = Acceptor::new(server_config(certificate, None)?).observed_by(Arc::new(LogHandshakes));
     let reviews = serve_tls(listener, acceptor, router, shutdown.clone(), limits);
     let scrapes = serve_plain(metrics_listener, metrics_router(registry), shutdown, limits);
     let (reviews, _) = tokio::join!(reviews, scrapes);
