@@ -43,10 +43,16 @@ impl Metrics {
             failures: Counter::default(),
         };
         for step in Step::ALL {
-            metrics.steps.get_or_create(&StepLabel { step: step.as_str() });
+            metrics
+                .steps
+                .get_or_create(&StepLabel { step: step.as_str() })
+                .inc_by(0);
         }
         for kind in ConfigurationKind::ALL {
-            metrics.told.get_or_create(&KindLabel { kind: kind.as_str() });
+            metrics
+                .told
+                .get_or_create(&KindLabel { kind: kind.as_str() })
+                .inc_by(0);
         }
         registry.register_with_unit(
             "hookbudget_tls_authority_not_after_timestamp",

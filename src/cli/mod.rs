@@ -13,6 +13,8 @@ pub mod manifest;
 pub mod objects;
 pub mod render;
 mod select;
+#[cfg(feature = "server")]
+mod serving;
 pub mod simulate;
 pub mod terminal;
 #[cfg(feature = "server")]
