@@ -86,7 +86,7 @@ pub struct Look {
 /// Keeps the state in the Secret, the two configurations and the served certificate in step.
 pub struct Keeper {
     cluster: Cluster,
-    live: Arc<LiveCertificate>,
+    live: Option<Arc<LiveCertificate>>,
     observer: Arc<dyn Observer>,
     known: Option<Kept>,
     serving: Option<Bundle>,
@@ -102,9 +102,10 @@ impl std::fmt::Debug for Keeper {
 }
 
 impl Keeper {
-    /// A keeper that has seen nothing yet. `live` is replaced once there is a certificate in the cluster.
+    /// A keeper that has seen nothing yet. `live`, where something is served, is replaced once there is a
+    /// certificate in the cluster.
     #[must_use]
-    pub fn new(cluster: Cluster, live: Arc<LiveCertificate>, observer: Arc<dyn Observer>) -> Self {
+    pub fn new(cluster: Cluster, live: Option<Arc<LiveCertificate>>, observer: Arc<dyn Observer>) -> Self {
         Self {
             cluster,
             live,
@@ -333,6 +334,9 @@ impl Keeper {
     /// Serves the certificate as soon as that is safe; how long until then. The first one is served at once:
     /// nothing better is at hand. So is one that replaces a certificate that nobody trusts any more.
     fn serve(&mut self, kept: &Kept) -> Result<Duration, KeepError> {
+        let Some(live) = &self.live else {
+            return Ok(LOOK_AGAIN);
+        };
         if let Some(serving) = &self.serving {
             if serving.cert_pem == kept.leaf.cert_pem {
                 return Ok(LOOK_AGAIN);
@@ -346,7 +350,7 @@ impl Keeper {
                 return Ok(left);
             }
         }
-        self.live.replace(ServingCertificate::try_from(&kept.leaf)?);
+        live.replace(ServingCertificate::try_from(&kept.leaf)?);
         let (not_after, authority_not_after) = (kept.leaf.not_after, kept.authority.not_after());
         tracing::info!(%not_after, %authority_not_after, "serving certificate in use");
         self.observer.did(Done::Served {

@@ -2,6 +2,12 @@
 
 pub mod args;
 #[cfg(feature = "server")]
+pub mod certs;
+#[cfg(feature = "server")]
+pub mod check;
+#[cfg(feature = "server")]
+pub mod cleanup;
+#[cfg(feature = "server")]
 pub mod demo;
 pub mod explain;
 #[cfg(feature = "server")]
@@ -11,6 +17,8 @@ pub mod lint;
 mod logging;
 pub mod manifest;
 pub mod objects;
+#[cfg(feature = "server")]
+mod place;
 pub mod render;
 mod select;
 #[cfg(feature = "server")]
@@ -57,6 +65,12 @@ fn dispatch(command: Command, terminal: &mut Terminal) -> anyhow::Result<ExitCod
         Command::Exporter(args) => serve(async { exporter::run(args).await.map(|()| ExitCode::SUCCESS) }),
         #[cfg(feature = "server")]
         Command::Webhook(args) => serve(async { webhook::run(args).await.map(|()| ExitCode::SUCCESS) }),
+        #[cfg(feature = "server")]
+        Command::Check(args) => serve(check::run(args, terminal)),
+        #[cfg(feature = "server")]
+        Command::Certs(args) => serve(certs::run(args, terminal)),
+        #[cfg(feature = "server")]
+        Command::Cleanup(args) => serve(cleanup::run(args, terminal)),
         #[cfg(feature = "server")]
         Command::Demo(args) => serve(demo::run(args, terminal)),
     }

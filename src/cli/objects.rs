@@ -56,17 +56,24 @@ pub fn policy(path: Option<&std::path::Path>) -> anyhow::Result<Policy> {
     };
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the policy {}", path.display()))?;
-    let policy: Policy = serde_saphyr::from_str(&text).map_err(|error| {
+    read_policy(&text, &path.display().to_string())
+}
+
+/// Reads a policy's text, whose place is named in errors.
+///
+/// # Errors
+/// Names the place and what to write instead.
+pub fn read_policy(text: &str, place: &str) -> anyhow::Result<Policy> {
+    let policy: Policy = serde_saphyr::from_str(text).map_err(|error| {
         // The first line says what and where; the rest draws the file.
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default();
         let first = first.strip_prefix("error: ").unwrap_or(first);
-        anyhow::anyhow!("{} is not a policy: {first}", path.display())
+        anyhow::anyhow!("{place} is not a policy: {first}")
     })?;
     anyhow::ensure!(
         policy.api_version == API_VERSION && policy.kind == "Policy",
-        "{} is {} {}: write apiVersion: {API_VERSION} and kind: Policy",
-        path.display(),
+        "{place} is {} {}: write apiVersion: {API_VERSION} and kind: Policy",
         policy.api_version,
         policy.kind,
     );

@@ -122,7 +122,11 @@ pub(super) fn start(
     let (sender, ready) = watch::channel(false);
     let metrics = Arc::new(Metrics::register(registry, expiry));
     // Until the Secret has been read, the certificate that nobody trusts keeps the health check alive.
-    let keeper = Keeper::new(Cluster::new(client, place), Arc::clone(&certificate), metrics);
+    let keeper = Keeper::new(
+        Cluster::new(client, place),
+        Some(Arc::clone(&certificate)),
+        metrics,
+    );
     tokio::spawn(keeper.run(sender, shutdown.clone()));
     Ok(Serving {
         certificate,

@@ -44,6 +44,17 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- default (printf "%s-webhook-tls" (include "hookbudget.fullname" .)) .Values.certs.secretName -}}
 {{- end -}}
 
+{{/* Probes have no client certificate: where one is asked for, they go to the metrics port. */}}
+{{- define "hookbudget.probe" -}}
+path: {{ .path }}
+{{- if .root.Values.certs.clientAuth.configMap }}
+port: metrics
+{{- else }}
+port: https
+scheme: HTTPS
+{{- end }}
+{{- end -}}
+
 {{/* What the restricted Pod security standard asks for. */}}
 {{- define "hookbudget.podSecurityContext" -}}
 runAsNonRoot: true
