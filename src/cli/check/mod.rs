@@ -77,6 +77,9 @@ pub async fn run(args: CheckArgs, terminal: &mut Terminal) -> anyhow::Result<Exi
         .await
         .context("the API server does not answer")?;
     let mut report = Report::new();
+    let hooks = configurations(&args, &client, &mut report).await;
+    certificates(&args, &client, &mut report).await;
+    let installed = reach(&args, &client, &hooks, &mut report).await;
     let minor: u32 = server.minor.trim_end_matches('+').parse().unwrap_or(OLDEST_MINOR);
     let mut area = report.area("versions");
     if server.major == "1" && minor < OLDEST_MINOR {
@@ -87,10 +90,7 @@ pub async fn run(args: CheckArgs, terminal: &mut Terminal) -> anyhow::Result<Exi
     } else {
         area.ok(format!("Kubernetes {}", server.git_version));
     }
-    let hooks = configurations(&args, &client, &mut report).await;
-    certificates(&args, &client, &mut report).await;
-    let installed = reach(&args, &client, &hooks, &mut report).await;
-    installed::version(&mut report.area("versions"), &installed);
+    installed::version(&mut area, &installed);
     permissions(&args, &client, &installed, &mut report).await;
     let mut area = report.area("policy");
     installed::policy(&mut area, &client, &args.place.namespace(), &installed).await;
