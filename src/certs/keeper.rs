@@ -137,11 +137,16 @@ impl Keeper {
             } else {
                 BACKOFF.0
             };
+            // What failed may be mended by what changes next, but is not tried in a tight circle.
+            let gather = if failed { BACKOFF.0 } else { GATHER };
+            let woken = async {
+                notify.notified().await;
+                sleep(gather).await;
+            };
             tokio::select! {
                 () = shutdown.requested() => return,
                 () = sleep(again) => {}
-                // After a failure the pause is kept, or a failing write would wake itself.
-                () = async { notify.notified().await; sleep(GATHER).await; }, if !failed => {}
+                () = woken => {}
             }
         }
     }

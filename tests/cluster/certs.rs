@@ -302,6 +302,21 @@ fn certificates_are_kept_while_reviews_go_on() {
     installation_is_right(&namespace);
     println!("{} reviews, none failed", load.end());
 
+    // A load that both replicas do not answer would fail: one of them alone is not enough.
+    let [first, _second] = replicas;
+    drop(first);
+    let alone = run(
+        "kubectl",
+        &["-n", &jobs(&namespace), "create", "--dry-run=server", "-f", "-"],
+        &job(),
+    );
+    assert!(
+        !alone.ok && alone.stderr.contains("8451"),
+        "{}{}",
+        alone.stdout,
+        alone.stderr
+    );
+
     // With nobody left to ask, an emptied Secret stays empty though replicas that know its content still run.
     let cleaned = product(&namespace, &["cleanup"]);
     assert!(
@@ -318,7 +333,6 @@ fn certificates_are_kept_while_reviews_go_on() {
     }
     thread::sleep(Duration::from_secs(2));
     assert_eq!(secret(&namespace, "ca.key"), "", "the keys are gone");
-    drop(replicas);
 }
 
 /// Its data wiped, it is filled with what the replicas know; deleted, likewise, once somebody makes it again,
