@@ -45,6 +45,10 @@ wait:
     RUSTFLAGS="-Ctarget-feature=+crt-static" cargo build --release --no-default-features --features wait \
         --bin hookbudget-wait --target "$(rustc -vV | sed -n 's/^host: //p')"
 
+# Build both programs static, as the image has them, into target/HOST/release
+static:
+    RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --release --locked --bins --target "$(rustc -vV | sed -n 's/^host: //p')"
+
 # Start a real Kubernetes of one node for tests
 cluster *options:
     tests/cluster/up {{ options }}
@@ -137,8 +141,8 @@ new-cause name:
     cat > "$file" <<CAUSE
     //! \`{{ name }}\`.
 
-    use super::{Match, cause};
     use crate::engine::case::Case;
+    use crate::engine::cause::{Match, cause};
 
     cause! {
         /// # What it is
@@ -178,7 +182,7 @@ new-cause name:
         }
     }
     CAUSE
-    sed -i "s/^    app_error::AppError,/    {{ name }}::$kind,\n&/" src/engine/causes/mod.rs
+    sed -i "0,/^pub mod /s//pub mod {{ name }};\npub mod /; s/^ *&app_error::AppError,/\&{{ name }}::$kind,\n&/" src/engine/causes/mod.rs
     cargo fmt
     echo "made $file and its entry in src/engine/causes/mod.rs"
     echo "next: write the page, find the evidence, and a test with the nearest neighbour that must not match"

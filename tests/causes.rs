@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use hookbudget::engine::Seconds;
-use hookbudget::engine::causes::{HEADINGS, registry};
+use hookbudget::engine::cause::HEADINGS;
+use hookbudget::engine::causes::registry;
 use hookbudget::engine::diagnose::diagnose;
 use hookbudget::engine::diagnosis::{Diagnosis, DiagnosisKnobs, JobPhase, RetryAdvice, Trigger, Verdict};
 use hookbudget::engine::evidence::Evidence;

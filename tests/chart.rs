@@ -5,9 +5,11 @@
 
 mod support;
 
+use std::fmt::Write as _;
 use std::process::{Command, Output};
 
-use support::{read, root, run};
+use serde_json::Value;
+use support::{files, read, root, run};
 
 /// Base64 of something, in place of an authority.
 const PROVIDED: &str = "certs.mode=provided,certs.secretName=tls,certs.caBundle=LQ==";
@@ -44,8 +46,8 @@ fn taken(what: &str, arguments: &[String]) {
     );
 }
 
-/// `helm template` with `--set` of each; `None` where there is no Helm.
-fn helm(sets: &[&str]) -> Option<Output> {
+/// `helm template` with more arguments; `None` where there is no Helm, which CI does not let pass.
+fn template(more: &[&str]) -> Option<Output> {
     let mut command = Command::new("helm");
     command
         .args([
@@ -56,16 +58,36 @@ fn helm(sets: &[&str]) -> Option<Output> {
             "hooks",
         ])
         .args(["--kube-version", "1.33.0"])
-        .args(sets.iter().flat_map(|set| ["--set", set]))
+        .args(more)
         .current_dir(root());
     match command.output() {
         Ok(output) => Some(output),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && std::env::var_os("CI").is_none() => {
             eprintln!("no helm on the PATH: the chart is not rendered here");
             None
         }
         Err(error) => panic!("helm: {error}"),
     }
+}
+
+/// `helm template` with `--set` of each.
+fn helm(sets: &[&str]) -> Option<Output> {
+    let flags: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+    template(&flags)
+}
+
+/// Compares a file of the repository with what it has to be; `BLESS=1` writes it.
+fn held(name: &str, wanted: &str) {
+    let path = root().join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("the directory");
+        std::fs::write(&path, wanted).expect("the file");
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        there == wanted,
+        "{name} is stale: look at the change, then BLESS=1 cargo test --test chart"
+    );
 }
 
 #[test]
@@ -84,9 +106,9 @@ fn the_binary_takes_every_argument_of_the_templates() {
 #[test]
 fn a_flag_that_does_not_exist_is_found_out() {
     let lists =
-        arguments("  args:\n    - webhook\n    {{- if x }}\n    - --tls-secret={{ y }}\n  env:\n    - a\n");
-    assert_eq!(lists, [["webhook", "--tls-secret={{ y }}"]]);
-    let refused = run(&["webhook", "--tls-secret=x", "--help"]);
+        arguments("  args:\n    - webhook\n    {{- if x }}\n    - --tls-vault={{ y }}\n  env:\n    - a\n");
+    assert_eq!(lists, [["webhook", "--tls-vault={{ y }}"]]);
+    let refused = run(&["webhook", "--tls-vault=x", "--help"]);
     assert_eq!(refused.status, 2, "{refused:?}");
 }
 
@@ -186,5 +208,143 @@ fn values_that_cannot_work_are_refused() {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{sets:?} renders");
         assert!(error.contains(field), "{sets:?}: {error}");
+    }
+}
+
+#[test]
+fn the_chart_renders_as_recorded_for_each_kind_of_installation() {
+    let installations = files("charts/hookbudget/ci", "-values.yaml");
+    assert!(installations.len() >= 5, "{installations:?}");
+    for values in installations {
+        let Some(output) = template(&["--values", &values]) else {
+            return;
+        };
+        assert!(
+            output.status.success(),
+            "{values}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        // What stands in files/ is held to its source by a test of its own.
+        let text = String::from_utf8_lossy(&output.stdout);
+        let documents: Vec<&str> = text
+            .split("---\n")
+            .filter(|document| !document.contains("/dashboards.yaml\n"))
+            .collect();
+        let name = values
+            .trim_start_matches("charts/hookbudget/ci/")
+            .trim_end_matches("-values.yaml");
+        held(
+            &format!("tests/golden/chart/{name}.yaml"),
+            &documents.join("---\n"),
+        );
+    }
+}
+
+#[test]
+fn dashboards_and_alerts_in_the_chart_are_the_ones_of_the_repository() {
+    for dashboard in files("dashboards", ".json") {
+        let name = dashboard.trim_start_matches("dashboards/");
+        held(&format!("charts/hookbudget/files/{name}"), &read(&dashboard));
+    }
+    held(
+        "charts/hookbudget/files/alerts.yaml",
+        &read("dashboards/alerts/hookbudget.yaml"),
+    );
+    let Some(output) = template(&["--values", "charts/hookbudget/ci/everything-values.yaml"]) else {
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    for document in text.split("---\n").filter(|document| !document.trim().is_empty()) {
+        let object: Value = serde_saphyr::from_str(document).expect("YAML");
+        if let Some(data) = object["data"]
+            .as_object()
+            .filter(|_| document.contains("/dashboards.yaml\n"))
+        {
+            for (name, dashboard) in data {
+                let dashboard: Value = serde_json::from_str(dashboard.as_str().expect("text")).expect("JSON");
+                let source: Value = serde_json::from_str(&read(&format!("dashboards/{name}"))).expect("JSON");
+                assert_eq!(dashboard, source, "{name}");
+            }
+        }
+        if object["kind"] == "PrometheusRule" {
+            let source: Value =
+                serde_saphyr::from_str(&read("dashboards/alerts/hookbudget.yaml")).expect("YAML");
+            assert_eq!(object["spec"], source);
+        }
+    }
+}
+
+/// The keys of `values.yaml` with the `# --` comment above each, in order: a key without one of its own is shown
+/// without words.
+fn values() -> Vec<(String, String, String)> {
+    let mut rows = Vec::new();
+    let mut path: Vec<(usize, String)> = Vec::new();
+    let mut comment = String::new();
+    for line in read("charts/hookbudget/values.yaml").lines() {
+        let text = line.trim_start();
+        if let Some(words) = text.strip_prefix('#') {
+            comment.push_str(words.trim_start_matches([' ', '-']));
+            comment.push(' ');
+            continue;
+        }
+        let Some((key, value)) = text.split_once(':').filter(|_| !text.is_empty()) else {
+            comment.clear();
+            continue;
+        };
+        let indent = line.len() - text.len();
+        path.retain(|(outer, _)| *outer < indent);
+        path.push((indent, key.to_owned()));
+        let value = value.trim();
+        // The requests and limits below `resources` are one value.
+        let inside_resources = path.iter().rev().skip(1).any(|(_, key)| key == "resources");
+        if (!value.is_empty() || !comment.is_empty()) && !inside_resources {
+            let name: Vec<&str> = path.iter().map(|(_, key)| key.as_str()).collect();
+            let shown = if value.is_empty() {
+                "see values.yaml"
+            } else {
+                value
+            };
+            rows.push((name.join("."), shown.to_owned(), comment.trim().to_owned()));
+        }
+        comment.clear();
+    }
+    rows
+}
+
+#[test]
+fn the_readme_of_the_chart_lists_every_value() {
+    const START: &str = "<!-- values: generated -->\n";
+    let rows = values();
+    let mut table = "| value | default | what it does |\n|---|---|---|\n".to_owned();
+    for (name, default, words) in &rows {
+        let _ = writeln!(table, "| `{name}` | `{default}` | {words} |");
+    }
+    let text = read("charts/hookbudget/README.md");
+    let (before, _) = text.split_once(START).expect("the start of the table of values");
+    held("charts/hookbudget/README.md", &format!("{before}{START}{table}"));
+    for name in [
+        "webhook.replicaCount",
+        "exporter.logParsing.enabled",
+        "webhook.resources",
+        "policy",
+    ] {
+        assert!(rows.iter().any(|(row, ..)| row == name), "{name}: {rows:?}");
+    }
+}
+
+#[test]
+fn what_has_no_crd_is_left_out_refused_or_rendered_as_the_values_say() {
+    for kind in ["serviceMonitor", "prometheusRule"] {
+        let enabled = format!("{kind}.enabled=true");
+        let with = |mode: &str| helm(&[&enabled, &format!("{kind}.renderMode={mode}")]);
+        let shown = format!("kind: {}{}", kind[..1].to_uppercase(), &kind[1..]);
+        let (Some(skip), Some(fail), Some(always)) =
+            (with("skipIfMissing"), with("failIfMissing"), with("alwaysRender"))
+        else {
+            return;
+        };
+        assert!(!String::from_utf8_lossy(&skip.stdout).contains(&shown));
+        assert!(String::from_utf8_lossy(&fail.stderr).contains("install the Prometheus operator"));
+        assert!(String::from_utf8_lossy(&always.stdout).contains(&shown));
     }
 }

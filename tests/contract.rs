@@ -90,6 +90,8 @@ const CLOCKS: Shape = &[
     ("deadline", Is::NumberOrNull),
     ("release_timeout", Is::NumberOrNull),
     ("release_timeout_source", Is::Text),
+    ("cold_start", Is::Number),
+    ("cold_start_source", Is::Text),
     ("startup", Is::NumberOrNull),
 ];
 const WAIT: Shape = &[
@@ -261,6 +263,30 @@ fn the_story_of_simulate_keeps_its_names_and_types() {
             assert!(delay.is_number(), "{input}: {delay}");
         }
     }
+}
+
+#[test]
+fn a_namespace_and_a_dependency_state_the_cold_start_and_a_typing_error_is_named() {
+    let text = |span: &str| {
+        let hook = support::read("tests/fixtures/rules/HB105/passes-namespace-says-less.yaml");
+        hook.replace("cold-start: 1m", &format!("cold-start: {span}"))
+    };
+    let clocks = |text: &str| {
+        let report = support::run_with(&["lint", "--format", "json", "-"], text).json();
+        report["objects"][0]["clocks"].clone()
+    };
+    let stated = clocks(&text("1m"));
+    assert_eq!(stated["cold_start"], 60);
+    assert_eq!(
+        stated["cold_start_source"],
+        "annotation hookbudget.dev/cold-start of the namespace"
+    );
+    let wrong = support::run_with(&["lint", "--format", "json", "-"], &text("a minute"));
+    assert_eq!(wrong.status, 2);
+    let error = &items(&wrong.json(), "errors")[0].clone();
+    assert_eq!(error["line"], 7, "{error}");
+    let dependency = support::read("tests/fixtures/rules/HB105/fails-dependency-says-longer.yaml");
+    assert_eq!(clocks(&dependency)["cold_start"], 900);
 }
 
 fn only_object(report: &Value) -> &Value {

@@ -174,7 +174,9 @@ impl Admission {
             helm_releases: &releases,
             flag: None,
             namespace_timeout: facts.release_timeout,
+            namespace_cold_start: facts.cold_start,
             inventory: None,
+            windows: None,
         };
         let assessment = assess(&job, around, &policy);
         let case = Case {

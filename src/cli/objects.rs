@@ -7,12 +7,16 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use super::manifest::{self, Document, InputError, Loaded, PathOrStdin};
+use crate::engine::cold_start;
 use crate::engine::inventory::Inventory;
 use crate::engine::job::Job;
 use crate::engine::policy::{API_VERSION, Policy};
 use crate::engine::release::{HelmRelease, Surroundings};
+use crate::engine::window::{Kustomization, Windows};
 use crate::engine::{Assessment, Seconds, assess};
 use crate::k8s::helm_release::{GROUP, HelmReleaseObject};
+use crate::k8s::kustomization::{self, KustomizationObject};
+use crate::k8s::namespace::NamespaceFacts;
 use crate::k8s::{JobObject, Problem, neighbour};
 
 /// One Job or `CronJob` of the inputs.
@@ -95,8 +99,10 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
         ..Objects::default()
     };
     let releases = helm_releases(loaded, &mut objects.errors);
-    let namespaces = namespace_timeouts(loaded, &mut objects.errors);
+    let kustomizations = kustomizations(loaded, &mut objects.errors);
+    let namespaces = namespaces(loaded, &mut objects.errors);
     let inventory = inventory(loaded);
+    let mut jobs = Vec::new();
     for document in &loaded.documents {
         let version = document.api_version();
         let is_job = matches!(document.kind(), "Job" | "CronJob");
@@ -121,14 +127,19 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
             report(document, problems, &mut objects.errors);
             continue;
         }
+        jobs.push((document, job));
+    }
+    let windows = Windows::of(jobs.iter().map(|(_, job)| job), &releases, &kustomizations);
+    for (document, job) in jobs {
+        let namespace = job.namespace.as_deref().and_then(|name| namespaces.get(name));
+        let namespace = namespace.copied().unwrap_or_default();
         let around = Surroundings {
             helm_releases: &releases,
             flag: options.release_timeout,
-            namespace_timeout: job
-                .namespace
-                .as_deref()
-                .and_then(|ns| namespaces.get(ns).copied()),
+            namespace_timeout: namespace.release_timeout,
+            namespace_cold_start: namespace.cold_start,
             inventory: Some(&inventory),
+            windows: Some(&windows),
         };
         let assessment = assess(&job, around, &options.policy);
         objects.judged.push(Judged {
@@ -157,7 +168,10 @@ fn helm_releases(loaded: &Loaded, errors: &mut Vec<InputError>) -> Vec<HelmRelea
             Ok(object) => {
                 let (release, problems) = object.into_facts();
                 report(document, problems, errors);
-                releases.push(release);
+                releases.push(HelmRelease {
+                    file: Some(document.file().to_string()),
+                    ..release
+                });
             }
             Err(error) => errors.push(error),
         }
@@ -175,24 +189,52 @@ fn inventory(loaded: &Loaded) -> Inventory<'_> {
     inventory
 }
 
-fn namespace_timeouts<'a>(loaded: &'a Loaded, errors: &mut Vec<InputError>) -> HashMap<&'a str, Seconds> {
-    let mut timeouts = HashMap::new();
+fn kustomizations(loaded: &Loaded, errors: &mut Vec<InputError>) -> Vec<Kustomization> {
+    let mut found = Vec::new();
+    for document in &loaded.documents {
+        let version = document.api_version().split_once('/');
+        if version.is_none_or(|(group, _)| group != kustomization::GROUP)
+            || document.kind() != "Kustomization"
+        {
+            continue;
+        }
+        match manifest::decode::<KustomizationObject<'_>>(document) {
+            Ok(object) => {
+                let (facts, problems) = object.into_facts();
+                report(document, problems, errors);
+                found.extend(facts);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    found
+}
+
+/// What the namespaces among the inputs state. A value that is no duration is an error of the file.
+fn namespaces<'a>(loaded: &'a Loaded, errors: &mut Vec<InputError>) -> HashMap<&'a str, NamespaceFacts> {
+    const DURATIONS: [&str; 2] = ["hookbudget.dev/release-timeout", cold_start::ANNOTATION];
+    let mut namespaces = HashMap::new();
     for document in loaded
         .documents
         .iter()
         .filter(|d| d.api_version() == "v1" && d.kind() == "Namespace")
     {
-        let pointer = "/metadata/annotations/hookbudget.dev~1release-timeout";
-        let name = document.value.pointer("/metadata/name").and_then(Value::as_str);
-        let stated = document.value.pointer(pointer).and_then(Value::as_str);
-        if let (Some(name), Some(text)) = (name, stated) {
-            match Seconds::parse_go(text) {
-                Ok(timeout) => _ = timeouts.insert(name, timeout),
-                Err(error) => errors.push(document.error_at(pointer, error.to_string())),
+        let of = |list: &str, key: &str| {
+            let pointer = format!("/metadata/{list}/{}", key.replace('/', "~1"));
+            document.value.pointer(&pointer).and_then(Value::as_str)
+        };
+        for key in DURATIONS {
+            if let Some(Err(error)) = of("annotations", key).map(Seconds::parse_go) {
+                let pointer = format!("/metadata/annotations/{}", key.replace('/', "~1"));
+                errors.push(document.error_at(&pointer, error.to_string()));
             }
         }
+        if let Some(name) = document.value.pointer("/metadata/name").and_then(Value::as_str) {
+            let facts = NamespaceFacts::read(|key| of("labels", key), |key| of("annotations", key));
+            namespaces.insert(name, facts);
+        }
     }
-    timeouts
+    namespaces
 }
 
 fn report(document: &Document, problems: Vec<Problem>, errors: &mut Vec<InputError>) {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::budget::{Clocks, ContainerReading};
+use super::cold_start::ColdStart;
 use super::finding::{Decision, Finding, decide};
 use super::job::{Job, Origin};
 use super::policy::{Mode, Policy};
@@ -52,7 +53,7 @@ impl Assessment {
 /// Reads the waits of a Job, sets its clocks side by side and judges them.
 #[must_use]
 pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Assessment {
-    let readings = job
+    let readings: Vec<_> = job
         .containers()
         .map(|(init, index, container)| ContainerReading {
             name: container.name.to_string(),
@@ -62,7 +63,9 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
             reading: shell::read_container(container),
         })
         .collect();
-    let clocks = Clocks::of(job, readings, release_of(job, around, policy), policy);
+    let release = release_of(job, around, policy);
+    let cold_start = ColdStart::of(job, &readings, around, policy);
+    let clocks = Clocks::of(job, readings, release, cold_start, policy);
     let findings = judge(&Context {
         job,
         clocks: &clocks,

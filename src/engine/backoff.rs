@@ -295,6 +295,17 @@ impl Retries {
     }
 }
 
+impl Retries {
+    /// The attempt that a deadline ends in the middle, counted from 1. In the pause between two there is none.
+    #[must_use]
+    pub fn cut_by(self, deadline: Seconds) -> Option<(u32, Round)> {
+        (1..)
+            .zip(self.rounds().take_while(|round| round.start < deadline))
+            // The limit is looked at before the deadline, so that a last attempt may end with it.
+            .find(|(_, round)| round.end > deadline || (round.end == deadline && !round.last))
+    }
+}
+
 /// The smallest `backoffLimit` under `Never` whose Pod back-offs alone outlast a span, so that a deadline of
 /// that span is the clock that ends the Job.
 #[must_use]

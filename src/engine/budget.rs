@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::backoff::{JobBackoff, Retries, full_attempts};
+use super::cold_start::ColdStart;
 use super::job::{Job, RestartPolicy};
 use super::policy::Policy;
 use super::release::Release;
@@ -50,6 +51,8 @@ pub struct Clocks {
     pub deadline: Option<Seconds>,
     /// The clock outside the Job.
     pub release: Release,
+    /// How long what the Job waits for may take to come up.
+    pub cold_start: ColdStart,
     /// Start-up of a Pod that is counted before every wait.
     pub startup: Seconds,
     /// Grace period of the Pod.
@@ -162,7 +165,13 @@ impl Clocks {
 
     /// Sets the clocks of a Job side by side.
     #[must_use]
-    pub fn of(job: &Job<'_>, readings: Vec<ContainerReading>, release: Release, policy: &Policy) -> Self {
+    pub fn of(
+        job: &Job<'_>,
+        readings: Vec<ContainerReading>,
+        release: Release,
+        cold_start: ColdStart,
+        policy: &Policy,
+    ) -> Self {
         let (wait, wait_source) = wait_of(job, &readings);
         let run = run_of(&readings, wait);
         let retries = retries_of(job, policy);
@@ -190,6 +199,7 @@ impl Clocks {
             attempts,
             deadline: job.active_deadline,
             release,
+            cold_start,
             startup: policy.startup,
             grace: job.pod.grace(),
             ends_by: Clock::Nothing,

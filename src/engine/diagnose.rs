@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 
 use super::case::{Case, End, condition, failure};
-use super::causes::{Match, registry};
+use super::cause::Match;
+use super::causes::registry;
 use super::diagnosis::{
     ChainLink, Confidence, Diagnosis, DiagnosisKnobs, JobName, JobPhase, Proof, RetryAdvice, RuledOut,
     Trigger, Verdict,

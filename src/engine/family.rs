@@ -1,7 +1,7 @@
 //! Finding what several causes of one family share: the event, state or line that decides between them.
 
 use super::case::{Case, End};
-use super::causes::Match;
+use super::cause::Match;
 use super::chain::walk;
 use super::diagnosis::Confidence;
 use super::evidence::{Condition, ContainerRecord, EventRecord, PodRecord, Waiting};

@@ -5,8 +5,10 @@ pub mod assess;
 pub mod backoff;
 pub mod budget;
 pub mod case;
+pub mod cause;
 pub mod causes;
 pub mod chain;
+pub mod cold_start;
 pub mod diagnose;
 pub mod diagnosis;
 pub mod downloads;
@@ -29,10 +31,12 @@ pub mod seconds;
 pub mod shell;
 pub mod signatures;
 pub mod span;
+pub mod survival;
 #[cfg(test)]
 pub(crate) mod testkit;
 pub mod timeline;
 pub mod told;
+pub mod window;
 
 pub use assess::{Assessment, assess};
 pub use seconds::Seconds;

@@ -8,6 +8,7 @@ use super::Seconds;
 use super::inventory::Inventory;
 use super::job::{Job, Origin};
 use super::policy::Policy;
+use super::window::Windows;
 
 /// `DefaultTimeout` of Helm's command line (helm/helm `pkg/cmd/install.go`) and of a `HelmRelease`
 /// (fluxcd/helm-controller `api/v2`, `GetTimeout`).
@@ -15,6 +16,9 @@ pub const HELM_DEFAULT_TIMEOUT: Seconds = Seconds::new(300);
 
 /// How long Flux's poller and the API take to see a finished Job (fluxcd/pkg `ssa` polls every 5 s).
 pub const RELEASE_POLL: Seconds = Seconds::new(5);
+
+/// What stands for a field where a `HelmRelease` states no timeout for an action.
+const DEFAULTED: &str = "the default of spec.timeout";
 
 /// A Flux `HelmRelease` as facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,14 @@ pub struct HelmRelease {
     pub rollback_timeout: Option<Seconds>,
     /// `spec.uninstall.timeout`, if set.
     pub uninstall_timeout: Option<Seconds>,
+    /// `spec.install.remediation.retries`; below zero for ever, none when absent.
+    pub install_retries: Option<i64>,
+    /// `spec.upgrade.remediation.retries`; below zero for ever, none when absent.
+    pub upgrade_retries: Option<i64>,
+    /// Namespace and name of the Kustomization that applied it, where Flux's labels say it.
+    pub kustomization: Option<(String, String)>,
+    /// The file that it stands in, where it was read from one.
+    pub file: Option<String>,
 }
 
 impl HelmRelease {
@@ -58,8 +70,20 @@ impl HelmRelease {
         }
     }
 
+    /// How often an installation is tried; `None` for ever.
+    #[must_use]
+    pub fn install_tries(&self) -> Option<u32> {
+        tries(self.install_retries)
+    }
+
+    /// How often an upgrade is tried; `None` for ever.
+    #[must_use]
+    pub fn upgrade_tries(&self) -> Option<u32> {
+        tries(self.upgrade_retries)
+    }
+
     /// The timeout of the action that runs this hook, and the field that states it.
-    fn timeout_of(&self, hook: &str) -> (Seconds, &'static str) {
+    pub(super) fn timeout_of(&self, hook: &str) -> (Seconds, &'static str) {
         let action = hook.split_once('-').map_or(hook, |(_, action)| action);
         let (own, field) = match action {
             "upgrade" => (self.upgrade_timeout, "spec.upgrade.timeout"),
@@ -70,9 +94,14 @@ impl HelmRelease {
         match (own, self.timeout) {
             (Some(timeout), _) => (timeout, field),
             (None, Some(timeout)) => (timeout, "spec.timeout"),
-            (None, None) => (HELM_DEFAULT_TIMEOUT, "the default of spec.timeout"),
+            (None, None) => (HELM_DEFAULT_TIMEOUT, DEFAULTED),
         }
     }
+}
+
+fn tries(retries: Option<i64>) -> Option<u32> {
+    let retries = u32::try_from(retries.unwrap_or(0)).ok()?;
+    Some(retries.saturating_add(1))
 }
 
 /// What is known of the clock outside the Job.
@@ -128,6 +157,14 @@ pub enum TimeoutSource {
     AssumedDefault,
 }
 
+impl TimeoutSource {
+    /// True for a `HelmRelease` that leaves the timeout to its default.
+    #[must_use]
+    pub fn is_defaulted(&self) -> bool {
+        matches!(self, Self::HelmRelease { field, .. } if *field == DEFAULTED)
+    }
+}
+
 impl std::fmt::Display for TimeoutSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -154,8 +191,12 @@ pub struct Surroundings<'a> {
     pub flag: Option<Seconds>,
     /// The namespace's annotation `hookbudget.dev/release-timeout`.
     pub namespace_timeout: Option<Seconds>,
+    /// The namespace's annotation `hookbudget.dev/cold-start`.
+    pub namespace_cold_start: Option<Seconds>,
     /// The other objects of the inputs; `None` where they are not looked at, as at admission.
     pub inventory: Option<&'a Inventory<'a>>,
+    /// The hooks of each release together and the window around them; `None` as for `inventory`.
+    pub windows: Option<&'a Windows>,
 }
 
 /// Finds the release of a Job and its timeout: the Job's annotation, Flux's origin labels, the `HelmRelease`
@@ -211,7 +252,7 @@ pub fn release_of(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> R
     }
 }
 
-fn owning_helm_release<'r>(job: &Job<'_>, releases: &'r [HelmRelease]) -> Option<&'r HelmRelease> {
+pub(super) fn owning_helm_release<'r>(job: &Job<'_>, releases: &'r [HelmRelease]) -> Option<&'r HelmRelease> {
     let label = |key| job.label(key);
     if let (Some(name), Some(namespace)) = (
         label("helm.toolkit.fluxcd.io/name"),

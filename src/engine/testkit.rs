@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::case::Case;
-use super::causes::{Cause, Match};
+use super::cause::{Cause, Match};
 use super::diagnose::diagnose;
 use super::diagnosis::{Diagnosis, DiagnosisKnobs};
 use super::evidence::Evidence;

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::job::Problem;
-use super::text::{Str, null_default};
+use super::text::{Str, StrMap, null_default};
 use crate::engine::Seconds;
+use crate::engine::job::lookup;
 use crate::engine::release::HelmRelease;
 
 /// The API group of a `HelmRelease`.
@@ -27,6 +28,8 @@ struct Metadata<'a> {
     name: Str<'a>,
     #[serde(borrow)]
     namespace: Option<Str<'a>>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    labels: StrMap<'a>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -54,6 +57,14 @@ struct Spec<'a> {
 struct Action<'a> {
     #[serde(borrow)]
     timeout: Option<Str<'a>>,
+    #[serde(deserialize_with = "null_default")]
+    remediation: Remediation,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Remediation {
+    retries: Option<i64>,
 }
 
 impl HelmReleaseObject<'_> {
@@ -75,6 +86,9 @@ impl HelmReleaseObject<'_> {
         let owned =
             |value: Option<Str<'_>>| value.map(|Str(text)| text.into_owned()).filter(|t| !t.is_empty());
         let Self { metadata, spec } = self;
+        let label = |key| lookup(&metadata.labels.0, key).map(str::to_owned);
+        let kustomization =
+            label("kustomize.toolkit.fluxcd.io/namespace").zip(label("kustomize.toolkit.fluxcd.io/name"));
         let release = HelmRelease {
             namespace: owned(metadata.namespace).unwrap_or_else(|| "default".to_owned()),
             name: metadata.name.0.into_owned(),
@@ -86,6 +100,10 @@ impl HelmReleaseObject<'_> {
             upgrade_timeout: span(spec.upgrade.timeout, "/spec/upgrade/timeout"),
             rollback_timeout: span(spec.rollback.timeout, "/spec/rollback/timeout"),
             uninstall_timeout: span(spec.uninstall.timeout, "/spec/uninstall/timeout"),
+            install_retries: spec.install.remediation.retries,
+            upgrade_retries: spec.upgrade.remediation.retries,
+            kustomization,
+            file: None,
         };
         (release, problems)
     }

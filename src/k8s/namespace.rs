@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::engine::Seconds;
+use crate::engine::cold_start;
 use crate::engine::policy::{Mode, RewriteLevel};
 
 /// Namespaces by name.
@@ -15,6 +16,8 @@ pub struct NamespaceFacts {
     pub mode: Option<Mode>,
     /// The annotation `hookbudget.dev/release-timeout`; absent when it is no duration above zero.
     pub release_timeout: Option<Seconds>,
+    /// The annotation `hookbudget.dev/cold-start`; absent when it is no duration above zero.
+    pub cold_start: Option<Seconds>,
     /// The annotation `hookbudget.dev/rewrite`; absent when it is no level.
     pub rewrite: Option<RewriteLevel>,
 }
@@ -31,6 +34,7 @@ impl NamespaceFacts {
             release_timeout: annotation("hookbudget.dev/release-timeout")
                 .and_then(|text| Seconds::parse_go(text).ok())
                 .filter(|timeout| *timeout > Seconds::ZERO),
+            cold_start: annotation(cold_start::ANNOTATION).and_then(cold_start::parse),
             rewrite: annotation("hookbudget.dev/rewrite").and_then(RewriteLevel::parse),
         }
     }
@@ -42,27 +46,26 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_counts_as_absent() {
-        let read = |mode, timeout, rewrite| {
-            NamespaceFacts::read(
-                |_| Some(mode),
-                |key| {
-                    Some(if key.ends_with("timeout") {
-                        timeout
-                    } else {
-                        rewrite
-                    })
-                },
-            )
+        let read = |mode, timeout, cold_start, rewrite| {
+            let annotation = |key: &str| {
+                Some(match key {
+                    "hookbudget.dev/release-timeout" => timeout,
+                    "hookbudget.dev/cold-start" => cold_start,
+                    _ => rewrite,
+                })
+            };
+            NamespaceFacts::read(|_| Some(mode), annotation)
         };
         assert_eq!(
-            read("enforce", "15m", "all"),
+            read("enforce", "15m", "20m", "all"),
             NamespaceFacts {
                 mode: Some(Mode::Enforce),
                 release_timeout: Some(Seconds::new(900)),
+                cold_start: Some(Seconds::new(1200)),
                 rewrite: Some(RewriteLevel::All),
             }
         );
-        assert_eq!(read("Enforce", "900", "some"), NamespaceFacts::default());
-        assert_eq!(read("", "-1s", ""), NamespaceFacts::default());
+        assert_eq!(read("Enforce", "900", "soon", "some"), NamespaceFacts::default());
+        assert_eq!(read("", "-1s", "0s", ""), NamespaceFacts::default());
     }
 }

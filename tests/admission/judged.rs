@@ -165,3 +165,28 @@ async fn what_is_out_of_scope_goes_through_untouched() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_namespace_that_states_its_cold_start_denies_what_gives_up_before() {
+    let facts = NamespaceFacts {
+        mode: Some(Mode::Enforce),
+        cold_start: Some(Seconds::new(900)),
+        ..NamespaceFacts::default()
+    };
+    let cluster = Cluster::with(Policy::default(), facts);
+    let mut review = review("job-create-waits-by-failing");
+    review["request"]["object"]["spec"]["activeDeadlineSeconds"] = 300.into();
+    let response = cluster.validate(&review).await;
+    assert_eq!(response["allowed"], false, "{response}");
+    let message = response["status"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("HB105") && message.contains("900 s"),
+        "{message}"
+    );
+    annotate(&mut review, "hookbudget.dev/cold-start", "2m30s");
+    assert_eq!(
+        cluster.validate(&review).await["allowed"],
+        true,
+        "the Job knows better"
+    );
+}

@@ -55,18 +55,80 @@ scheme: HTTPS
 {{- end }}
 {{- end -}}
 
-{{/* What the restricted Pod security standard asks for. */}}
+{{/* The webhook's mounts, whole directories: a subPath mount never sees a renewed certificate. */}}
+{{- define "hookbudget.webhookMounts" -}}
+{{- if ne .Values.certs.mode "self" }}
+- {name: tls, mountPath: /var/run/hookbudget/tls, readOnly: true}
+{{- end }}
+{{- if .Values.certs.clientAuth.configMap }}
+- {name: clients, mountPath: /var/run/hookbudget/clients, readOnly: true}
+{{- end }}
+{{- if .Values.policy }}
+- {name: policy, mountPath: /etc/hookbudget, readOnly: true}
+{{- end }}
+{{- with .Values.webhook.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The volumes of these mounts. */}}
+{{- define "hookbudget.webhookVolumes" -}}
+{{- if ne .Values.certs.mode "self" }}
+- name: tls
+  secret:
+    secretName: {{ include "hookbudget.certSecret" . }}
+    defaultMode: 0444
+{{- end }}
+{{- with .Values.certs.clientAuth.configMap }}
+- name: clients
+  configMap: {name: {{ . }}}
+{{- end }}
+{{- if .Values.policy }}
+- name: policy
+  configMap: {name: {{ include "hookbudget.fullname" . }}-policy}
+{{- end }}
+{{- with .Values.webhook.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* What the restricted Pod security standard asks for, and over it what the component's values say. */}}
 {{- define "hookbudget.podSecurityContext" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-seccompProfile: {type: RuntimeDefault}
+{{- $restricted := dict "runAsNonRoot" true "runAsUser" 65532 "runAsGroup" 65532 "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- mergeOverwrite $restricted (index .root.Values .component).podSecurityContext | toYaml -}}
 {{- end -}}
 
 {{- define "hookbudget.securityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{- $restricted := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
+{{- mergeOverwrite $restricted (index .root.Values .component).securityContext | toYaml -}}
+{{- end -}}
+
+{{- define "hookbudget.policy" -}}
+apiVersion: hookbudget.dev/v1alpha1
+kind: Policy
+{{ toYaml .Values.policy }}
+{{- end -}}
+
+{{/* Annotations of the Pods: a changed policy starts them anew. Takes a dict of root and component. */}}
+{{- define "hookbudget.podAnnotations" -}}
+{{- $annotations := (index .root.Values .component).podAnnotations -}}
+{{- if .root.Values.policy -}}
+{{- $annotations = merge (dict "checksum/policy" (include "hookbudget.policy" .root | sha256sum)) $annotations -}}
+{{- end -}}
+{{- with $annotations }}
+{{- toYaml . }}
+{{- end -}}
+{{- end -}}
+
+{{/* Not empty where objects of the Prometheus operator are to be rendered; takes a dict of root, kind, settings. */}}
+{{- define "hookbudget.rendersMonitoring" -}}
+{{- $there := .root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" .kind) -}}
+{{- if and (not $there) (eq .settings.renderMode "failIfMissing") -}}
+{{- fail (printf "the cluster has no %s of monitoring.coreos.com/v1: install the Prometheus operator, or set renderMode to skipIfMissing or alwaysRender" .kind) -}}
+{{- end -}}
+{{- if or $there (eq .settings.renderMode "alwaysRender") -}}
+yes
+{{- end -}}
 {{- end -}}
 
 {{/* The settings that both Deployments share; takes a dict of root and component. */}}

@@ -50,6 +50,8 @@ struct ClocksReport {
     deadline: Option<Seconds>,
     release_timeout: Option<Seconds>,
     release_timeout_source: String,
+    cold_start: Seconds,
+    cold_start_source: String,
     startup: Seconds,
 }
 
@@ -165,6 +167,8 @@ fn clocks_report(clocks: &Clocks) -> ClocksReport {
         deadline: clocks.deadline,
         release_timeout: clocks.release.timeout,
         release_timeout_source: clocks.release.source.to_string(),
+        cold_start: clocks.cold_start.span,
+        cold_start_source: clocks.cold_start.source.to_string(),
         startup: clocks.startup,
     }
 }

@@ -1,7 +1,7 @@
 //! `abort`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::diagnosis::Confidence;
 use crate::engine::family::exit;
 use crate::engine::root_cause::RootCause;
@@ -45,7 +45,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{exited, failed, find, judge};
 
     #[test]

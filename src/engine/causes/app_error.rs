@@ -1,7 +1,7 @@
 //! `app_error`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::diagnosis::Confidence;
 use crate::engine::root_cause::RootCause;
 use crate::engine::signatures::exit_signature;
@@ -72,7 +72,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{exited, failed, find, judge, log};
 
     #[test]

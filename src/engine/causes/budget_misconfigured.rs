@@ -1,8 +1,8 @@
 //! `budget_misconfigured`.
 
-use super::Match;
 use crate::engine::Seconds;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::diagnosis::{Confidence, Trigger};
 use crate::engine::downloads::suspect;
 use crate::engine::evidence::JobRecord;
@@ -134,7 +134,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, evidence, exited, failed, find, judge, log};
 
     #[test]

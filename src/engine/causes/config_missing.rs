@@ -1,7 +1,7 @@
 //! `config_missing`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::{blocking_event, failed_event, waits_for};
 use crate::engine::phase::is_pull;
 use crate::engine::root_cause::RootCause;
@@ -66,7 +66,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{failed, find, judge, pod_event, waiting};
 
     #[test]

@@ -1,7 +1,7 @@
 //! `connection_refused`.
 
-use super::{Match, named};
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause, named};
 use crate::engine::evidence::Dependency;
 use crate::engine::family::told;
 use crate::engine::root_cause::RootCause;
@@ -95,7 +95,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, exited, failed, find, judge, log};
 
     #[test]

@@ -1,8 +1,8 @@
 //! `container_create_failed`.
 
-use super::Match;
 use super::config_missing::says_missing;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::{failed_event, waits_for, without_names};
 use crate::engine::phase::{Phase, is_pull, of_event};
 use crate::engine::root_cause::RootCause;
@@ -76,7 +76,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{failed, find, judge, waiting};
 
     #[test]

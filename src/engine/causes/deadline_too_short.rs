@@ -1,8 +1,8 @@
 //! `deadline_too_short`.
 
-use super::Match;
 use crate::engine::case::Case;
 use crate::engine::case::span;
+use crate::engine::cause::{Match, cause};
 use crate::engine::diagnosis::{Confidence, Trigger};
 use crate::engine::family::pod_reason;
 use crate::engine::progress::{LineProgress, newest_line};
@@ -116,7 +116,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, exited, failed, find, judge, log, pod};
 
     #[test]

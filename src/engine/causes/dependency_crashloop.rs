@@ -1,7 +1,7 @@
 //! `dependency_crashloop`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::dependency;
 use crate::engine::root_cause::RootCause;
 
@@ -42,7 +42,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, blocked_by, find, judge, pending};
 
     #[test]

@@ -1,7 +1,7 @@
 //! `dependency_missing`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::dependency;
 use crate::engine::root_cause::RootCause;
 
@@ -44,7 +44,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{blocked_by, find, judge};
 
     #[test]

@@ -1,7 +1,7 @@
 //! `dependency_no_endpoints`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::dependency;
 use crate::engine::root_cause::RootCause;
 
@@ -46,7 +46,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, blocked_by, failed, find, judge};
 
     #[test]

@@ -1,7 +1,7 @@
 //! `ephemeral_limit_exceeded`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::pod_reason;
 use crate::engine::root_cause::RootCause;
 use crate::engine::signatures::holds;
@@ -51,7 +51,7 @@ fn find(case: &Case<'_>) -> Option<Match> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{find, judge, put_out};
 
     #[test]

@@ -1,7 +1,7 @@
 //! `evidence_lost`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::diagnosis::{Confidence, Trigger};
 use crate::engine::evidence::Lost;
 use crate::engine::job::RestartPolicy;
@@ -119,7 +119,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{exited, failed, find, job_event, judge, log};
 
     #[test]

@@ -1,7 +1,7 @@
 //! `image_never_pull`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::{blocking_event, waits_for};
 use crate::engine::root_cause::RootCause;
 
@@ -50,7 +50,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{failed, find, judge, waiting};
 
     #[test]

@@ -1,7 +1,7 @@
 //! `image_pull_not_found`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::pull;
 use crate::engine::family::some_container_ran;
 use crate::engine::signatures::PullFailure;
@@ -43,7 +43,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, failed, find, judge, pod, pod_event, waiting};
 
     #[test]

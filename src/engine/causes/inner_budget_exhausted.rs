@@ -1,7 +1,7 @@
 //! `inner_budget_exhausted`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::diagnosis::Confidence;
 use crate::engine::family::exit;
 use crate::engine::progress::newest_line;
@@ -76,7 +76,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{exited, failed, find, judge, log};
 
     #[test]

@@ -1,7 +1,7 @@
 //! `job_object_deleted`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::diagnosis::JobPhase;
 use crate::engine::root_cause::RootCause;
 
@@ -52,7 +52,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, evidence, failed, find, judge};
 
     #[test]

@@ -1,7 +1,7 @@
 //! `namespace_terminating`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::creation;
 use crate::engine::root_cause::RootCause;
 use crate::engine::signatures::CreateFailure;
@@ -48,7 +48,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, failed, find, job_event, judge};
 
     #[test]

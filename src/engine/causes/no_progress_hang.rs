@@ -1,8 +1,8 @@
 //! `no_progress_hang`.
 
-use super::Match;
 use crate::engine::case::Case;
 use crate::engine::case::span;
+use crate::engine::cause::{Match, cause};
 use crate::engine::diagnosis::{Confidence, Trigger};
 use crate::engine::progress::newest_line;
 use crate::engine::root_cause::RootCause;
@@ -63,7 +63,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, failed, find, judge, log, pod};
 
     #[test]

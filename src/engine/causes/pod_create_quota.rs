@@ -1,7 +1,7 @@
 //! `pod_create_quota`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::creation;
 use crate::engine::root_cause::RootCause;
 use crate::engine::signatures::CreateFailure;
@@ -50,7 +50,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, failed, find, job_event, judge};
 
     #[test]

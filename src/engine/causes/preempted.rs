@@ -1,7 +1,7 @@
 //! `preempted`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::disrupted;
 use crate::engine::root_cause::RootCause;
 
@@ -43,7 +43,7 @@ fn find(case: &Case<'_>) -> Option<Match> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{disrupted, find, judge};
 
     #[test]

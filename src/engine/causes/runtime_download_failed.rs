@@ -1,7 +1,7 @@
 //! `runtime_download_failed`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::downloads::{Told, suspect};
 use crate::engine::root_cause::RootCause;
 use crate::engine::signatures::LogSignature;
@@ -77,7 +77,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::diagnosis::Confidence;
     use crate::engine::evidence::Evidence;
     use crate::engine::testkit::{exited, failed, find, judge, log};

@@ -1,7 +1,7 @@
 //! `scheduling_gated`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::unplaced;
 use crate::engine::root_cause::RootCause;
 
@@ -48,7 +48,7 @@ fn find(case: &Case<'_>) -> Option<Match> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{find, judge, unplaced};
 
     #[test]

@@ -1,7 +1,7 @@
 //! `sidecar_not_terminated`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::diagnosis::Trigger;
 use crate::engine::evidence::{ContainerRecord, ContainerState};
 use crate::engine::root_cause::RootCause;
@@ -73,7 +73,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, failed, find, judge};
 
     #[test]

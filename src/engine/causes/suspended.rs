@@ -1,8 +1,8 @@
 //! `suspended`.
 
-use super::Match;
 use crate::engine::case::Case;
 use crate::engine::case::condition;
+use crate::engine::cause::{Match, cause};
 use crate::engine::diagnosis::JobPhase;
 use crate::engine::root_cause::RootCause;
 
@@ -49,7 +49,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, evidence, find, judge};
 
     #[test]

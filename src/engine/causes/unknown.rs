@@ -1,7 +1,7 @@
 //! `unknown`.
 
-use super::{Match, named};
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause, named};
 use crate::engine::diagnosis::Confidence;
 use crate::engine::family::is_pull_reason;
 use crate::engine::root_cause::RootCause;

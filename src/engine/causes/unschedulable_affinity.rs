@@ -1,7 +1,7 @@
 //! `unschedulable_affinity`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::scheduling;
 use crate::engine::signatures::Unschedulable;
 
@@ -42,7 +42,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{at, failed, find, judge, unplaced};
 
     #[test]

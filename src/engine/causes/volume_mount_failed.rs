@@ -1,7 +1,7 @@
 //! `volume_mount_failed`.
 
-use super::Match;
 use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
 use crate::engine::family::blocking_event;
 use crate::engine::root_cause::RootCause;
 use crate::engine::signatures::holds;
@@ -50,7 +50,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::causes::Cause;
+    use crate::engine::cause::Cause;
     use crate::engine::testkit::{failed, find, judge, pod_event};
 
     #[test]

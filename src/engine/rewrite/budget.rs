@@ -88,8 +88,7 @@ impl Budget {
     ///
     /// The wait is `deadline - headroom - start-up`, and no longer than a stated release timeout leaves:
     /// `timeout - slack - grace - start-up`. Without a deadline the release's timeout alone bounds it, be it
-    /// stated or assumed; with neither, the wait is the cold start that the Job declares or the policy
-    /// requires.
+    /// stated or assumed; with neither, the wait is the cold start of what the Job waits for.
     #[must_use]
     pub fn of(job: &Job<'_>, clocks: &Clocks, policy: &Policy, deadline: Option<Seconds>) -> Self {
         let span = |key: &str| job.annotation(key).and_then(|text| Seconds::parse_go(text).ok());
@@ -122,7 +121,7 @@ impl Budget {
             (Some(inner), None) => inner,
             (None, _) => release.map_or_else(
                 || {
-                    let cold_start = span("hookbudget.dev/cold-start").unwrap_or(policy.cold_start);
+                    let cold_start = clocks.cold_start.span;
                     (cold_start, format!("cold start {cold_start}"))
                 },
                 within_release,

@@ -104,7 +104,7 @@ pub fn plan(job: &Job<'_>, assessment: &Assessment, policy: &Policy, level: Rewr
     if level == RewriteLevel::All {
         retries::fit(&mut plan, assessment, policy, waits);
     }
-    apply_fixes(&mut plan, assessment, level, |edit| !sets_deadline(edit));
+    apply_fixes(&mut plan, assessment, level, Part::Rest);
     let budget = Budget::of(job, &assessment.clocks, policy, plan.deadline());
     if job.origin().is_hook() || asks(job) {
         environment::inject(&mut plan, &budget, &mapped);
@@ -234,23 +234,29 @@ fn settle_deadline(
             return;
         }
     }
-    apply_fixes(plan, assessment, level, sets_deadline);
+    apply_fixes(plan, assessment, level, Part::Deadline);
+}
+
+/// Which edits of the fixes are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// The deadline alone: what a fix changes beside it is for [`retries::fit`] to decide, with the waits in
+    /// view that the rewrite brings.
+    Deadline,
+    /// The fixes that leave the deadline as it is, each of them whole.
+    Rest,
 }
 
 /// The fixes that rules propose, as far as the level allows them and no earlier edit has decided the field.
-fn apply_fixes(
-    plan: &mut Plan<'_>,
-    assessment: &Assessment,
-    level: RewriteLevel,
-    wanted: impl Fn(&Edit) -> bool,
-) {
+fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel, part: Part) {
     let allowed = match level {
         RewriteLevel::None => return,
         RewriteLevel::Safe => FixSafety::Safe,
         RewriteLevel::All => FixSafety::Unsafe,
     };
-    // `retries::fit` has decided about these already, with the waits in view that the rewrite brings.
-    let decided = |code| matches!(code, "HB101" | "HB206");
+    // `retries::fit` has decided about these already, with the waits in view that the rewrite brings. The limit of
+    // HB107 fits the restart policy that stands there, and another rule may rewrite that: it is left to files.
+    let decided = |code| matches!(code, "HB101" | "HB107" | "HB108" | "HB206");
     let open = assessment
         .findings
         .iter()
@@ -259,14 +265,18 @@ fn apply_fixes(
         let Some(fix) = finding.fix.as_ref().filter(|fix| fix.safety <= allowed) else {
             continue;
         };
-        let fits = fix
-            .edits
+        let edits: Vec<&Edit> = match part {
+            Part::Deadline => fix.edits.iter().filter(|edit| sets_deadline(edit)).collect(),
+            Part::Rest if fix.edits.iter().any(sets_deadline) => continue,
+            Part::Rest => fix.edits.iter().collect(),
+        };
+        let fits = edits
             .iter()
-            .all(|edit| wanted(edit) && is_allowed(plan.job, edit) && !plan.touches(edit.pointer()));
+            .all(|edit| is_allowed(plan.job, edit) && !plan.touches(edit.pointer()));
         if !fits {
             continue;
         }
-        for edit in &fix.edits {
+        for edit in edits {
             let from = plan.present(edit.pointer());
             let same = matches!(edit, Edit::Set { value, .. } if *value == from);
             if !same {

@@ -9,6 +9,7 @@ use crate::engine::backoff::Retries;
 use crate::engine::budget::{Clocks, retries_of};
 use crate::engine::job::{Job, RestartPolicy};
 use crate::engine::policy::{Policy, RuleLevel};
+use crate::engine::rules::last_attempt_cut::is_repeated_whole;
 use crate::engine::{Limit, Seconds};
 
 /// Statuses with which `hookbudget-wait` says that another try is of no use: wrong use (`EX_USAGE` of
@@ -35,16 +36,14 @@ pub(super) struct InnerWait {
 pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy, waits: InnerWait) {
     let job = plan.job;
     let clocks = &assessment.clocks;
-    let exempted = |code| {
-        assessment
+    let silent = |code| {
+        let exempted = assessment
             .findings
             .iter()
-            .any(|f| f.code == code && f.exempted.is_some())
+            .any(|f| f.code == code && f.exempted.is_some());
+        exempted || policy.rules.get(code) == Some(&RuleLevel::Off)
     };
-    if job.backoff_limit_per_index.is_some()
-        || exempted("HB101")
-        || policy.rules.get("HB101") == Some(&RuleLevel::Off)
-    {
+    if job.backoff_limit_per_index.is_some() || silent("HB101") {
         return;
     }
     let Some(deadline) = plan.deadline().filter(|deadline| *deadline > Seconds::ZERO) else {
@@ -62,7 +61,16 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
         clocks.wait.and_then(|wait| wait.nominal.seconds())
     };
     let limit = match wait {
-        Some(_) if !on_failure && !waits.helper => return,
+        Some(wait) if !on_failure && !waits.helper => {
+            if !silent("HB108") && is_repeated_whole(job, clocks) {
+                let retries = Retries {
+                    run: Limit::At(wait),
+                    ..retries_of(job, policy)
+                };
+                finish_every_attempt(plan, retries, deadline);
+            }
+            return;
+        }
         Some(wait) => {
             let attempt = clocks.startup + wait;
             let second_fits =
@@ -97,7 +105,18 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
     }
     let never = plan.restart_policy() == RestartPolicy::Never;
     if never && limit <= 1 && job.pod_failure_policy.is_empty() {
-        ignore_disruptions(plan, waits);
+        ignore_disruptions(plan, waits.helper);
+    }
+}
+
+/// Leaves the attempts of a wait that can finish before the deadline, and none that it would cut.
+fn finish_every_attempt(plan: &mut Plan<'_>, retries: Retries, deadline: Seconds) {
+    let cut = retries.cut_by(deadline).map(|(number, _)| number);
+    if let Some(limit) = cut.and_then(|number| number.checked_sub(2)) {
+        plan.set("backoffLimit", limit.into(), "HB108");
+        if limit <= 1 && plan.job.pod_failure_policy.is_empty() {
+            ignore_disruptions(plan, false);
+        }
     }
 }
 
@@ -111,13 +130,13 @@ pub(super) fn end_first(job: &Job<'_>, clocks: &Clocks, deadline: Seconds) -> bo
         && clocks.retries_lower <= Limit::At(deadline)
 }
 
-/// With few attempts none may be lost to an eviction, and a wait that gave up is not repeated.
-fn ignore_disruptions(plan: &mut Plan<'_>, waits: InnerWait) {
+/// With few attempts none may be lost to an eviction, and a wait of the helper that gave up is not repeated.
+fn ignore_disruptions(plan: &mut Plan<'_>, helper: bool) {
     let mut rules = vec![json!({
         "action": "Ignore",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
     })];
-    if waits.helper {
+    if helper {
         rules.push(json!({
             "action": "FailJob",
             "onExitCodes": {"containerName": WAIT_CONTAINER, "operator": "In", "values": WAIT_GAVE_UP},

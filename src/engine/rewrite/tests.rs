@@ -244,17 +244,28 @@ fn a_deadline_that_could_never_fire_is_not_added_on_the_quiet() {
 }
 
 #[test]
-fn a_job_that_waits_well_keeps_its_retries() {
+fn a_job_that_waits_well_keeps_the_retries_that_can_finish() {
     let mut job = hook(&[("hookbudget.dev/wait", "10m")], Vec::new());
     job.active_deadline = Some(Seconds::new(840));
     job.pod.restart_policy = RestartPolicy::Never;
-    let rewrite = planned(&job, RewriteLevel::All);
-    let spec: Vec<_> = rewrite
-        .changes
-        .iter()
-        .filter(|c| c.field.starts_with("spec."))
-        .collect();
-    assert!(spec.is_empty(), "{spec:?}");
+    // 600 s, 10 s of pause and 230 s that are left: the second attempt would be cut (HB108).
+    let spec = |job: &Job<'_>| {
+        let changes = planned(job, RewriteLevel::All).changes.into_iter();
+        let spec = changes.filter(|change| change.field.starts_with("spec."));
+        spec.map(|change| (change.field, change.rule)).collect::<Vec<_>>()
+    };
+    let set = |field: &str, rule: &str| (format!("spec.{field}"), rule.to_owned().into());
+    assert_eq!(
+        spec(&job),
+        [
+            set("backoffLimit", "HB108"),
+            set("podFailurePolicy", "HB406"),
+            set("podReplacementPolicy", "HB406")
+        ]
+    );
+    job.active_deadline = Some(Seconds::new(1210));
+    job.backoff_limit.value = 1;
+    assert_eq!(spec(&job), []);
 }
 
 #[test]

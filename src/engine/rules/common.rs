@@ -1,10 +1,10 @@
 //! What several rules say in the same words.
 
-use crate::engine::backoff::fitting_limit;
-use crate::engine::budget::ContainerReading;
+use crate::engine::backoff::{Retries, fitting_limit};
+use crate::engine::budget::{ContainerReading, retries_of};
 use crate::engine::finding::{At, Confidence};
 use crate::engine::formulas::needed_release;
-use crate::engine::job::RestartPolicy;
+use crate::engine::job::{DEFAULT_BACKOFF_LIMIT, RestartPolicy};
 use crate::engine::rule::Context;
 use crate::engine::shell::reading::ReadConfidence;
 use crate::engine::shell::{Probe, Target};
@@ -144,10 +144,8 @@ pub(super) fn deadline_to_write(cx: &Context<'_>, deadline: Seconds) -> String {
     }
 }
 
-/// The retry timeline in one line: `0 + 10 + 20 + 40 + 80 + 160 = 310 s with attempts that fail at once, at
-/// most 1180 s when each hangs for 127 s; deadline 840 s`.
-pub(super) fn retry_sum(cx: &Context<'_>, deadline: Seconds) -> String {
-    let retries = crate::engine::budget::retries_of(cx.job, cx.policy);
+/// The pauses of a retry timeline: `0 + 10 + 20 + 40`, cut short after a few.
+pub(super) fn pauses(retries: Retries) -> String {
     let rounds: Vec<_> = retries.rounds().take(MOST_TERMS + 1).collect();
     let last = rounds.len() - usize::from(retries.policy == RestartPolicy::Never && !rounds.is_empty());
     let mut terms: Vec<String> = rounds
@@ -158,15 +156,30 @@ pub(super) fn retry_sum(cx: &Context<'_>, deadline: Seconds) -> String {
     if rounds.len() > MOST_TERMS {
         terms.push("...".to_owned());
     }
-    let Limit::At(lower) = cx.clocks.retries_lower else {
-        return format!("the retries never end; deadline {deadline}");
-    };
-    let policy = cx.job.pod.restart_policy.as_str();
-    let sum = if terms.is_empty() {
+    if terms.is_empty() {
         "0".to_owned()
     } else {
         terms.join(" + ")
+    }
+}
+
+/// The retry timeline in one line: `OnFailure, backoffLimit 6: 0 + 10 + 20 + 40 + 80 + 160 = 310 s with attempts
+/// that fail at once, at most 1180 s when each hangs for 127 s`.
+pub(super) fn retry_sum(cx: &Context<'_>) -> String {
+    let retries = Retries {
+        run: cx.clocks.run.nominal,
+        ..retries_of(cx.job, cx.policy)
     };
+    let Limit::At(lower) = cx.clocks.retries_lower else {
+        return "the retries never end".to_owned();
+    };
+    let policy = cx.job.pod.restart_policy.as_str();
+    let starts = match (cx.clocks.startup, cx.job.pod.restart_policy) {
+        (Seconds::ZERO, _) => String::new(),
+        (startup, RestartPolicy::Never) => format!("{} x {startup} start-up + ", cx.clocks.attempts),
+        (startup, _) => format!("{startup} start-up + "),
+    };
+    let sum = format!("{starts}{}", pauses(retries));
     let (runs, each) = match cx.clocks.run.nominal {
         Limit::At(run) if run > Seconds::ZERO => {
             (format!("{} x {run} + ", cx.clocks.attempts), format!("of {run}"))
@@ -181,9 +194,35 @@ pub(super) fn retry_sum(cx: &Context<'_>, deadline: Seconds) -> String {
         (Limit::Never, _) => String::new(),
     };
     format!(
-        "{policy}, backoffLimit {}: {runs}{sum} = {lower} with attempts {each}{most}; deadline {deadline}",
+        "{policy}, backoffLimit {}: {runs}{sum} = {lower} with attempts {each}{most}",
         cx.job.backoff_limit.value
     )
+}
+
+/// True for a `backoffLimit` that somebody chose. At admission a stated 6 looks like the default, so that it
+/// counts as one everywhere.
+pub(super) fn limit_is_chosen(cx: &Context<'_>) -> bool {
+    cx.job.backoff_limit.value != DEFAULT_BACKOFF_LIMIT
+}
+
+/// True when one of the waits is for a service of the cluster that is no API server.
+pub(super) fn waits_for_a_cluster_service(cx: &Context<'_>) -> bool {
+    cx.clocks.waits_for_something().any(|(_, wait)| {
+        let target = wait
+            .target
+            .as_ref()
+            .or_else(|| wait.probe.as_ref().and_then(|probe| probe.target.as_ref()));
+        wait.probe.as_ref().is_none_or(Probe::is_service_call)
+            && target.is_some_and(|target| home(cx, target) != Home::Outside)
+    })
+}
+
+/// True when the retries of a hook that seems to wait by them would be over before this deadline: HB101 would
+/// say so as soon as it stands there.
+pub(super) fn retries_end_first(cx: &Context<'_>, deadline: Seconds) -> bool {
+    let presumed = races_with_the_start(cx) && !cx.clocks.is_visible() && cx.clocks.attempts > 3;
+    let waits = waits_by_failing(cx) || (presumed && !cx.clocks.has_wait());
+    waits && cx.clocks.retries_lower < Limit::At(deadline)
 }
 
 /// How sure a finding is that rests on this reading.

@@ -1,11 +1,12 @@
 //! HB106.
 
 use crate::engine::Seconds;
+use crate::engine::backoff::fitting_limit;
 use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
 use crate::engine::formulas::needed_deadline;
 use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{WaitInMessage, deadline_to_write, waits_by_failing};
+use crate::engine::rules::common::{WaitInMessage, deadline_to_write, retries_end_first, waits_by_failing};
 
 rule! {
     /// The Job has no `activeDeadlineSeconds`: nothing ends a Pod that never starts.
@@ -38,7 +39,8 @@ rule! {
     /// ## Fix safety
     ///
     /// Safe where the deadline can be derived from a stated release timeout and the wait fits into it: the
-    /// release has given up by then anyway.
+    /// release has given up by then anyway. Unsafe, together with retries that outlast the deadline, where an
+    /// image hides what it does and its retries look like its wait: the deadline alone would be HB101.
     ///
     /// ## When to ignore
     ///
@@ -76,18 +78,35 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         message: format!("no activeDeadlineSeconds: {consequence}"),
         arithmetic,
         help: plan.help(cx),
-        fix: derived.map(|deadline| Fix {
-            safety: FixSafety::Safe,
-            edits: vec![Edit::Set {
-                pointer,
-                value: deadline.whole().into(),
-            }],
-        }),
+        fix: derived.map(|deadline| fix(cx, pointer, deadline)),
         ..RULE.finding(severity, Confidence::Certain)
     }]
 }
 
+/// The deadline; where the retries of a hook that seems to wait by them would be over before it, together with
+/// retries that outlast it.
+fn fix(cx: &Context<'_>, pointer: String, deadline: Seconds) -> Fix {
+    let set = |pointer, value| Edit::Set { pointer, value };
+    let mut edits = vec![set(pointer, deadline.whole().into())];
+    let mut safety = FixSafety::Safe;
+    if retries_end_first(cx, deadline) {
+        safety = FixSafety::Unsafe;
+        edits.push(set(cx.field("template/spec/restartPolicy"), "Never".into()));
+        edits.push(set(cx.field("backoffLimit"), fitting_limit(deadline).into()));
+    }
+    Fix { safety, edits }
+}
+
 const NEVER_STARTS: &str = "a Pod that cannot be pulled or scheduled never counts as failed";
+
+/// True where a deadline can be derived from the release's timeout, which then bounds the retries too.
+pub(super) fn can_be_derived(cx: &Context<'_>) -> bool {
+    let unbounded = cx
+        .clocks
+        .waits_for_something()
+        .any(|(_, wait)| !wait.is_bounded());
+    cx.clocks.deadline.is_none() && Plan::of(cx, unbounded).derived(cx).is_some()
+}
 
 /// The deadlines that come into question.
 struct Plan {
@@ -107,7 +126,7 @@ impl Plan {
         let worst = clocks.wait.and_then(|wait| wait.worst.seconds());
         let waits_outside = unbounded || (!clocks.has_wait() && clocks.calls_a_service());
         let wait = if waits_outside {
-            cx.policy.cold_start
+            cx.clocks.cold_start.span
         } else {
             nominal.unwrap_or(Seconds::ZERO)
         };
@@ -140,10 +159,10 @@ impl Plan {
         match self.outer {
             Some(outer) if waits_by_failing(cx) => {
                 let wait = outer.minus_or_zero(cx.policy.headroom + cx.clocks.startup);
-                if wait >= cx.policy.cold_start {
+                if wait >= cx.clocks.cold_start.span {
                     format!("{} and one wait of at most {wait} inside the container", write(outer))
                 } else {
-                    let wait = cx.policy.cold_start;
+                    let wait = cx.clocks.cold_start.span;
                     format!("one wait of {wait} inside the container, and {needed}")
                 }
             }
@@ -171,7 +190,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::rules::testkit::{HOOK, Hook};
+    use crate::engine::rules::testkit::{HOOK, Hook, found};
 
     const WAIT: &str = "for i in $(seq 60); do curl -f -m 3 http://catalog && exit 0; sleep 5; done; exit 1";
 
@@ -231,6 +250,39 @@ mod tests {
             });
             assert_eq!(written, fix, "{release}");
         }
+    }
+
+    #[test]
+    fn a_deadline_over_retries_that_look_like_a_wait_comes_with_retries_that_outlast_it() {
+        use crate::engine::job::RestartPolicy;
+        let mut job = Hook {
+            policy: RestartPolicy::OnFailure,
+            limit: 6,
+            release: Some("15m"),
+            ..HOOK
+        }
+        .job();
+        job.pod.containers[0].command.clear();
+        let fix = found(&job, "HB106")[0].fix.clone().unwrap();
+        let set = |pointer: &str, value: serde_json::Value| Edit::Set {
+            pointer: pointer.to_owned(),
+            value,
+        };
+        assert_eq!(fix.safety, FixSafety::Unsafe);
+        assert_eq!(
+            fix.edits,
+            [
+                set("/spec/activeDeadlineSeconds", 810.into()),
+                set("/spec/template/spec/restartPolicy", "Never".into()),
+                set("/spec/backoffLimit", 7.into()),
+            ]
+        );
+        job.active_deadline = Some(Seconds::new(810));
+        assert_eq!(found(&job, "HB101").len(), 1, "the deadline alone");
+        job.pod.restart_policy = RestartPolicy::Never;
+        job.backoff_limit.value = 7;
+        assert_eq!(found(&job, "HB101"), []);
+        assert_eq!(found(&job, "HB106"), []);
     }
 
     #[test]

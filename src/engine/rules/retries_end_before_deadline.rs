@@ -109,7 +109,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         message: format!(
             "the Job {waits_for}, and its retries end after {lower}: the deadline of {deadline} can never fire"
         ),
-        arithmetic: Some(retry_sum(cx, deadline)),
+        arithmetic: Some(format!("{}; deadline {deadline}", retry_sum(cx))),
         help: if wait > Seconds::ZERO {
             format!(
                 "restartPolicy: Never, backoffLimit: 0 and one wait of at most {wait} inside the container \
@@ -119,8 +119,11 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         } else {
             format!(
                 "restartPolicy: Never, backoffLimit: 0, one wait of {} inside the container and {}",
-                cx.policy.cold_start,
-                deadline_to_write(cx, cx.policy.cold_start + cx.policy.startup + cx.policy.headroom)
+                cx.clocks.cold_start.span,
+                deadline_to_write(
+                    cx,
+                    cx.clocks.cold_start.span + cx.policy.startup + cx.policy.headroom
+                )
             )
         },
         fix: Some(Fix {

@@ -9,16 +9,16 @@ use crate::engine::seconds::Seconds;
 
 /// A hook Job with one container, in a release with a stated timeout.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hook {
-    pub(super) runs: &'static str,
-    pub(super) script: &'static str,
-    pub(super) policy: RestartPolicy,
-    pub(super) limit: u32,
-    pub(super) deadline: Option<i64>,
-    pub(super) release: Option<&'static str>,
+pub(in crate::engine) struct Hook {
+    pub(in crate::engine) runs: &'static str,
+    pub(in crate::engine) script: &'static str,
+    pub(in crate::engine) policy: RestartPolicy,
+    pub(in crate::engine) limit: u32,
+    pub(in crate::engine) deadline: Option<i64>,
+    pub(in crate::engine) release: Option<&'static str>,
 }
 
-pub(super) const HOOK: Hook = Hook {
+pub(in crate::engine) const HOOK: Hook = Hook {
     runs: "post-install",
     script: "set -eu\ncurl -sSf --max-time 10 http://catalog:8080/api/seed",
     policy: RestartPolicy::Never,
@@ -28,7 +28,7 @@ pub(super) const HOOK: Hook = Hook {
 };
 
 impl Hook {
-    pub(super) fn job(self) -> Job<'static> {
+    pub(in crate::engine) fn job(self) -> Job<'static> {
         let key = if self.runs.contains('-') {
             "helm.sh/hook"
         } else {
@@ -63,21 +63,22 @@ impl Hook {
         }
     }
 
-    pub(super) fn findings(self, code: &str) -> Vec<Finding> {
+    pub(in crate::engine) fn findings(self, code: &str) -> Vec<Finding> {
         found(&self.job(), code)
     }
 
     /// What a rule says of it.
-    pub(super) fn verdict(self, code: &str) -> Option<(Severity, Confidence)> {
+    pub(in crate::engine) fn verdict(self, code: &str) -> Option<(Severity, Confidence)> {
         self.findings(code).first().map(|f| (f.severity, f.confidence))
     }
 }
 
 /// The findings of one rule about a Job.
-pub(super) fn found(job: &Job<'_>, code: &str) -> Vec<Finding> {
+pub(in crate::engine) fn found(job: &Job<'_>, code: &str) -> Vec<Finding> {
     let mut findings = assess(job, Surroundings::default(), &Policy::default()).findings;
     findings.retain(|finding| finding.code == code);
     findings
 }
 
-pub(super) const CERTAIN: Option<(Severity, Confidence)> = Some((Severity::Error, Confidence::Certain));
+pub(in crate::engine) const CERTAIN: Option<(Severity, Confidence)> =
+    Some((Severity::Error, Confidence::Certain));

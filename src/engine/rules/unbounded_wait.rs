@@ -70,7 +70,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 || "and there is no activeDeadlineSeconds: nothing in the Job ends it".to_owned(),
                 |deadline| format!("only the deadline of {deadline} ends it, and deletes its logs"),
             );
-            let bound = bounded_outside.unwrap_or(cx.policy.cold_start + cx.policy.headroom);
+            let bound = bounded_outside.unwrap_or(cx.clocks.cold_start.span + cx.policy.headroom);
             let room = bound.minus_or_zero(cx.policy.headroom + cx.policy.startup);
             let share = Seconds::new(room.whole() / loops);
             Finding {

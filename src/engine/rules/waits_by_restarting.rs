@@ -60,7 +60,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } else {
         (Severity::Warning, Confidence::Likely)
     };
-    let cold_start = cx.policy.cold_start;
+    let cold_start = cx.clocks.cold_start.span;
     let lasts = match clocks.retries_lower {
         Limit::At(end) => format!("its restarts last {end} when the connection is refused"),
         Limit::Never => "its restarts never end".to_owned(),
