@@ -18,7 +18,7 @@ pub(super) struct Need {
     pub(super) purpose: &'static str,
 }
 
-/// What a webhook needs; `kept` where it keeps its own certificate, `flux` where the cluster has HelmReleases.
+/// What a webhook needs; `kept` where it keeps its own certificate, `flux` where the cluster has `HelmRelease`s.
 pub(super) fn needs(namespace: &str, secret: &str, configuration: &str, kept: bool, flux: bool) -> Vec<Need> {
     let watch: &[&str] = &["list", "watch"];
     let mut needs = vec![Need {

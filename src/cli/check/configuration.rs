@@ -269,7 +269,8 @@ mod tests {
 
     #[test]
     fn each_fault_is_named_once() {
-        let cases: [(fn(&mut Value), Level, &str); 8] = [
+        type Case = (fn(&mut Value), Level, &'static str);
+        let cases: [Case; 8] = [
             (
                 |hook| hook["clientConfig"]["service"]["path"] = json!("/validate"),
                 Level::Fail,
