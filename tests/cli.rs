@@ -12,7 +12,7 @@ use support::{command, findings, run, run_with};
 const A: &str = "tests/fixtures/incidents/a-powerdns.yaml";
 const A_FIXED: &str = "tests/fixtures/incidents/a-powerdns-fixed.yaml";
 const B: &str = "tests/fixtures/incidents/b-gitea-token.yaml";
-const CLEAN: &str = "tests/fixtures/rules/HB102/passes-wait-with-headroom.yaml";
+const CLEAN: &str = "tests/fixtures/rules/HB406/passes-disruptions-ignored.yaml";
 const INFO_ONLY: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: quiet}\nspec: {template: {spec: \
                          {restartPolicy: Never, containers: [{name: c, image: registry.example/quiet:1}]}}}\n";
 

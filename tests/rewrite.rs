@@ -154,6 +154,7 @@ fn script() -> impl Strategy<Value = Value> {
         "until nc -z db 5432; do sleep 2; done; migrate",
         "echo done",
         "curl -sS http://api/ || exit 1",
+        "hookbudget-wait http://db:80 && migrate",
     ];
     prop::sample::select(texts.to_vec()).prop_map(|text| json!(["sh", "-c", text]))
 }
@@ -211,8 +212,12 @@ fn annotations() -> impl Strategy<Value = Value> {
 
 fn job_spec() -> impl Strategy<Value = Value> {
     let number = |values: Vec<i64>| prop::sample::select(values).prop_map(Value::from);
-    let failure_policy =
-        json!({"rules": [{"action": "Count", "onPodConditions": [{"type": "DisruptionTarget"}]}]});
+    let failure_policy = prop_oneof![
+        Just(json!({"rules": [{"action": "Count", "onPodConditions": [{"type": "DisruptionTarget"}]}]})),
+        Just(json!({"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}]})),
+        Just(json!({"rules": []})),
+    ];
+    let replacement = prop::sample::select(vec!["Failed", "TerminatingOrFailed"]).prop_map(Value::from);
     let pod = (
         containers(3),
         field(containers(2)),
@@ -234,14 +239,16 @@ fn job_spec() -> impl Strategy<Value = Value> {
         field(number(vec![0, 1, 2, 6, 8, 20])),
         field(number(vec![0, 60, 300, 840, 86_400])),
         field(number(vec![0, 600])),
-        field(Just(failure_policy)),
+        field(failure_policy),
+        field(replacement),
     )
-        .prop_map(|(pod, limit, deadline, ttl, policy)| {
+        .prop_map(|(pod, limit, deadline, ttl, policy, replacement)| {
             object(vec![
                 ("backoffLimit", limit),
                 ("activeDeadlineSeconds", deadline),
                 ("ttlSecondsAfterFinished", ttl),
                 ("podFailurePolicy", policy),
+                ("podReplacementPolicy", replacement),
                 ("template", Some(json!({"metadata": null, "spec": pod}))),
             ])
         })

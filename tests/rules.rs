@@ -326,6 +326,52 @@ const ADVICE: &[Followed] = &[
         help: "restartPolicy: Never with backoffLimit: 2",
         edits: &[("OnFailure", "Never"), ("backoffLimit: 3", "backoffLimit: 2")],
     },
+    Followed {
+        code: "HB405",
+        file: "HB405/fails-shipper-restarts.yaml",
+        help: "restartPolicy: Never",
+        edits: &[("OnFailure", "Never")],
+    },
+    Followed {
+        code: "HB408",
+        file: "HB408/fails-restarts-in-place.yaml",
+        help: "activeDeadlineSeconds: 210",
+        edits: &[("backoffLimit: 2", "backoffLimit: 2\n  activeDeadlineSeconds: 210")],
+    },
+    Followed {
+        code: "HB501",
+        file: "HB501/fails-overlap.yaml",
+        help: "concurrencyPolicy: Forbid and activeDeadlineSeconds above the longest run that is still good, at most 269",
+        edits: &[
+            ("  jobTemplate:", "  concurrencyPolicy: Forbid\n  jobTemplate:"),
+            ("activeDeadlineSeconds: 600", "activeDeadlineSeconds: 269"),
+        ],
+    },
+    Followed {
+        code: "HB502",
+        file: "HB502/fails-five-seconds.yaml",
+        help: "startingDeadlineSeconds: 200",
+        edits: &[("startingDeadlineSeconds: 5", "startingDeadlineSeconds: 200")],
+    },
+    Followed {
+        code: "HB601",
+        file: "HB601/fails-stale-variables.yaml",
+        help: "or the value 600",
+        edits: &[("\"840\"", "\"600\""), ("\"60\"", "\"45\"")],
+    },
+    Followed {
+        code: "HB603",
+        file: "HB603/fails-two-slips.yaml",
+        help: "hookbudget.dev/cold-start: \"20m\"",
+        edits: &[
+            (
+                "hookbudget.dev/coldstart: 20m",
+                "hookbudget.dev/cold-start: \"20m\"",
+            ),
+            ("15 min", "15m"),
+            ("    hookbudget.dev/mode: enforce\n", ""),
+        ],
+    },
 ];
 
 #[test]

@@ -177,6 +177,7 @@ impl Admission {
             namespace_cold_start: facts.cold_start,
             inventory: None,
             windows: None,
+            now: Some(jiff::Timestamp::now()),
         };
         let assessment = assess(&job, around, &policy);
         let case = Case {

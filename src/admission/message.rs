@@ -84,7 +84,8 @@ pub(super) fn rewritten(changes: &[Change]) -> Option<String> {
     });
     let texts: Vec<String> = behaviour
         .map(|change| {
-            let field = change.field.rsplit('.').next().unwrap_or_default();
+            let field = change.field.strip_suffix(".rules").unwrap_or(&change.field);
+            let field = field.rsplit('.').next().unwrap_or_default();
             let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             match (&change.from, &change.to) {
                 (_, Value::Object(_)) => field.to_owned(),

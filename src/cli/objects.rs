@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::manifest::{self, Document, InputError, Loaded, PathOrStdin};
@@ -103,6 +104,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
     let namespaces = namespaces(loaded, &mut objects.errors);
     let inventory = inventory(loaded);
     let mut jobs = Vec::new();
+    let now = Timestamp::now();
     for document in &loaded.documents {
         let version = document.api_version();
         let is_job = matches!(document.kind(), "Job" | "CronJob");
@@ -140,6 +142,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
             namespace_cold_start: namespace.cold_start,
             inventory: Some(&inventory),
             windows: Some(&windows),
+            now: Some(now),
         };
         let assessment = assess(&job, around, &options.policy);
         objects.judged.push(Judged {

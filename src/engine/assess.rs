@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::budget::{Clocks, ContainerReading};
 use super::cold_start::ColdStart;
+use super::exemption::{self, Exemption};
 use super::finding::{Decision, Finding, decide};
 use super::job::{Job, Origin};
 use super::policy::{Mode, Policy};
@@ -18,6 +19,8 @@ pub struct Assessment {
     pub clocks: Clocks,
     /// What the rules have to say, the worst first.
     pub findings: Vec<Finding>,
+    /// What became of the Job's exemptions.
+    pub exemptions: Vec<Exemption>,
 }
 
 /// What the webhook answers under each mode.
@@ -66,11 +69,16 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
     let release = release_of(job, around, policy);
     let cold_start = ColdStart::of(job, &readings, around, policy);
     let clocks = Clocks::of(job, readings, release, cold_start, policy);
-    let findings = judge(&Context {
+    let (findings, exemptions) = judge(&Context {
         job,
         clocks: &clocks,
         around,
         policy,
+        exemptions: &exemption::of(job, around.now),
     });
-    Assessment { clocks, findings }
+    Assessment {
+        clocks,
+        findings,
+        exemptions,
+    }
 }

@@ -5,6 +5,7 @@ use super::case::{Case, End};
 use super::diagnosis::Confidence;
 use super::evidence::DownloadRecord;
 use super::job::{Container, Job};
+use super::shell::Place;
 use super::signatures::{LogSignature, holds, is_outside};
 use super::told::Hit;
 
@@ -14,11 +15,13 @@ const PACKAGE_MANAGERS: &[(&str, &[&str])] = &[
     ("apt-get", &["install", "update"]),
     ("apt", &["install", "update"]),
     ("dnf", &["install"]),
+    ("gem", &["install"]),
     ("git", &["clone"]),
     ("microdnf", &["install"]),
-    ("npm", &["ci", "install"]),
+    ("npm", &["ci", "i", "install"]),
     ("pip", &["install"]),
     ("pip3", &["install"]),
+    ("yarn", &["add", "install"]),
     ("yum", &["install"]),
 ];
 
@@ -48,36 +51,165 @@ fn of_container(container: &Container<'_>, read: &ContainerReading) -> Vec<Downl
             _ => alone = false,
         }
     }
-    for text in container.command.iter().chain(&container.args) {
-        found.extend(package_managers(text).map(|command| DownloadRecord {
-            container: read.name.clone(),
-            tool: command.split(' ').next().unwrap_or_default().to_owned(),
-            target: command,
-            alone: true,
-        }));
-    }
+    found.extend(managed(container).map(|(_, command)| DownloadRecord {
+        container: read.name.clone(),
+        tool: command.split(' ').next().unwrap_or_default().to_owned(),
+        target: command,
+        alone: true,
+    }));
     for download in &mut found {
         download.alone = alone;
     }
     found
 }
 
-/// The commands of package managers in a script: `apk add`.
-fn package_managers(script: &str) -> impl Iterator<Item = String> + '_ {
+/// What a container installs or fetches before it can do its work: packages, archives and programs from outside
+/// the cluster. A call of somebody's API is none, and neither is data that is cloned or copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// Where it stands in the script.
+    pub place: Place,
+    /// `apk add`, or the URL.
+    pub what: String,
+}
+
+/// Reads what a container fetches, in the order of the script.
+#[must_use]
+pub fn fetches(container: &Container<'_>, read: &ContainerReading) -> Vec<Fetch> {
+    let installs = managed(container)
+        .filter(|(_, command)| !command.starts_with("git "))
+        .map(|(place, what)| Fetch { place, what });
+    let mut found: Vec<Fetch> = installs.collect();
+    for call in &read.reading.calls {
+        let Some(target) = call.target.as_ref().map(|target| target.text.as_str()) else {
+            continue;
+        };
+        let line = line_of(container, call.place);
+        if matches!(call.tool.as_str(), "curl" | "wget")
+            && is_outside(target)
+            && (is_file(target) || line.is_some_and(installs_what_it_gets))
+        {
+            found.push(Fetch {
+                place: call.place,
+                what: target.to_owned(),
+            });
+        }
+    }
+    found.sort_by_key(|fetch| (fetch.place.element, fetch.place.line, fetch.place.column));
+    found.dedup_by(|a, b| a.what == b.what);
+    found
+}
+
+/// True for the URL of an archive, a package, a script or a released program.
+fn is_file(url: &str) -> bool {
+    const ENDINGS: [&str; 17] = [
+        ".apk", ".bin", ".bz2", ".deb", ".gem", ".gz", ".jar", ".phar", ".rpm", ".run", ".sh", ".tar",
+        ".tgz", ".whl", ".xz", ".zip", ".zst",
+    ];
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let Some((host, path)) = path.split_once('/') else {
+        return false;
+    };
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let released =
+        path.contains("releases/download/") || path.starts_with("release/") || path.contains("/bin/");
+    let tools = matches!(host, "dl.k8s.io" | "dl.min.io" | "get.helm.sh" | "get.docker.com");
+    !name.is_empty() && (released || tools || ENDINGS.iter().any(|ending| name.ends_with(ending)))
+}
+
+/// True for a command line that runs, unpacks or installs what it gets.
+fn installs_what_it_gets(line: &str) -> bool {
+    const TAKERS: [&str; 8] = ["sh", "bash", "ash", "tar", "gunzip", "unzip", "python", "python3"];
+    let piped = line.split('|').skip(1).any(|command| {
+        let mut words = command.split_whitespace().filter(|word| *word != "sudo");
+        let program = words.next().and_then(|word| word.rsplit('/').next());
+        program.is_some_and(|program| TAKERS.contains(&program))
+    });
+    piped
+        || (line.contains("/bin/") && line.contains(" -") && line.contains(['o', 'O']))
+        || line.contains("chmod +x")
+}
+
+/// The line of the script at a place, with what goes on behind a backslash.
+fn line_of<'c>(container: &'c Container<'_>, place: Place) -> Option<&'c str> {
+    let text = container
+        .command
+        .iter()
+        .chain(&container.args)
+        .nth(place.element)?;
+    let start: usize = text.split_inclusive('\n').take(place.line).map(str::len).sum();
+    let rest = text.get(start..)?;
+    let mut end = 0;
+    for line in rest.split_inclusive('\n') {
+        end += line.len();
+        if !line.trim_end().ends_with(['\\', '|']) {
+            break;
+        }
+    }
+    rest.get(..end)
+}
+
+/// The commands of package managers in a container's `command` and `args`: `apk add`, with their places.
+fn managed<'c>(container: &'c Container<'_>) -> impl Iterator<Item = (Place, String)> + 'c {
+    let elements = container.command.iter().chain(&container.args);
+    let scripts = elements.enumerate().flat_map(|(element, text)| {
+        package_managers(text).map(move |(line, column, command)| {
+            let place = Place {
+                element,
+                line,
+                column,
+            };
+            (place, command)
+        })
+    });
+    // A package manager that runs without a shell, one word in each element.
+    let words: Vec<&str> = container
+        .command
+        .iter()
+        .chain(&container.args)
+        .map(AsRef::as_ref)
+        .collect();
+    let whole = words.join(" ");
+    let plain = !whole.contains('\n') && words.len() > 1 && words.iter().all(|word| !word.contains(' '));
+    let direct = plain.then(|| manager(&whole)).flatten();
+    scripts.chain(direct.map(|command| (Place::default(), command)))
+}
+
+/// The commands of package managers in a script, with line and column from 0.
+fn package_managers(script: &str) -> impl Iterator<Item = (usize, usize, String)> + '_ {
     let lines = script
         .lines()
         .map(|line| line.split_once(" #").map_or(line, |(line, _)| line))
-        .filter(|line| !line.trim_start().starts_with('#'));
-    let commands = lines.flat_map(|line| line.split([';', '&', '|', '(', ')']));
-    commands.filter_map(|command| {
-        let mut words = command.split_whitespace();
-        let (program, subcommands) = words.find_map(|word| {
-            let name = word.rsplit('/').next().unwrap_or(word);
-            PACKAGE_MANAGERS.iter().find(|(program, _)| *program == name)
-        })?;
-        let subcommand = words.find(|word| subcommands.contains(word))?;
-        Some(format!("{program} {subcommand}"))
+        .enumerate()
+        .filter(|(_, line)| !line.trim_start().starts_with('#'));
+    lines.flat_map(|(number, line)| {
+        let mut column = 0;
+        line.split([';', '&', '|', '(', ')']).filter_map(move |command| {
+            let start = column + (command.chars().count() - command.trim_start().chars().count());
+            column += command.chars().count() + 1;
+            Some((number, start, manager(command)?))
+        })
     })
+}
+
+/// `apk add` of `apk --no-cache add jq`; nothing for a command that only speaks of it, or that fetches nothing.
+fn manager(command: &str) -> Option<String> {
+    const LOCAL: [&str; 4] = ["--no-index", "--offline", "--no-network", "--no-download"];
+    let mut words = command.split_whitespace();
+    if matches!(
+        words.clone().next(),
+        Some("echo" | "printf" | "command" | "which" | "type")
+    ) {
+        return None;
+    }
+    let (program, subcommands) = words.find_map(|word| {
+        let name = word.rsplit('/').next().unwrap_or(word);
+        PACKAGE_MANAGERS.iter().find(|(program, _)| *program == name)
+    })?;
+    let subcommand = words.find(|word| subcommands.contains(word))?;
+    let local = command.split_whitespace().any(|word| LOCAL.contains(&word));
+    (!local).then(|| format!("{program} {subcommand}"))
 }
 
 /// What tells that a download failed.
@@ -155,11 +287,50 @@ mod tests {
 
     #[test]
     fn package_managers_are_found_as_commands_not_as_words() {
-        let found = |script: &str| package_managers(script).collect::<Vec<_>>();
+        let found = |script: &str| {
+            let found = package_managers(script).map(|(_, _, command)| command);
+            found.collect::<Vec<_>>()
+        };
         assert_eq!(
             found("set -e\napk --no-cache add jq\nsudo apt-get -qq update && pip install awscli"),
             ["apk add", "apt-get update", "pip install"]
         );
         assert!(found("# apk add jq\necho done # pip install x\napk info").is_empty());
+        assert!(
+            found("echo now apk add jq\npip install --no-index ./tool.whl\ncommand -v npm install")
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_tool_is_told_from_an_api() {
+        for (url, file) in [
+            ("https://dl.k8s.io/release/v1.33.0/bin/linux/amd64/kubectl", true),
+            (
+                "https://github.com/mikefarah/yq/releases/download/v4.44.1/yq_linux_amd64",
+                true,
+            ),
+            ("https://example.org/tool-1.2.tar.gz?raw=true", true),
+            ("https://get.example.org/install.sh", true),
+            ("https://hooks.example.org/services/T1/B2", false),
+            ("https://api.example.org/v1/zones", false),
+            ("https://example.org/data/latest.json", false),
+            ("https://example.org", false),
+        ] {
+            assert_eq!(is_file(url), file, "{url}");
+        }
+        for (line, installs) in [
+            ("curl -sSL https://example.org/get | sh", true),
+            ("curl -s https://example.org/get | sudo bash -s -- v3", true),
+            ("curl -Lo /usr/local/bin/tool https://example.org/tool", true),
+            ("wget -qO- https://example.org/x | tar xz -C /opt", true),
+            ("curl -s https://api.example.org/v1 | jq .status", false),
+            (
+                "curl -o /dev/null -w '%{http_code}' https://api.example.org/v1",
+                false,
+            ),
+        ] {
+            assert_eq!(installs_what_it_gets(line), installs, "{line}");
+        }
     }
 }

@@ -98,14 +98,27 @@ impl<'a> Inventory<'a> {
     /// The object of this kind and name. A namespace that one side leaves out is taken to be the other's.
     #[must_use]
     pub fn find(&self, kind: NeighbourKind, namespace: Option<&str>, name: &str) -> Option<&Neighbour<'a>> {
-        let indices = self.by_name.get(&(kind, name.to_owned()))?;
+        self.find_all(kind, namespace, name).next()
+    }
+
+    /// Every object of this kind and name: a chart may render one as a hook and once more as itself.
+    pub fn find_all(
+        &self,
+        kind: NeighbourKind,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> impl Iterator<Item = &Neighbour<'a>> {
+        let indices = self.by_name.get(&(kind, name.to_owned()));
         indices
-            .iter()
+            .into_iter()
+            .flatten()
             .filter_map(|&index| self.neighbours.get(index))
-            .find(|neighbour| match (namespace, neighbour.namespace.as_deref()) {
-                (Some(wanted), Some(there)) => wanted == there,
-                _ => true,
-            })
+            .filter(
+                move |neighbour| match (namespace, neighbour.namespace.as_deref()) {
+                    (Some(wanted), Some(there)) => wanted == there,
+                    _ => true,
+                },
+            )
     }
 
     /// All objects, in the order of the inputs.

@@ -60,6 +60,8 @@ pub struct Job<'a> {
     pub backoff_limit_per_index: Option<u32>,
     /// `spec.podFailurePolicy.rules`.
     pub pod_failure_policy: Vec<FailureRule<'a>>,
+    /// `spec.podReplacementPolicy`.
+    pub pod_replacement_policy: Option<Text<'a>>,
     /// What is only a `CronJob`'s.
     pub cron: Option<Cron<'a>>,
     /// The Pod template.
@@ -232,7 +234,7 @@ pub struct PodTemplate<'a> {
     pub active_deadline: Option<Seconds>,
     /// `terminationGracePeriodSeconds`, 30 s when absent.
     pub grace: Option<Seconds>,
-    /// `serviceAccountName`.
+    /// `serviceAccountName`, or its old name `serviceAccount`.
     pub service_account: Option<Text<'a>>,
     /// Init containers, native sidecars among them.
     pub init_containers: Vec<Container<'a>>,
@@ -240,6 +242,8 @@ pub struct PodTemplate<'a> {
     pub containers: Vec<Container<'a>>,
     /// Volumes that name a `ConfigMap` or a Secret.
     pub volumes: Vec<Volume<'a>>,
+    /// The objects without which a Pod does not start.
+    pub needs: Vec<Need<'a>>,
 }
 
 impl PodTemplate<'_> {
@@ -339,6 +343,33 @@ pub struct Volume<'a> {
     pub source: VolumeSource<'a>,
 }
 
+/// A `ConfigMap` or a Secret without which a Pod does not start: what is optional is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need<'a> {
+    /// The object.
+    pub source: VolumeSource<'a>,
+    /// Where the Pod template names it.
+    pub place: NeedPlace,
+}
+
+/// Where a Pod template names an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeedPlace {
+    /// `volumes`, by index.
+    Volume(usize),
+    /// `env` or `envFrom` of a container.
+    Environment {
+        /// True for an init container.
+        init: bool,
+        /// The container's index in its list.
+        container: usize,
+        /// `envFrom` instead of `env`.
+        from: bool,
+        /// The index of the entry.
+        entry: usize,
+    },
+}
+
 /// What fills a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VolumeSource<'a> {
@@ -417,6 +448,23 @@ impl Job<'_> {
         match self.kind {
             JobKind::Job => "/spec",
             JobKind::CronJob => "/spec/jobTemplate/spec",
+        }
+    }
+
+    /// JSON pointer of the place that names an object.
+    #[must_use]
+    pub fn need_pointer(&self, place: NeedPlace) -> String {
+        match place {
+            NeedPlace::Volume(index) => format!("{}/template/spec/volumes/{index}", self.spec_pointer()),
+            NeedPlace::Environment {
+                init,
+                container,
+                from,
+                entry,
+            } => {
+                let list = if from { "envFrom" } else { "env" };
+                format!("{}/{list}/{entry}", self.container_pointer(init, container))
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The pure engine: facts and `now` in, findings out. No I/O, no async, no clock, no environment.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod annotations;
 pub mod assess;
 pub mod backoff;
 pub mod budget;
@@ -13,20 +14,25 @@ pub mod diagnose;
 pub mod diagnosis;
 pub mod downloads;
 pub mod evidence;
+pub mod exemption;
+pub mod failure_policy;
 pub mod family;
 pub mod finding;
 pub mod formulas;
 pub mod inventory;
 pub mod job;
+pub mod nearest;
 pub mod phase;
 pub mod policy;
 pub mod progress;
+pub mod quantity;
 pub mod redact;
 pub mod release;
 pub mod rewrite;
 pub mod root_cause;
 pub mod rule;
 pub mod rules;
+pub mod schedule;
 pub mod seconds;
 pub mod shell;
 pub mod signatures;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Seconds;
@@ -182,7 +183,7 @@ impl std::fmt::Display for TimeoutSource {
     }
 }
 
-/// What is known around a Job when its release is looked for.
+/// What is known around a Job that is judged.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Surroundings<'a> {
     /// The `HelmRelease` objects that are known.
@@ -197,6 +198,8 @@ pub struct Surroundings<'a> {
     pub inventory: Option<&'a Inventory<'a>>,
     /// The hooks of each release together and the window around them; `None` as for `inventory`.
     pub windows: Option<&'a Windows>,
+    /// The moment of the judgement, by which exemptions end; without it none is over.
+    pub now: Option<Timestamp>,
 }
 
 /// Finds the release of a Job and its timeout: the Job's annotation, Flux's origin labels, the `HelmRelease`

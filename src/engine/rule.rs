@@ -1,6 +1,7 @@
 //! What a rule is: a pure function from the facts about one Job to findings, with its documentation.
 
 use super::budget::Clocks;
+use super::exemption::{self, Exemption};
 use super::finding::{Confidence, Finding, Severity};
 use super::job::{Job, Origin};
 use super::policy::{Policy, RuleLevel};
@@ -17,6 +18,8 @@ pub struct Context<'a> {
     pub around: Surroundings<'a>,
     /// What the installation demands.
     pub policy: &'a Policy,
+    /// The exemptions of the Job, before any rule has run.
+    pub exemptions: &'a [Exemption],
 }
 
 impl Context<'_> {
@@ -30,6 +33,12 @@ impl Context<'_> {
     #[must_use]
     pub fn field(&self, path: &str) -> String {
         format!("{}/{path}", self.job.spec_pointer())
+    }
+
+    /// True when another rule runs here and no exemption takes its findings.
+    #[must_use]
+    pub fn is_active(&self, code: &str) -> bool {
+        self.policy.rules.get(code) != Some(&RuleLevel::Off) && !exemption::covers(self.exemptions, code)
     }
 }
 
@@ -94,37 +103,66 @@ macro_rules! rule {
 pub(crate) use rule;
 
 /// Judges a Job by every rule. Findings come with the worst first; an exempted one keeps its place and names
-/// the reason.
+/// the reason. Beside them, what became of the exemptions.
 #[must_use]
-pub fn judge(context: &Context<'_>) -> Vec<Finding> {
+pub fn judge(context: &Context<'_>) -> (Vec<Finding>, Vec<Exemption>) {
+    let mut exemptions = context.exemptions.to_vec();
     if context.job.is_foreign() {
-        return Vec::new();
+        return (Vec::new(), exemptions);
     }
     let mut findings: Vec<Finding> = super::rules::ALL
         .iter()
         .filter(|rule| context.policy.rules.get(rule.code) != Some(&RuleLevel::Off))
         .flat_map(|rule| (rule.check)(context))
         .collect();
+    exemption::apply(&mut exemptions, &mut findings);
+    exemption::settle(&mut exemptions, context.policy);
+    findings.extend(super::rules::exemption_invalid::unused(context, &exemptions));
+    exemption::apply(&mut exemptions, &mut findings);
     for finding in &mut findings {
         finding.severity = match context.policy.rules.get(finding.code) {
             Some(RuleLevel::Info) => Severity::Info,
             Some(RuleLevel::Warning) => finding.severity.min(Severity::Warning),
             _ => finding.severity,
         };
-        finding.exempted = exemption(context.job, finding.code);
     }
     findings.sort_by(|a, b| (b.severity, b.confidence, a.code).cmp(&(a.severity, a.confidence, b.code)));
-    findings
+    (findings, exemptions)
 }
 
-/// The reason that exempts a Job from a rule; an empty one does not count.
-fn exemption(job: &Job<'_>, code: &str) -> Option<String> {
-    let of = |key: &str| {
-        job.annotation(key)
-            .map(str::trim)
-            .filter(|reason| !reason.is_empty())
-    };
-    of(&format!("hookbudget.dev/exempt.{code}"))
-        .or_else(|| of("hookbudget.dev/exempt"))
-        .map(str::to_owned)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::assess;
+    use crate::engine::job::RestartPolicy;
+    use crate::engine::rules::testkit::{HOOK, Hook};
+
+    /// How a policy's level changes an error (HB101) and a warning (HB301).
+    fn said(level: Option<RuleLevel>) -> [Option<Severity>; 2] {
+        let hook = Hook {
+            policy: RestartPolicy::OnFailure,
+            limit: 6,
+            deadline: Some(840),
+            ..HOOK
+        };
+        ["HB101", "HB301"].map(|code| {
+            let mut policy = Policy::default();
+            policy.rules.extend(level.map(|level| (code.to_owned(), level)));
+            let findings = assess(&hook.job(), Surroundings::default(), &policy).findings;
+            findings
+                .iter()
+                .find(|finding| finding.code == code)
+                .map(|finding| finding.severity)
+        })
+    }
+
+    #[test]
+    fn a_policy_lowers_a_rule_and_never_raises_it() {
+        let own = [Some(Severity::Error), Some(Severity::Warning)];
+        assert_eq!(said(None), own);
+        assert_eq!(said(Some(RuleLevel::Error)), own);
+        assert_eq!(said(Some(RuleLevel::Warning)), [Some(Severity::Warning); 2]);
+        assert_eq!(said(Some(RuleLevel::Info)), [Some(Severity::Info); 2]);
+        assert_eq!(said(Some(RuleLevel::Off)), [None; 2]);
+    }
 }

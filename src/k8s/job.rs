@@ -1,12 +1,18 @@
 //! `batch/v1` Job and `CronJob` into the engine's facts.
 
+mod failure_policy;
+mod references;
+
 use serde::Deserialize;
+
+use failure_policy::{PodFailurePolicy, failure_rules};
+use references::{EnvFromObject, Projected, Reference, ValueFrom, need};
 
 use super::text::{Str, StrMap, null_default};
 use crate::engine::Seconds;
 use crate::engine::job::{
-    BackoffLimit, Concurrency, Container, Cron, EnvVar, ExitOperator, FailureAction, FailureRule, Job,
-    JobKind, Mount, Owner, PodTemplate, RestartPolicy, Text, Volume, VolumeSource,
+    BackoffLimit, Concurrency, Container, Cron, EnvVar, Job, JobKind, Mount, Need, NeedPlace, Owner,
+    PodTemplate, RestartPolicy, Text, Volume, VolumeSource,
 };
 
 /// A value that the API server would refuse.
@@ -74,6 +80,8 @@ struct Spec<'a> {
     parallelism: Option<i64>,
     #[serde(borrow, deserialize_with = "null_default")]
     pod_failure_policy: PodFailurePolicy<'a>,
+    #[serde(borrow)]
+    pod_replacement_policy: Option<Str<'a>>,
     suspend: Option<bool>,
     #[serde(borrow, deserialize_with = "null_default")]
     template: Template<'a>,
@@ -103,42 +111,6 @@ struct JobTemplate<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct PodFailurePolicy<'a> {
-    #[serde(borrow, deserialize_with = "null_default")]
-    rules: Vec<PodFailureRule<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodFailureRule<'a> {
-    #[serde(borrow)]
-    action: Str<'a>,
-    #[serde(borrow)]
-    on_exit_codes: Option<OnExitCodes<'a>>,
-    #[serde(borrow, deserialize_with = "null_default")]
-    on_pod_conditions: Vec<OnPodCondition<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct OnExitCodes<'a> {
-    #[serde(borrow)]
-    container_name: Option<Str<'a>>,
-    #[serde(borrow)]
-    operator: Str<'a>,
-    #[serde(deserialize_with = "null_default")]
-    values: Vec<i32>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct OnPodCondition<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Str<'a>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 struct Template<'a> {
     #[serde(borrow, deserialize_with = "null_default")]
     metadata: Metadata<'a>,
@@ -157,6 +129,8 @@ struct PodSpec<'a> {
     #[serde(borrow)]
     restart_policy: Option<Str<'a>>,
     #[serde(borrow)]
+    service_account: Option<Str<'a>>,
+    #[serde(borrow)]
     service_account_name: Option<Str<'a>>,
     termination_grace_period_seconds: Option<i64>,
     #[serde(borrow, deserialize_with = "null_default")]
@@ -172,8 +146,8 @@ struct ContainerObject<'a> {
     command: Vec<Str<'a>>,
     #[serde(borrow, deserialize_with = "null_default")]
     env: Vec<EnvObject<'a>>,
-    #[serde(deserialize_with = "null_default")]
-    env_from: Vec<serde::de::IgnoredAny>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    env_from: Vec<EnvFromObject<'a>>,
     #[serde(borrow)]
     image: Option<Str<'a>>,
     #[serde(borrow)]
@@ -197,7 +171,8 @@ struct EnvObject<'a> {
     name: Str<'a>,
     #[serde(borrow)]
     value: Option<Str<'a>>,
-    value_from: Option<serde::de::IgnoredAny>,
+    #[serde(borrow)]
+    value_from: Option<ValueFrom<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -238,25 +213,21 @@ struct MountObject<'a> {
 #[serde(default, rename_all = "camelCase")]
 struct VolumeObject<'a> {
     #[serde(borrow)]
-    config_map: Option<ConfigMapSource<'a>>,
+    config_map: Option<Reference<'a>>,
     #[serde(borrow)]
     name: Str<'a>,
+    #[serde(borrow)]
+    projected: Option<Projected<'a>>,
     #[serde(borrow)]
     secret: Option<SecretSource<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ConfigMapSource<'a> {
-    #[serde(borrow)]
-    name: Str<'a>,
-}
-
-#[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct SecretSource<'a> {
+    optional: Option<bool>,
     #[serde(borrow)]
-    secret_name: Str<'a>,
+    secret_name: Option<Str<'a>>,
 }
 
 impl<'a> JobObject<'a> {
@@ -414,55 +385,12 @@ fn job<'a>(metadata: Metadata<'a>, spec: Spec<'a>, root: &str, problems: &mut Pr
         completions: completions.or(parallelism.is_none().then_some(1)),
         backoff_limit_per_index: per_index,
         pod_failure_policy: failure_rules(spec.pod_failure_policy, root, problems),
+        pod_replacement_policy: text(spec.pod_replacement_policy),
         template_labels: spec.template.metadata.labels.0,
         template_annotations: spec.template.metadata.annotations.0,
         cron: None,
         pod: pod(spec.template.spec, root, problems),
     }
-}
-
-fn failure_rules<'a>(
-    policy: PodFailurePolicy<'a>,
-    root: &str,
-    problems: &mut Problems,
-) -> Vec<FailureRule<'a>> {
-    let mut rules = Vec::with_capacity(policy.rules.len());
-    for (index, rule) in policy.rules.into_iter().enumerate() {
-        let action = match rule.action.0.as_ref() {
-            "FailJob" => FailureAction::FailJob,
-            "FailIndex" => FailureAction::FailIndex,
-            "Ignore" => FailureAction::Ignore,
-            "Count" => FailureAction::Count,
-            other => {
-                let message = format!("{other:?} is no action: write FailJob, FailIndex, Ignore or Count");
-                problems.add(format!("{root}/podFailurePolicy/rules/{index}/action"), message);
-                continue;
-            }
-        };
-        let (container, exit_codes) = match rule.on_exit_codes {
-            Some(codes) => {
-                let operator = if codes.operator.0 == "NotIn" {
-                    ExitOperator::NotIn
-                } else {
-                    ExitOperator::In
-                };
-                (text(codes.container_name), Some((operator, codes.values)))
-            }
-            None => (None, None),
-        };
-        let pod_conditions = rule
-            .on_pod_conditions
-            .into_iter()
-            .map(|condition| condition.kind.0)
-            .collect();
-        rules.push(FailureRule {
-            action,
-            exit_codes,
-            container,
-            pod_conditions,
-        });
-    }
-    rules
 }
 
 fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplate<'a> {
@@ -491,17 +419,41 @@ fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplat
             "has no container: a Job needs at least one",
         );
     }
-    let volumes = spec.volumes.into_iter().filter_map(|volume| {
-        let source = match (volume.config_map, volume.secret) {
-            (Some(map), _) => VolumeSource::ConfigMap(map.name.0),
-            (None, Some(secret)) => VolumeSource::Secret(secret.secret_name.0),
-            (None, None) => return None,
-        };
-        Some(Volume {
-            name: volume.name.0,
-            source,
-        })
-    });
+    let mut needs = Vec::new();
+    let volumes = spec
+        .volumes
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, volume)| {
+            let place = NeedPlace::Volume(index);
+            for source in volume.projected.unwrap_or_default().sources {
+                need(&mut needs, place, source.config_map, source.secret);
+            }
+            let (source, optional) = match (volume.config_map, volume.secret) {
+                (Some(map), _) => (VolumeSource::ConfigMap(name(map.name)), map.optional),
+                (None, Some(secret)) => (VolumeSource::Secret(name(secret.secret_name)), secret.optional),
+                (None, None) => return None,
+            };
+            if optional != Some(true) {
+                needs.push(Need {
+                    source: source.clone(),
+                    place,
+                });
+            }
+            Some(Volume {
+                name: volume.name.0,
+                source,
+            })
+        });
+    let volumes = volumes.collect();
+    let mut containers = |list: Vec<ContainerObject<'a>>, init| {
+        list.into_iter()
+            .enumerate()
+            .map(|(index, object)| container(object, init, index, &mut needs))
+            .collect()
+    };
+    let init_containers = containers(spec.init_containers, true);
+    let containers = containers(spec.containers, false);
     PodTemplate {
         restart_policy,
         active_deadline: problems.span(spec.active_deadline_seconds, &here, "activeDeadlineSeconds"),
@@ -510,16 +462,49 @@ fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplat
             &here,
             "terminationGracePeriodSeconds",
         ),
-        service_account: text(spec.service_account_name),
-        volumes: volumes.collect(),
-        init_containers: spec.init_containers.into_iter().map(container).collect(),
-        containers: spec.containers.into_iter().map(container).collect(),
+        service_account: text(spec.service_account_name).or_else(|| text(spec.service_account)),
+        volumes,
+        init_containers,
+        containers,
+        needs,
     }
 }
 
-fn container(object: ContainerObject<'_>) -> Container<'_> {
-    let env = object.env.into_iter().map(|entry| {
+fn name(name: Option<Str<'_>>) -> Text<'_> {
+    name.unwrap_or_default().0
+}
+
+fn container<'a>(
+    object: ContainerObject<'a>,
+    init: bool,
+    container: usize,
+    needs: &mut Vec<Need<'a>>,
+) -> Container<'a> {
+    let place = |from, entry| NeedPlace::Environment {
+        init,
+        container,
+        from,
+        entry,
+    };
+    let has_env_from = !object.env_from.is_empty();
+    for (entry, source) in object.env_from.into_iter().enumerate() {
+        need(
+            needs,
+            place(true, entry),
+            source.config_map_ref,
+            source.secret_ref,
+        );
+    }
+    let env = object.env.into_iter().enumerate().map(|(index, entry)| {
         let given = entry.value_from.is_none();
+        if let Some(from) = entry.value_from {
+            need(
+                needs,
+                place(false, index),
+                from.config_map_key_ref,
+                from.secret_key_ref,
+            );
+        }
         EnvVar {
             name: entry.name.0,
             value: given.then(|| entry.value.unwrap_or_default().0),
@@ -531,7 +516,7 @@ fn container(object: ContainerObject<'_>) -> Container<'_> {
         command: texts(object.command),
         args: texts(object.args),
         env: env.collect(),
-        has_env_from: !object.env_from.is_empty(),
+        has_env_from,
         restart_policy: text(object.restart_policy),
         has_restart_rules: !object.restart_policy_rules.is_empty(),
         message_from_logs: object

@@ -100,6 +100,10 @@ async fn an_exemption_with_a_reason_lets_it_through() {
         "known, until the next release",
     );
     assert_eq!(cluster.validate(&review).await["allowed"], true);
+    for (until, allowed) in [("9999-12-31", true), ("2024-12-31", false), ("end of June", true)] {
+        annotate(&mut review, "hookbudget.dev/exempt-until", until);
+        assert_eq!(cluster.validate(&review).await["allowed"], allowed, "{until}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use crate::cli::manifest::InputError;
 use crate::cli::objects::{Judged, Objects};
 use crate::engine::assess::Decisions;
 use crate::engine::budget::Clocks;
+use crate::engine::exemption::Exemption;
 use crate::engine::finding::{Finding, Severity};
 use crate::engine::release::ReleaseObject;
 use crate::engine::shell::Wait;
@@ -37,6 +38,7 @@ struct ObjectReport<'a> {
     ends_at: Limit,
     waits: Vec<Value>,
     unread: Vec<Value>,
+    exemptions: &'a [Exemption],
     decision: Decisions,
 }
 
@@ -153,6 +155,7 @@ fn object_report<'a>(judged: &'a Judged<'_>) -> ObjectReport<'a> {
             .map(|(container, wait)| wait_report(judged, container, wait))
             .collect(),
         unread: unread.collect(),
+        exemptions: &assessment.exemptions,
         decision: assessment.decisions(job),
     }
 }

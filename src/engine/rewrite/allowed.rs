@@ -32,6 +32,9 @@ pub fn is_allowed(job: &Job<'_>, edit: &Edit) -> bool {
     if FIELDS.contains(&field) {
         return set;
     }
+    if field == "podFailurePolicy/rules" {
+        return !set;
+    }
     if field == "template/spec/initContainers" {
         return matches!(edit, Edit::Prepend { .. });
     }
@@ -72,6 +75,7 @@ pub fn field_label(pointer: &str) -> &'static str {
     if pointer.starts_with("/metadata/annotations/") {
         return "annotations";
     }
+    let pointer = pointer.strip_suffix("/rules").unwrap_or(pointer);
     let last = pointer.rsplit('/').next().unwrap_or_default();
     LABELS.into_iter().find(|label| *label == last).unwrap_or("other")
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub use allowed::{field_label, is_allowed};
 pub use budget::{Budget, Quantity};
-pub use record::{Change, REWRITTEN};
+pub use record::{Change, REWRITTEN, recorded_variable};
 pub use wait_container::WAIT_CONTAINER;
 
 use super::Seconds;
@@ -110,6 +110,9 @@ pub fn plan(job: &Job<'_>, assessment: &Assessment, policy: &Policy, level: Rewr
         environment::inject(&mut plan, &budget, &mapped);
     }
     wait_container::add(&mut plan, &budget, policy, &targets);
+    if level == RewriteLevel::All {
+        retries::complete_failure_policy(&mut plan, assessment, policy);
+    }
     record::annotate(&mut plan);
     plan.rewrite
 }
@@ -254,9 +257,9 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
         RewriteLevel::Safe => FixSafety::Safe,
         RewriteLevel::All => FixSafety::Unsafe,
     };
-    // `retries::fit` has decided about these already, with the waits in view that the rewrite brings. The limit of
+    // `retries` decides about these, with the waits and the limit in view that the rewrite brings. The limit of
     // HB107 fits the restart policy that stands there, and another rule may rewrite that: it is left to files.
-    let decided = |code| matches!(code, "HB101" | "HB107" | "HB108" | "HB206");
+    let decided = |code| matches!(code, "HB101" | "HB107" | "HB108" | "HB206" | "HB406" | "HB407");
     let open = assessment
         .findings
         .iter()

@@ -57,6 +57,12 @@ pub(super) fn recorded(job: &Job<'_>, field: &str) -> Option<String> {
         .and_then(|change| change.to.as_str().map(str::to_owned))
 }
 
+/// The value that an earlier rewrite gave a variable: such a one is not the Job's own.
+#[must_use]
+pub fn recorded_variable(job: &Job<'_>, name: &str) -> Option<String> {
+    recorded(job, &env_field(name))
+}
+
 /// Writes the record: the new changes, and of the earlier ones those that still stand.
 pub(super) fn annotate(plan: &mut Plan<'_>) {
     let new = &plan.rewrite.changes;

@@ -1,12 +1,15 @@
 //! A restart policy and a limit that leave the end of a Job to its wait or its deadline.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::wait_container::WAIT_CONTAINER;
 use super::{Budget, Plan};
 use crate::engine::assess::Assessment;
 use crate::engine::backoff::Retries;
 use crate::engine::budget::{Clocks, retries_of};
+use crate::engine::exemption::covers;
+use crate::engine::failure_policy::{self, Wanted, fatal_rule, lacks_disruption, unnamed};
+use crate::engine::finding::Edit;
 use crate::engine::job::{Job, RestartPolicy};
 use crate::engine::policy::{Policy, RuleLevel};
 use crate::engine::rules::last_attempt_cut::is_repeated_whole;
@@ -130,8 +133,12 @@ pub(super) fn end_first(job: &Job<'_>, clocks: &Clocks, deadline: Seconds) -> bo
         && clocks.retries_lower <= Limit::At(deadline)
 }
 
-/// With few attempts none may be lost to an eviction, and a wait of the helper that gave up is not repeated.
+/// With few attempts none may be lost to an eviction, and a wait that gave up is not repeated.
 fn ignore_disruptions(plan: &mut Plan<'_>, helper: bool) {
+    let own = unnamed(plan.job).filter(|(_, _, container, _)| container.name != WAIT_CONTAINER);
+    let own: Vec<Value> = own
+        .map(|(_, _, container, _)| fatal_rule(&container.name))
+        .collect();
     let mut rules = vec![json!({
         "action": "Ignore",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
@@ -142,7 +149,50 @@ fn ignore_disruptions(plan: &mut Plan<'_>, helper: bool) {
             "onExitCodes": {"containerName": WAIT_CONTAINER, "operator": "In", "values": WAIT_GAVE_UP},
         }));
     }
+    rules.extend(own);
     plan.set("podFailurePolicy", json!({ "rules": rules }), "HB406");
-    // The default was chosen before admission, without the policy; with one the API server takes only Failed.
-    plan.set("podReplacementPolicy", "Failed".into(), "HB406");
+    replace_failed_pods_only(plan, "HB406");
+}
+
+/// The default was chosen before admission, without a Pod failure policy; with one the API server takes only Failed.
+fn replace_failed_pods_only(plan: &mut Plan<'_>, rule: &'static str) {
+    plan.set("podReplacementPolicy", "Failed".into(), rule);
+}
+
+/// What HB406 and HB407 ask for, of the Job as the plan leaves it: its limit may have become small, and its
+/// wait may have come by the plan.
+pub(super) fn complete_failure_policy(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy) {
+    let job = plan.job;
+    let field = format!("{}/podFailurePolicy", job.spec_pointer());
+    let decided = plan
+        .rewrite
+        .edits
+        .iter()
+        .any(|edit| edit.pointer().starts_with(&field));
+    if decided || plan.restart_policy() != RestartPolicy::Never {
+        return;
+    }
+    let active =
+        |code| policy.rules.get(code) != Some(&RuleLevel::Off) && !covers(&assessment.exemptions, code);
+    let planned = plan.planned("backoffLimit").and_then(Value::as_u64);
+    let limit = planned.map_or(job.backoff_limit.value, |limit| {
+        u32::try_from(limit).unwrap_or(u32::MAX)
+    });
+    let wanted = Wanted {
+        disruption: active("HB406") && lacks_disruption(job, limit),
+        fatal: active("HB407") && limit > 0,
+    };
+    let brought =
+        plan.rewrite.edits.iter().any(
+            |edit| matches!(edit, Edit::Prepend { pointer, .. } if pointer.ends_with("/initContainers")),
+        );
+    let more: &[&str] = if brought { &[WAIT_CONTAINER] } else { &[] };
+    let rule = if wanted.disruption { "HB406" } else { "HB407" };
+    let edits = failure_policy::edits(job, wanted, more);
+    if !edits.is_empty() && job.pod_failure_policy.is_empty() {
+        replace_failed_pods_only(plan, rule);
+    }
+    for edit in edits {
+        plan.push(edit, Value::Null, rule);
+    }
 }

@@ -265,7 +265,14 @@ fn a_job_that_waits_well_keeps_the_retries_that_can_finish() {
     );
     job.active_deadline = Some(Seconds::new(1210));
     job.backoff_limit.value = 1;
-    assert_eq!(spec(&job), []);
+    // Both attempts fit; with so few none may be lost to a drained node.
+    assert_eq!(
+        spec(&job),
+        [
+            set("podReplacementPolicy", "HB406"),
+            set("podFailurePolicy", "HB406")
+        ]
+    );
 }
 
 #[test]
@@ -290,4 +297,47 @@ fn the_limit_under_never_is_the_smallest_that_outlasts_the_deadline() {
         let expected = (deadline >= 150).then(|| limit.into());
         assert_eq!(set.map(|c| c.to.clone()), expected, "{deadline}");
     }
+}
+
+/// What a rewrite of everything writes into the Pod failure policy.
+fn policy_of(job: &Job<'_>) -> Vec<(String, Value)> {
+    let edits = planned(job, RewriteLevel::All).edits;
+    let ours = edits
+        .into_iter()
+        .filter(|edit| edit.pointer().contains("podFailurePolicy"));
+    ours.map(|edit| match edit {
+        Edit::Set { pointer, value } | Edit::Append { pointer, value } | Edit::Prepend { pointer, value } => {
+            (pointer, value)
+        }
+    })
+    .collect()
+}
+
+#[test]
+fn one_edit_brings_all_that_the_failure_policy_lacks() {
+    let mut job = hook(&[], Vec::new());
+    job.pod.restart_policy = RestartPolicy::Never;
+    job.pod.containers[0].command = ["hookbudget-wait", "tcp://db:5432"].map(Into::into).to_vec();
+    let actions = |job: &Job<'_>| -> Vec<String> {
+        let written = policy_of(job);
+        let [(pointer, value)] = &written[..] else {
+            return Vec::new();
+        };
+        assert_eq!(pointer, "/spec/podFailurePolicy");
+        let rules = value["rules"].as_array().expect("rules");
+        rules.iter().map(|rule| rule["action"].to_string()).collect()
+    };
+    job.backoff_limit.value = 0;
+    assert_eq!(actions(&job), ["\"Ignore\""], "nothing is retried");
+    job.backoff_limit.value = 1;
+    assert_eq!(actions(&job), ["\"Ignore\"", "\"FailJob\""]);
+    job.backoff_limit.value = 2;
+    assert_eq!(
+        actions(&job),
+        ["\"FailJob\""],
+        "an eviction costs one of three attempts"
+    );
+    job.annotations
+        .push(("hookbudget.dev/exempt.HB407".into(), "the key is rotated".into()));
+    assert_eq!(actions(&job), [""; 0]);
 }

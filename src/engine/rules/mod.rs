@@ -2,21 +2,37 @@
 
 use super::rule::Rule;
 
+pub mod annotation_invalid;
 mod common;
+pub mod container_restarts_uncounted;
 pub mod deadline_exceeds_release_timeout;
 pub mod deadline_missing;
 pub mod deadline_on_pod;
+pub mod declared_wait_differs;
+pub mod disruption_spends_retries;
+pub mod downloads_at_run_time;
+pub mod exemption_invalid;
+pub mod fatal_exit_retried;
 pub mod grace_exceeds_slack;
 pub mod hooks_outlast_release_window;
+pub mod image_not_pinned;
 pub mod last_attempt_cut;
 pub mod logs_lost_on_failure;
+pub mod memory_small_for_downloads;
+pub mod needs_missing_object;
 pub mod release_timeout_defaulted;
 pub mod retries_end_before_deadline;
 pub mod retries_outlast_release;
 pub mod retry_against_same_blocker;
+pub mod runs_overlap;
+pub mod sidecar_blocks_completion;
+pub mod sidecar_spends_retries;
+pub mod start_deadline_too_short;
 pub mod survives_too_little;
+pub mod suspended;
 #[cfg(test)]
 pub(in crate::engine) mod testkit;
+pub mod ttl_and_history;
 pub mod unbounded_wait;
 pub mod wait_exceeds_deadline;
 pub mod wait_exceeds_release_timeout;
@@ -42,6 +58,22 @@ pub static ALL: &[&Rule] = &[
     &wait_falls_through::RULE,
     &waits_by_restarting::RULE,
     &logs_lost_on_failure::RULE,
+    &downloads_at_run_time::RULE,
+    &memory_small_for_downloads::RULE,
+    &image_not_pinned::RULE,
+    &sidecar_blocks_completion::RULE,
+    &sidecar_spends_retries::RULE,
+    &disruption_spends_retries::RULE,
+    &fatal_exit_retried::RULE,
+    &container_restarts_uncounted::RULE,
+    &needs_missing_object::RULE,
+    &runs_overlap::RULE,
+    &start_deadline_too_short::RULE,
+    &ttl_and_history::RULE,
+    &suspended::RULE,
+    &declared_wait_differs::RULE,
+    &exemption_invalid::RULE,
+    &annotation_invalid::RULE,
 ];
 
 /// Finds a rule by its code or its name, in any case.

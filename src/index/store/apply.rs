@@ -33,7 +33,7 @@ impl Index {
             Kind::Job => self.apply_job(text, now),
             Kind::Pod => self.apply_pod(text, now),
             Kind::CronJob => self.apply_cron(text),
-            Kind::HelmRelease => self.apply_release(text),
+            Kind::HelmRelease => self.apply_release(text, now),
             Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => self.apply_event(text, now),
         };
         self.note(kind, read);
@@ -142,7 +142,7 @@ impl Index {
         let (spec, info_labels) = match known {
             Some(job) if job.version == version => (Arc::clone(&job.spec), Arc::clone(&job.info_labels)),
             _ => {
-                let spec = self.assess(text)?;
+                let spec = self.assess(text, now)?;
                 self.shared(spec, &key)
             }
         };
@@ -230,10 +230,11 @@ impl Index {
         }
     }
 
-    pub(super) fn assess(&self, text: &str) -> Result<JobSpec, Skip> {
+    pub(super) fn assess(&self, text: &str, now: Timestamp) -> Result<JobSpec, Skip> {
         let (job, _) = serde_json::from_str::<JobObject<'_>>(text)?.into_facts();
         let around = Surroundings {
             helm_releases: &self.releases,
+            now: Some(now),
             ..Surroundings::default()
         };
         Ok(JobSpec::of(&job, around, &self.settings.policy))
@@ -294,7 +295,7 @@ impl Index {
         Ok(())
     }
 
-    fn apply_release(&mut self, text: &str) -> Result<(), Skip> {
+    fn apply_release(&mut self, text: &str, now: Timestamp) -> Result<(), Skip> {
         let (release, _) = serde_json::from_str::<HelmReleaseObject<'_>>(text)?.into_facts();
         let conditions = serde_json::from_str::<ConditionedObject>(text)?.into_conditions();
         let key = JobKey::new(&release.namespace, &release.name);
@@ -312,12 +313,12 @@ impl Index {
             Some(known) => *known = release,
             None => self.releases.push(release),
         }
-        self.reassess(&namespace);
+        self.reassess(&namespace, now);
         Ok(())
     }
 
     /// The clocks of a namespace's unfinished Jobs anew: their release may have changed.
-    fn reassess(&mut self, namespace: &str) {
+    fn reassess(&mut self, namespace: &str, now: Timestamp) {
         let texts: Vec<_> = self
             .jobs
             .iter()
@@ -325,7 +326,7 @@ impl Index {
             .filter_map(|(key, entry)| Some((key.clone(), entry.job.as_ref()?.text.clone()?)))
             .collect();
         for (key, text) in texts {
-            let Ok(spec) = self.assess(&text) else {
+            let Ok(spec) = self.assess(&text, now) else {
                 continue;
             };
             let (spec, info_labels) = self.shared(spec, &key);

@@ -81,3 +81,42 @@ fn a_cron_job_is_judged_by_its_job_template() {
     assert_eq!((cron.concurrency, cron.failed_history), (Concurrency::Forbid, 1));
     assert_eq!(job.pod.containers[0].memory_limit.as_deref(), Some("134217728"));
 }
+
+#[test]
+fn what_a_pod_cannot_start_without_is_noted_with_its_place() {
+    let text = r#"{"kind":"Job","spec":{"template":{"spec":{"restartPolicy":"Never","serviceAccount":"seeder",
+        "volumes":[
+            {"name":"a","secret":{"secretName":"keys"}},
+            {"name":"b","configMap":{"name":"maybe","optional":true}},
+            {"name":"c","projected":{"sources":[{"configMap":{"name":"scripts"}},{"secret":{"name":"later","optional":true}},
+                {"serviceAccountToken":{"path":"token"}}]}},
+            {"name":"d","emptyDir":{}}],
+        "containers":[{"name":"main","env":[
+            {"name":"A","value":"1"},
+            {"name":"B","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}},
+            {"name":"C","valueFrom":{"secretKeyRef":{"name":"token","key":"t"}}}],
+            "envFrom":[{"configMapRef":{"name":"settings"}},{"secretRef":{"name":"extra","optional":true}}]}]}}}}"#;
+    let (job, problems) = serde_json::from_str::<JobObject<'_>>(text)
+        .expect("a Job")
+        .into_facts();
+    assert_eq!(problems, []);
+    let needs = job.pod.needs.iter().map(|need| {
+        let name = match &need.source {
+            VolumeSource::ConfigMap(name) => format!("ConfigMap {name}"),
+            VolumeSource::Secret(name) => format!("Secret {name}"),
+        };
+        (name, job.need_pointer(need.place))
+    });
+    let needs: Vec<_> = needs.collect();
+    let pod = "/spec/template/spec";
+    let expected = [
+        ("Secret keys", "volumes/0"),
+        ("ConfigMap scripts", "volumes/2"),
+        ("ConfigMap settings", "containers/0/envFrom/0"),
+        ("Secret token", "containers/0/env/2"),
+    ];
+    let expected = expected.map(|(name, at)| (name.to_owned(), format!("{pod}/{at}")));
+    assert_eq!(needs, expected);
+    assert_eq!(job.pod.service_account.as_deref(), Some("seeder"));
+    assert_eq!(job.pod.volumes.len(), 2);
+}
