@@ -281,6 +281,8 @@ impl Keeper {
                 let inherited: Vec<CertificateFacts> = all.collect();
                 Some(Kept::create(AUTHORITY, names, &inherited, now)?)
             }
+            // Replicas that were told different names would else take turns for ever.
+            Step::Renew(Why::Names) => found.renew(&with_present_names(found, names), now)?,
             Step::Renew(_) => found.renew(names, now)?,
             Step::Introduce => found
                 .whole()
@@ -401,6 +403,21 @@ impl Keeper {
     }
 }
 
+/// The names that are wanted, and those that the certificate has.
+fn with_present_names(found: &Found, wanted: &[String]) -> Vec<String> {
+    let mut names = wanted.to_vec();
+    let facts = found
+        .leaf
+        .as_ref()
+        .and_then(|leaf| CertificateFacts::read(&leaf.cert_pem).ok());
+    for name in facts.into_iter().flatten().flat_map(|facts| facts.names) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
 fn found(secret: Option<&Secret>) -> Found {
     let data = secret.and_then(|secret| secret.data.as_ref());
     let data = data
@@ -408,4 +425,32 @@ fn found(secret: Option<&Secret>) -> Found {
         .flatten()
         .map(|(key, value)| (key.clone(), value.0.clone()));
     Found::read(&data.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two replicas that were told different names agree on one certificate.
+    #[test]
+    fn different_names_meet_in_one_certificate() {
+        let now = "2026-11-21T10:00:00Z".parse().unwrap();
+        let (one, other) = (vec!["a.svc".to_owned()], vec!["b.svc".to_owned()]);
+        let kept = Kept::create(AUTHORITY, &one, &[], now).unwrap();
+        let found = |kept: &Kept| Found {
+            authority: Some(Arc::clone(&kept.authority)),
+            leaf: Some(kept.leaf.clone()),
+            ..Found::default()
+        };
+        let before = found(&kept);
+        assert_eq!(
+            due(&before, true, &other, false, now),
+            Some(Step::Renew(Why::Names))
+        );
+        let names = with_present_names(&before, &other);
+        let after = found(&before.renew(&names, now).unwrap().unwrap());
+        for wanted in [one, other] {
+            assert_eq!(due(&after, true, &wanted, false, now), None, "{wanted:?}");
+        }
+    }
 }

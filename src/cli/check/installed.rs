@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Container, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, Service, Volume};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::{Api, Client};
@@ -22,6 +22,15 @@ pub(super) struct Installed {
 }
 
 impl Installed {
+    /// The Secret of the certificate: the one that is kept, or the one that is mounted.
+    pub(super) fn secret(&self) -> Option<String> {
+        if let Some(kept) = self.argument("--tls-secret") {
+            return Some(kept.to_owned());
+        }
+        let (volume, _) = mounted(self.deployment.as_ref()?, self.argument("--tls-cert-file")?)?;
+        volume.secret.as_ref()?.secret_name.clone()
+    }
+
     /// The value of `--flag=value` or `--flag value`.
     pub(super) fn argument(&self, flag: &str) -> Option<&str> {
         let mut arguments = self.arguments.iter();
@@ -221,29 +230,29 @@ pub(super) async fn policy(area: &mut Area<'_>, client: &Client, namespace: &str
 
 /// The `ConfigMap` and the key that a path in the webhook's container comes from.
 fn source(deployment: &Deployment, path: &str) -> Option<(String, String)> {
+    let (volume, file) = mounted(deployment, path)?;
+    let map = volume.config_map.as_ref()?;
+    let items = map.items.as_deref().unwrap_or_default();
+    let item = items.iter().find(|item| item.path == file);
+    Some((
+        map.name.clone(),
+        item.map_or(file, |item| item.key.as_str()).to_owned(),
+    ))
+}
+
+/// The volume that a path in the webhook's container is in, and the rest of the path.
+fn mounted<'a>(deployment: &'a Deployment, path: &'a str) -> Option<(&'a Volume, &'a str)> {
     let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
     let mounts = webhook(&pod.containers)?
         .volume_mounts
         .as_deref()
         .unwrap_or_default();
-    let mount = mounts.iter().find(|mount| {
-        path.strip_prefix(&mount.mount_path)
-            .is_some_and(|rest| rest.starts_with('/'))
+    let (mount, file) = mounts.iter().find_map(|mount| {
+        let file = path.strip_prefix(&mount.mount_path)?.strip_prefix('/')?;
+        Some((mount, file))
     })?;
-    let file = path.strip_prefix(&mount.mount_path)?.trim_start_matches('/');
-    let volume = pod
-        .volumes
-        .as_ref()?
-        .iter()
-        .find(|volume| volume.name == mount.name)?
-        .config_map
-        .as_ref()?;
-    let items = volume.items.as_deref().unwrap_or_default();
-    let key = items
-        .iter()
-        .find(|item| item.path == file)
-        .map_or(file, |item| item.key.as_str());
-    Some((volume.name.clone(), key.to_owned()))
+    let volumes = pod.volumes.as_deref().unwrap_or_default();
+    Some((volumes.iter().find(|volume| volume.name == mount.name)?, file))
 }
 
 #[cfg(test)]
@@ -281,6 +290,30 @@ mod tests {
             )
         };
         assert!(select(&[("app", "hb")]) && !select(&[("app", "other")]) && !select(&[]));
+    }
+
+    #[test]
+    fn the_secret_of_the_certificate_is_the_kept_or_the_mounted_one() {
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": {}, "spec": {"selector": {}, "template": {"spec": {
+                "containers": [{"name": "webhook", "args": ["webhook"],
+                    "volumeMounts": [{"name": "tls", "mountPath": "/tls"}]}],
+                "volumes": [{"name": "tls", "secret": {"secretName": "from-vault"}}]}}},
+        }))
+        .unwrap();
+        for (argument, secret) in [
+            ("--tls-cert-file=/tls/tls.crt", Some("from-vault")),
+            ("--tls-cert-file=/elsewhere/tls.crt", None),
+            ("--tls-secret=hb-webhook-tls", Some("hb-webhook-tls")),
+            ("--no-cluster", None),
+        ] {
+            let installed = Installed {
+                arguments: vec!["webhook".to_owned(), argument.to_owned()],
+                deployment: Some(deployment.clone()),
+                ..Installed::default()
+            };
+            assert_eq!(installed.secret().as_deref(), secret, "{argument}");
+        }
     }
 
     #[test]

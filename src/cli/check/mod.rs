@@ -70,16 +70,17 @@ enum Format {
 ///
 /// # Errors
 /// When there is no way into the cluster.
-pub async fn run(args: CheckArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
+pub async fn run(mut args: CheckArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
     let client = PlaceArgs::client().await?;
     let server = client
         .apiserver_version()
         .await
         .context("the API server does not answer")?;
     let mut report = Report::new();
-    let hooks = configurations(&args, &client, &mut report).await;
-    certificates(&args, &client, &mut report).await;
+    let hooks = configurations(&mut args, &client, &mut report).await;
     let installed = reach(&args, &client, &hooks, &mut report).await;
+    args.place.tls_secret = args.place.tls_secret.or_else(|| installed.secret());
+    certificates(&args, &client, &mut report).await;
     let minor: u32 = server.minor.trim_end_matches('+').parse().unwrap_or(OLDEST_MINOR);
     let mut area = report.area("versions");
     if server.major == "1" && minor < OLDEST_MINOR {
@@ -111,20 +112,33 @@ pub async fn run(args: CheckArgs, terminal: &mut Terminal) -> anyhow::Result<Exi
     })
 }
 
-/// Judges both configurations; their webhooks.
-async fn configurations(args: &CheckArgs, client: &Client, report: &mut Report) -> Vec<Hook> {
-    let mut all = Vec::new();
-    for kind in ConfigurationKind::ALL {
-        let name = &args.place.webhook_configuration;
-        let read = match kind {
-            ConfigurationKind::Mutating => read::<MutatingWebhookConfiguration>(client, name).await,
-            ConfigurationKind::Validating => read::<ValidatingWebhookConfiguration>(client, name).await,
-        };
-        let mut area = report.area("configuration");
+/// Judges both configurations; their webhooks. Where no namespace is given, theirs is meant from here on.
+async fn configurations(args: &mut CheckArgs, client: &Client, report: &mut Report) -> Vec<Hook> {
+    let name = args.place.webhook_configuration.clone();
+    let both = [
+        (
+            ConfigurationKind::Mutating,
+            read::<MutatingWebhookConfiguration>(client, &name).await,
+        ),
+        (
+            ConfigurationKind::Validating,
+            read::<ValidatingWebhookConfiguration>(client, &name).await,
+        ),
+    ];
+    let hooks = || {
+        both.iter()
+            .filter_map(|(_, read)| read.as_ref().ok()?.as_ref())
+            .flatten()
+    };
+    let service = hooks().find_map(|hook| hook.client_config.service.as_ref());
+    let namespace = service.map(|service| service.namespace.clone());
+    args.place.namespace = args.place.namespace.take().or(namespace);
+    let mut area = report.area("configuration");
+    for (kind, read) in &both {
         match read {
             Ok(hooks) => {
-                configuration::judge(&mut area, kind, name, &args.place.namespace(), hooks.as_deref());
-                all.extend(hooks.unwrap_or_default());
+                let own = args.place.namespace();
+                configuration::judge(&mut area, *kind, &name, &own, hooks.as_deref());
             }
             Err(error) => area.warn(
                 format!("the {} {name} cannot be read: {error:#}", kind.as_str()),
@@ -132,7 +146,7 @@ async fn configurations(args: &CheckArgs, client: &Client, report: &mut Report) 
             ),
         }
     }
-    all
+    hooks().cloned().collect()
 }
 
 async fn read<K>(client: &Client, name: &str) -> anyhow::Result<Option<Vec<Hook>>>
@@ -227,9 +241,7 @@ async fn permissions(args: &CheckArgs, client: &Client, installed: &Installed, r
             .iter()
             .any(|group| group.name == "helm.toolkit.fluxcd.io")
     });
-    let secret = installed
-        .argument("--tls-secret")
-        .map_or_else(|| args.place.secret(), str::to_owned);
+    let secret = args.place.secret();
     let kept = installed.argument("--tls-secret").is_some();
     let needs = access::needs(
         &args.place.namespace(),
