@@ -65,6 +65,7 @@ cluster-down *options:
 chart:
     helm lint --strict charts/hookbudget
     helm template hookbudget charts/hookbudget --kube-version 1.33.0 > /dev/null
+    helm template hookbudget charts/hookbudget --kube-version 1.33.0 --set certs.mode=cert-manager > /dev/null
     helm template hookbudget charts/hookbudget --kube-version 1.33.0 --set certs.mode=provided,certs.secretName=tls,certs.caBundle=LQ== > /dev/null
 
 # Check the alert rules and run their tests with promtool

@@ -13,7 +13,7 @@ use hookbudget::engine::backoff::Retries;
 use hookbudget::engine::job::RestartPolicy;
 use hookbudget::engine::release::Surroundings;
 use hookbudget::engine::rule::{Context, judge as rules};
-use hookbudget::engine::shell::read_container;
+use hookbudget::engine::shell::{Files, read_container};
 use hookbudget::engine::timeline::Scenario;
 use hookbudget::engine::{Limit, Seconds};
 use hookbudget::k8s::JobObject;
@@ -43,7 +43,7 @@ fn reader(c: &mut Criterion) {
         b.iter(|| {
             for job in &jobs {
                 for (_, _, container) in job.containers() {
-                    black_box(read_container(container));
+                    black_box(read_container(container, Files::default()));
                 }
             }
         });
@@ -69,12 +69,13 @@ fn judgement(c: &mut Criterion) {
                     clocks: &judged.assessment.clocks,
                     around: Surroundings::default(),
                     policy: &options.policy,
+                    exemptions: &[],
                 }));
             }
         });
     });
     group.bench_function("ten documents judged", |b| {
-        b.iter(|| black_box(judge(&loaded, &options)))
+        b.iter(|| judge(&loaded, &options));
     });
     group.finish();
 }
@@ -98,7 +99,7 @@ fn timeline(c: &mut Criterion) {
         };
         group.bench_function(format!("play {name}"), |b| b.iter(|| black_box(scenario).play()));
         group.bench_function(format!("survives {name}"), |b| {
-            b.iter(|| black_box(scenario).survives())
+            b.iter(|| black_box(scenario).survives());
         });
     }
     group.finish();

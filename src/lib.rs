@@ -2,6 +2,8 @@
 
 #[cfg(feature = "server")]
 pub mod admission;
+#[cfg(feature = "server")]
+pub mod certs;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod engine;

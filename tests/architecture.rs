@@ -6,13 +6,15 @@ mod support;
 use support::{files, read};
 
 /// Parts of the crate and what of ours each may use. `engine` uses nothing of ours; `tls` and `http` know no
-/// Kubernetes, and `http` stands on `tls` because its client connects by it. The server commands of `cli`
+/// Kubernetes, and `http` stands on `tls` because its client connects by it. `certs` is what joins `tls` to the
+/// cluster: it watches three objects by name, which are no part of the index. The server commands of `cli`
 /// compose the adapters, so `cli` may use all.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("http", &["shutdown", "tls"]),
     ("shutdown", &[]),
     ("tls", &[]),
+    ("certs", &["shutdown", "tls"]),
     ("k8s", &["engine"]),
     ("wait", &["engine"]),
     ("admission", &["engine", "http", "k8s"]),
@@ -24,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "admission",
+            "certs",
             "engine",
             "http",
             "index",

@@ -106,9 +106,9 @@ fn the_binary_takes_every_argument_of_the_templates() {
 #[test]
 fn a_flag_that_does_not_exist_is_found_out() {
     let lists =
-        arguments("  args:\n    - webhook\n    {{- if x }}\n    - --tls-secret={{ y }}\n  env:\n    - a\n");
-    assert_eq!(lists, [["webhook", "--tls-secret={{ y }}"]]);
-    let refused = run(&["webhook", "--tls-secret=x", "--help"]);
+        arguments("  args:\n    - webhook\n    {{- if x }}\n    - --tls-vault={{ y }}\n  env:\n    - a\n");
+    assert_eq!(lists, [["webhook", "--tls-vault={{ y }}"]]);
+    let refused = run(&["webhook", "--tls-vault=x", "--help"]);
     assert_eq!(refused.status, 2, "{refused:?}");
 }
 
@@ -117,7 +117,12 @@ fn each_certificate_mode_renders_and_the_binary_takes_the_result() {
     for sets in [
         &[][..],
         &["certs.mode=cert-manager"],
+        &["certs.mode=self"],
         &[PROVIDED],
+        &[
+            "certs.clientAuth.configMap=clients",
+            "certs.clientAuth.names[0]=kube-apiserver",
+        ],
         &[
             "flux.enabled=true",
             "webhook.failurePolicy=Fail",
@@ -147,8 +152,41 @@ fn each_certificate_mode_renders_and_the_binary_takes_the_result() {
         assert_eq!(
             text.matches("cert-manager.io/inject-ca-from: hooks/hookbudget-webhook")
                 .count(),
-            if sets.contains(&PROVIDED) { 0 } else { 2 },
+            if sets.contains(&"certs.mode=cert-manager") {
+                2
+            } else {
+                0
+            },
             "{sets:?}"
+        );
+    }
+}
+
+/// What the webhook is granted for its certificate, by mode: one Secret and two configurations by name, and
+/// nothing where others keep the certificate.
+#[test]
+fn permissions_on_secrets_are_one_name_and_never_create() {
+    for (mode, granted) in [("certs.mode=self", true), ("certs.mode=cert-manager", false)] {
+        let Some(output) = helm(&[mode, "fullnameOverride=hb"]) else {
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let rule = |resources: &str| {
+            let (_, rest) = text.split_once(&format!("resources: [{resources}]\n"))?;
+            Some(rest.lines().take(2).map(str::trim).collect::<Vec<_>>().join("; "))
+        };
+        let secrets = rule("secrets");
+        let configurations = rule("mutatingwebhookconfigurations, validatingwebhookconfigurations");
+        let wanted = |name: &str, verb: &str| {
+            granted.then(|| format!("resourceNames: [{name}]; verbs: [get, list, watch, {verb}]"))
+        };
+        assert_eq!(secrets, wanted("hb-webhook-tls", "update"), "{mode}");
+        assert_eq!(configurations, wanted("hb", "patch"), "{mode}");
+        assert_eq!(text.contains("kind: Secret\n"), granted, "{mode}");
+        assert_eq!(
+            text.contains("secretName: hb-webhook-tls"),
+            !granted,
+            "{mode}: mounted or kept"
         );
     }
 }
@@ -156,7 +194,8 @@ fn each_certificate_mode_renders_and_the_binary_takes_the_result() {
 #[test]
 fn values_that_cannot_work_are_refused() {
     for (sets, field) in [
-        (&["certs.mode=self"][..], "mode"),
+        (&["certs.mode=helm"][..], "mode"),
+        (&["certs.clientAuth.configMap=clients"], "names"),
         (&["certs.mode=provided"], "caBundle"),
         (
             &["webhook.failurePolicy=Fail", "webhook.replicaCount=1"],

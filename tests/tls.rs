@@ -107,7 +107,7 @@ impl Server {
         let authority = Authority::generate("test", Timestamp::now()).unwrap();
         let live = LiveCertificate::new(serving(&issue(&authority)));
         let handshakes = Arc::new(Handshakes::default());
-        let acceptor = Acceptor::new(server_config(Arc::clone(&live)).unwrap())
+        let acceptor = Acceptor::new(server_config(Arc::clone(&live), None).unwrap())
             .observed_by(Arc::clone(&handshakes) as _);
         let (arrived, arrivals) = mpsc::unbounded_channel();
         let gate = Arc::new(Gate {

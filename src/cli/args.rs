@@ -59,6 +59,15 @@ pub enum Command {
     /// Judge and rewrite hook Jobs when they are created: the admission webhook.
     #[cfg(feature = "server")]
     Webhook(super::webhook::WebhookArgs),
+    /// Is the installed webhook right: configuration, authority, certificate, reachability, policy, permissions?
+    #[cfg(feature = "server")]
+    Check(super::check::CheckArgs),
+    /// Make or replace the certificates that the webhook keeps in its Secret.
+    #[cfg(feature = "server")]
+    Certs(super::certs::CertsArgs),
+    /// Remove the webhook configurations and the keys in the Secret, before an uninstall.
+    #[cfg(feature = "server")]
+    Cleanup(super::cleanup::CleanupArgs),
     /// Watch a cluster: metrics, status page, diagnoses.
     #[cfg(feature = "server")]
     Exporter(super::exporter::ExporterArgs),

@@ -1,7 +1,13 @@
 //! The command line: arguments, one file per command, rendering.
 
 pub mod args;
+#[cfg(feature = "server")]
+pub mod certs;
 mod chart;
+#[cfg(feature = "server")]
+pub mod check;
+#[cfg(feature = "server")]
+pub mod cleanup;
 mod completions;
 #[cfg(feature = "server")]
 pub mod demo;
@@ -15,10 +21,14 @@ mod logging;
 pub mod manifest;
 pub mod objects;
 mod parallel;
+#[cfg(feature = "server")]
+mod place;
 pub mod policy;
 mod progress;
 pub mod render;
 mod select;
+#[cfg(feature = "server")]
+mod serving;
 pub mod simulate;
 pub mod terminal;
 #[cfg(feature = "server")]
@@ -64,6 +74,12 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
         Command::Exporter(args) => serve(async { exporter::run(args).await.map(|()| ExitCode::SUCCESS) }),
         #[cfg(feature = "server")]
         Command::Webhook(args) => serve(async { webhook::run(args).await.map(|()| ExitCode::SUCCESS) }),
+        #[cfg(feature = "server")]
+        Command::Check(args) => serve(check::run(args, terminal)),
+        #[cfg(feature = "server")]
+        Command::Certs(args) => serve(certs::run(args, terminal)),
+        #[cfg(feature = "server")]
+        Command::Cleanup(args) => serve(cleanup::run(args, terminal)),
         #[cfg(feature = "server")]
         Command::Demo(args) => serve(demo::run(args, terminal)),
     }

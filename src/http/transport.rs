@@ -24,6 +24,8 @@ pub enum HandshakeFailure {
     /// The peer does not accept the certificate: its `caBundle` is another authority's, or the name or the
     /// dates do not fit.
     Untrusted,
+    /// The peer has no client certificate, or not the one of somebody who may call.
+    Client,
     /// Anything else: no TLS at all, no common version or cipher.
     Protocol,
 }
@@ -36,6 +38,7 @@ impl HandshakeFailure {
             Self::Timeout => "timeout",
             Self::Closed => "closed",
             Self::Untrusted => "untrusted",
+            Self::Client => "client",
             Self::Protocol => "protocol",
         }
     }
@@ -47,6 +50,9 @@ impl HandshakeFailure {
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
         {
             Some(rustls::Error::AlertReceived(alert)) if is_distrust(*alert) => Self::Untrusted,
+            Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)) => {
+                Self::Client
+            }
             None if matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) => Self::Closed,
             _ => Self::Protocol,
         }

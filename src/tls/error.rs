@@ -53,6 +53,9 @@ pub enum TlsError {
     /// The certificate is not allowed to sign others.
     #[error("the certificate is not a certificate authority (basic constraints say CA:FALSE or are absent)")]
     NotAnAuthority,
+    /// A client would not accept the certificate.
+    #[error("a client would refuse the certificate: {0}")]
+    Untrusted(String),
     /// rustls refused the configuration.
     #[error("TLS cannot be configured: {0}")]
     Config(#[source] rustls::Error),

@@ -1,20 +1,24 @@
 //! Serving certificates: made in process, loaded from files, replaced while connections are served.
 //!
-//! Nothing here touches the cluster. Keeping a [`Bundle`] in a Secret and writing its authority into a
-//! webhook configuration is the caller's business: it reads PEM text in, writes PEM text out and calls
-//! [`LiveCertificate::replace`].
+//! Nothing here touches the cluster. [`kept`] says what is to be done with the state in a Secret; reading and
+//! writing it, and telling the webhook configurations, is the caller's business ([`crate::certs`]).
 
 mod authority;
 mod bundle;
+mod client_auth;
 mod error;
+mod facts;
 mod files;
+pub mod kept;
 mod pem;
 mod resolver;
 mod serving;
 
 pub use authority::{Authority, BACKDATE, CA_LIFETIME, LEAF_LIFETIME, service_names};
 pub use bundle::{Bundle, KeyPem, RENEW_BEFORE, needs_renewal};
+pub use client_auth::ClientAuth;
 pub use error::TlsError;
+pub use facts::{CertificateFacts, accepts};
 pub use files::{CertificateFiles, FileError, Reload, Reloader};
 pub use resolver::{LiveCertificate, server_config};
 pub use serving::ServingCertificate;

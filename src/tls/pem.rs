@@ -1,5 +1,6 @@
 //! PEM text to the types of rustls, with errors that say what was found instead.
 
+use base64::Engine as _;
 use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -40,6 +41,19 @@ pub(super) fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certi
     let (_, parsed) =
         X509Certificate::from_der(certificate).map_err(|error| TlsError::NotX509(error.to_string()))?;
     Ok(parsed)
+}
+
+/// One certificate as PEM text: lines of 64 characters (RFC 7468), each ended by a line feed, as rcgen writes it.
+pub(super) fn encode(certificate: &CertificateDer<'_>) -> String {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(certificate);
+    let mut text = String::with_capacity(encoded.len() + encoded.len() / 64 + 64);
+    text.push_str("-----BEGIN CERTIFICATE-----\n");
+    for line in encoded.as_bytes().chunks(64) {
+        text.extend(line.iter().map(|byte| char::from(*byte)));
+        text.push('\n');
+    }
+    text.push_str("-----END CERTIFICATE-----\n");
+    text
 }
 
 /// What the text holds, for a reader who gave the wrong file: the labels of its PEM blocks.

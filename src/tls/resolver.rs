@@ -10,7 +10,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use super::{ServingCertificate, TlsError};
+use super::{ClientAuth, ServingCertificate, TlsError};
 
 /// The certificate now in use. Replacing it touches no connection: those that are open keep theirs, the next
 /// handshake gets the new one.
@@ -54,7 +54,8 @@ impl ResolvesServerCert for LiveCertificate {
     }
 }
 
-/// TLS 1.2 and 1.3, HTTP/1.1 only, no client certificates, no session resumption.
+/// TLS 1.2 and 1.3, HTTP/1.1 only, no session resumption. With `clients`, a connection comes about only with a
+/// certificate that they accept; without, nobody is asked for one.
 ///
 /// HTTP/2 is not offered because the serving layer does not speak it; the API server asks webhooks for
 /// HTTP/1.1 alone (`k8s.io/apiserver/pkg/util/webhook/client.go`, `NextProtos`). Resumption saves nothing
@@ -62,12 +63,18 @@ impl ResolvesServerCert for LiveCertificate {
 ///
 /// # Errors
 /// [`TlsError::Config`] if the crypto provider of the process lacks these versions.
-pub fn server_config(certificate: Arc<LiveCertificate>) -> Result<Arc<ServerConfig>, TlsError> {
-    let mut config = ServerConfig::builder_with_provider(super::provider())
+pub fn server_config(
+    certificate: Arc<LiveCertificate>,
+    clients: Option<Arc<ClientAuth>>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let builder = ServerConfig::builder_with_provider(super::provider())
         .with_safe_default_protocol_versions()
-        .map_err(TlsError::Config)?
-        .with_no_client_auth()
-        .with_cert_resolver(certificate);
+        .map_err(TlsError::Config)?;
+    let builder = match clients {
+        Some(clients) => builder.with_client_cert_verifier(clients),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;

@@ -4,5 +4,6 @@
 
 mod admission;
 mod causes;
+mod certs;
 mod incidents;
 mod kit;

@@ -44,6 +44,54 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- default (printf "%s-webhook-tls" (include "hookbudget.fullname" .)) .Values.certs.secretName -}}
 {{- end -}}
 
+{{/* Probes have no client certificate: where one is asked for, they go to the metrics port. */}}
+{{- define "hookbudget.probe" -}}
+path: {{ .path }}
+{{- if .root.Values.certs.clientAuth.configMap }}
+port: metrics
+{{- else }}
+port: https
+scheme: HTTPS
+{{- end }}
+{{- end -}}
+
+{{/* The webhook's mounts, whole directories: a subPath mount never sees a renewed certificate. */}}
+{{- define "hookbudget.webhookMounts" -}}
+{{- if ne .Values.certs.mode "self" }}
+- {name: tls, mountPath: /var/run/hookbudget/tls, readOnly: true}
+{{- end }}
+{{- if .Values.certs.clientAuth.configMap }}
+- {name: clients, mountPath: /var/run/hookbudget/clients, readOnly: true}
+{{- end }}
+{{- if .Values.policy }}
+- {name: policy, mountPath: /etc/hookbudget, readOnly: true}
+{{- end }}
+{{- with .Values.webhook.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The volumes of these mounts. */}}
+{{- define "hookbudget.webhookVolumes" -}}
+{{- if ne .Values.certs.mode "self" }}
+- name: tls
+  secret:
+    secretName: {{ include "hookbudget.certSecret" . }}
+    defaultMode: 0444
+{{- end }}
+{{- with .Values.certs.clientAuth.configMap }}
+- name: clients
+  configMap: {name: {{ . }}}
+{{- end }}
+{{- if .Values.policy }}
+- name: policy
+  configMap: {name: {{ include "hookbudget.fullname" . }}-policy}
+{{- end }}
+{{- with .Values.webhook.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{/* What the restricted Pod security standard asks for, and over it what the component's values say. */}}
 {{- define "hookbudget.podSecurityContext" -}}
 {{- $restricted := dict "runAsNonRoot" true "runAsUser" 65532 "runAsGroup" 65532 "seccompProfile" (dict "type" "RuntimeDefault") -}}

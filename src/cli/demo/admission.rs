@@ -42,7 +42,7 @@ pub(super) fn serve(address: SocketAddr, shutdown: Shutdown) -> anyhow::Result<W
     let bundle = Authority::generate("hookbudget demo", now)?.issue(&names, now)?;
     let serving =
         ServingCertificate::from_pem(bundle.cert_pem.as_bytes(), bundle.key_pem.expose().as_bytes())?;
-    let acceptor = Acceptor::new(server_config(LiveCertificate::new(serving))?);
+    let acceptor = Acceptor::new(server_config(LiveCertificate::new(serving), None)?);
     let surroundings = Surroundings::default();
     let admission = Admission {
         surroundings: surroundings.clone(),

@@ -76,9 +76,21 @@ pub fn load_with(paths: &[PathOrStdin], stdin: &mut dyn Read) -> Loaded {
 /// # Errors
 /// Names the file, and where it can the place, of what cannot be read.
 pub fn load_one(path: &Path) -> Result<Document, InputError> {
-    let name = path.display().to_string();
     let text = paths::read_file(path)?;
-    let source = Arc::new(Source::new(&name, Origin::File(path.to_owned()), text));
+    let origin = Origin::File(path.to_owned());
+    one(Source::new(&path.display().to_string(), origin, text))
+}
+
+/// [`load_one`] of a text that stands at a place which messages name.
+///
+/// # Errors
+/// Names the place of what cannot be read.
+pub fn one_of(place: &str, text: &str) -> Result<Document, InputError> {
+    one(Source::new(place, Origin::Object, text.to_owned()))
+}
+
+fn one(source: Source) -> Result<Document, InputError> {
+    let source = Arc::new(source);
     let fault = |fault: Fault| InputError::at(&source, fault.byte, fault.message);
     let mut found: Option<Document> = None;
     for range in split::documents(source.text()) {

@@ -12,6 +12,8 @@ pub enum Origin {
     Stdin,
     /// What a chart renders: its templates stand elsewhere.
     Chart,
+    /// What an object of the cluster holds.
+    Object,
 }
 
 /// The text of one file (or of standard input), without a byte order mark.

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 pub use page::{commented, page};
+#[cfg(feature = "server")]
+pub use read::read_text;
 pub use read::{Refusal, read};
 pub use schema::schema;
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::check;
 use super::schema::schema;
-use crate::cli::manifest::{self, InputError};
+use crate::cli::manifest::{self, Document, InputError};
 use crate::engine::policy::Policy;
 
 /// Why a file is no policy.
@@ -41,12 +41,24 @@ pub fn read(path: Option<&Path>) -> Result<Policy, Refusal> {
     let Some(path) = path else {
         return Ok(Policy::default());
     };
-    let document = manifest::load_one(path).map_err(Refusal::Unreadable)?;
+    of(&manifest::load_one(path).map_err(Refusal::Unreadable)?)
+}
+
+/// Reads a policy's text; `place` names it in errors.
+///
+/// # Errors
+/// As of [`read`].
+#[cfg(feature = "server")]
+pub fn read_text(place: &str, text: &str) -> Result<Policy, Refusal> {
+    of(&manifest::one_of(place, text).map_err(Refusal::Unreadable)?)
+}
+
+fn of(document: &Document) -> Result<Policy, Refusal> {
     let mut value: Value = Value::clone(&document.value);
-    let mut errors = check::check(&document, &mut value, &schema());
+    let mut errors = check::check(document, &mut value, &schema());
     if errors.is_empty() {
         match serde_json::from_value::<Policy>(value) {
-            Ok(policy) => match check::check_kubelet(&document, &policy.kubelet) {
+            Ok(policy) => match check::check_kubelet(document, &policy.kubelet) {
                 None => return Ok(policy),
                 Some(error) => errors.push(error),
             },

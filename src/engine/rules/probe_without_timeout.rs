@@ -55,7 +55,8 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         let Some(probe) = wait.probe.as_ref() else {
             continue;
         };
-        let hangs = probe.limit == Limit::Never && wait.span.worst == Limit::Never;
+        let hangs =
+            probe.limit == Limit::Never && (wait.span.worst == Limit::Never || only_the_kernel_ends_it(wait));
         let seen = |&(other, _, there): &(&ContainerReading, &Wait, &Probe)| {
             other.pointer == container.pointer && there.place == probe.place
         };
@@ -78,7 +79,7 @@ fn finding(cx: &Context<'_>, container: &ContainerReading, wait: &Wait, probe: &
     } else {
         Severity::Info
     };
-    let hangs = if connects_only(tool) {
+    let hangs = if connects_only(tool) || only_the_kernel_ends_it(wait) {
         let sum = wait.attempts.zip(wait.interval).map(|(tries, interval)| {
             let sum = (interval + UNANSWERED_SYN).times(tries);
             format!(", so that {tries} x ({interval} + {UNANSWERED_SYN}) = {sum} are possible")
@@ -124,6 +125,12 @@ fn finding(cx: &Context<'_>, container: &ContainerReading, wait: &Wait, probe: &
 /// Programs that a probe is written with, as opposed to clients that may be at work.
 fn asks_only(tool: &str) -> bool {
     tool == "curl" || connects_only(tool)
+}
+
+/// True when the worst case counts an unanswered connection for each try.
+fn only_the_kernel_ends_it(wait: &Wait) -> bool {
+    let unanswered = wait.attempts.map(|tries| UNANSWERED_SYN.times(tries));
+    unanswered.is_some_and(|total| wait.span.worst >= Limit::At(total))
 }
 
 /// Programs that only connect: the kernel gives up for them.

@@ -124,6 +124,7 @@ enum HiddenText {
 }
 
 /// The state of the shell and of the world around it.
+#[allow(clippy::struct_excessive_bools)] // marks that do not exclude each other
 #[derive(Clone)]
 pub(super) struct Machine<'e> {
     env: &'e dyn Fn(&str) -> EnvValue<'e>,

@@ -1,0 +1,332 @@
+//! The Service that the configurations call, its Deployment, and what that Deployment was told.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Container, Service, Volume};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::ListParams;
+use kube::{Api, Client};
+
+use super::report::Area;
+use crate::cli::policy;
+
+/// What runs behind the Service.
+#[derive(Debug, Default)]
+pub(super) struct Installed {
+    /// The ServiceAccount, as RBAC names it.
+    pub(super) user: Option<String>,
+    /// The arguments of the webhook's container.
+    pub(super) arguments: Vec<String>,
+    deployment: Option<Deployment>,
+}
+
+impl Installed {
+    /// The Secret of the certificate: the one that is kept, or the one that is mounted.
+    pub(super) fn secret(&self) -> Option<String> {
+        if let Some(kept) = self.argument("--tls-secret") {
+            return Some(kept.to_owned());
+        }
+        let (volume, _) = mounted(self.deployment.as_ref()?, self.argument("--tls-cert-file")?)?;
+        volume.secret.as_ref()?.secret_name.clone()
+    }
+
+    /// The value of `--flag=value` or `--flag value`.
+    pub(super) fn argument(&self, flag: &str) -> Option<&str> {
+        let mut arguments = self.arguments.iter();
+        while let Some(argument) = arguments.next() {
+            if argument == flag {
+                return arguments.next().map(String::as_str);
+            }
+            if let Some(value) = argument
+                .strip_prefix(flag)
+                .and_then(|rest| rest.strip_prefix('='))
+            {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
+/// Follows the Service to its endpoints and to its Deployment.
+pub(super) async fn follow(area: &mut Area<'_>, client: &Client, namespace: &str, name: &str) -> Installed {
+    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
+    let service = match services.get_opt(name).await {
+        Ok(Some(service)) => service,
+        Ok(None) => {
+            area.fail(
+                format!("there is no Service {namespace}/{name}, which the configurations call"),
+                "helm upgrade brings it back",
+            );
+            return Installed::default();
+        }
+        Err(error) => {
+            area.warn(
+                format!("the Service {namespace}/{name} cannot be read: {error}"),
+                "run it as a user who may",
+            );
+            return Installed::default();
+        }
+    };
+    endpoints(area, client, namespace, name).await;
+    let selector = service.spec.and_then(|spec| spec.selector).unwrap_or_default();
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    let deployment = match deployments.list(&ListParams::default()).await {
+        Ok(list) => list
+            .items
+            .into_iter()
+            .find(|deployment| selects(&selector, deployment)),
+        Err(error) => {
+            area.warn(
+                format!("the Deployments of {namespace} cannot be read: {error}"),
+                "run it as a user who may",
+            );
+            return Installed::default();
+        }
+    };
+    let Some(deployment) = deployment else {
+        area.warn(
+            format!("no Deployment of {namespace} stands behind the Service"),
+            "name the webhook's namespace by --namespace",
+        );
+        return Installed::default();
+    };
+    let Some(pod) = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.template.spec.as_ref())
+    else {
+        return Installed::default();
+    };
+    let account = pod.service_account_name.as_deref().unwrap_or("default");
+    Installed {
+        user: Some(format!("system:serviceaccount:{namespace}:{account}")),
+        arguments: webhook(&pod.containers)
+            .and_then(|container| container.args.clone())
+            .unwrap_or_default(),
+        deployment: Some(deployment),
+    }
+}
+
+fn webhook(containers: &[Container]) -> Option<&Container> {
+    let is_webhook = |container: &&Container| {
+        container
+            .args
+            .as_ref()
+            .is_some_and(|args| args.iter().any(|arg| arg == "webhook"))
+    };
+    containers.iter().find(is_webhook).or_else(|| containers.first())
+}
+
+fn selects(selector: &BTreeMap<String, String>, deployment: &Deployment) -> bool {
+    let metadata = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.template.metadata.as_ref());
+    let labels = metadata.and_then(|metadata| metadata.labels.as_ref());
+    !selector.is_empty()
+        && labels.is_some_and(|labels| selector.iter().all(|(key, value)| labels.get(key) == Some(value)))
+}
+
+async fn endpoints(area: &mut Area<'_>, client: &Client, namespace: &str, service: &str) {
+    let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
+    let params = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
+    match slices.list(&params).await {
+        Err(error) => area.warn(
+            format!("the endpoints of {namespace}/{service} cannot be read: {error}"),
+            "run it as a user who may",
+        ),
+        Ok(list) => {
+            let endpoints = list.items.iter().flat_map(|slice| &slice.endpoints);
+            let ready = endpoints
+                .filter(|endpoint| {
+                    endpoint
+                        .conditions
+                        .as_ref()
+                        .and_then(|conditions| conditions.ready)
+                        .unwrap_or(true)
+                })
+                .count();
+            match ready {
+                0 => area.fail(
+                    format!("no replica behind {namespace}/{service} is ready"),
+                    format!("kubectl -n {namespace} get pods, then the log of one that is not ready"),
+                ),
+                1 => area.warn(
+                    format!("one replica behind {namespace}/{service} is ready"),
+                    "webhook.replicaCount: 2, so that a restart leaves one",
+                ),
+                count => area.ok(format!("{count} replicas behind {namespace}/{service} are ready")),
+            }
+        }
+    }
+}
+
+/// Says which version runs, against the one of this binary.
+pub(super) fn version(area: &mut Area<'_>, installed: &Installed) {
+    let labels = installed
+        .deployment
+        .as_ref()
+        .and_then(|deployment| deployment.metadata.labels.as_ref());
+    let Some(running) = labels.and_then(|labels| labels.get("app.kubernetes.io/version")) else {
+        return;
+    };
+    let own = env!("CARGO_PKG_VERSION");
+    if running == own {
+        area.ok(format!("hookbudget {own}, installed and here"));
+    } else {
+        area.warn(
+            format!("hookbudget {running} is installed, and this is {own}"),
+            "what is checked here may differ from what is installed: use the same version",
+        );
+    }
+}
+
+/// Reads the policy that the Deployment was told, where it comes from a `ConfigMap`.
+pub(super) async fn policy(area: &mut Area<'_>, client: &Client, namespace: &str, installed: &Installed) {
+    let Some(deployment) = &installed.deployment else {
+        return;
+    };
+    let Some(path) = installed.argument("--policy") else {
+        area.ok("no --policy: the defaults hold");
+        return;
+    };
+    let Some((map, key)) = source(deployment, path) else {
+        area.warn(
+            format!("--policy {path} is in no ConfigMap that is mounted"),
+            "hookbudget check --policy FILE reads a file",
+        );
+        return;
+    };
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let text = match maps.get_opt(&map).await {
+        Ok(found) => found
+            .and_then(|map| map.data)
+            .and_then(|mut data| data.remove(&key)),
+        Err(error) => {
+            area.warn(
+                format!("the ConfigMap {namespace}/{map} cannot be read: {error}"),
+                "run it as a user who may",
+            );
+            return;
+        }
+    };
+    let place = format!("ConfigMap {namespace}/{map}, {key}");
+    match text {
+        None => area.fail(format!("{place}: it is not there"), "helm upgrade brings it back"),
+        Some(text) => match policy::read_text(&place, &text) {
+            Ok(policy) => area.ok(format!(
+                "{place}: default mode {}",
+                policy.mode("", None).as_str()
+            )),
+            Err(error) => area.fail(
+                format!("{error:#}"),
+                "correct it: until then the last good one holds, or the defaults after a restart",
+            ),
+        },
+    }
+}
+
+/// The `ConfigMap` and the key that a path in the webhook's container comes from.
+fn source(deployment: &Deployment, path: &str) -> Option<(String, String)> {
+    let (volume, file) = mounted(deployment, path)?;
+    let map = volume.config_map.as_ref()?;
+    let items = map.items.as_deref().unwrap_or_default();
+    let item = items.iter().find(|item| item.path == file);
+    Some((
+        map.name.clone(),
+        item.map_or(file, |item| item.key.as_str()).to_owned(),
+    ))
+}
+
+/// The volume that a path in the webhook's container is in, and the rest of the path.
+fn mounted<'a>(deployment: &'a Deployment, path: &'a str) -> Option<(&'a Volume, &'a str)> {
+    let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
+    let mounts = webhook(&pod.containers)?
+        .volume_mounts
+        .as_deref()
+        .unwrap_or_default();
+    let (mount, file) = mounts.iter().find_map(|mount| {
+        let file = path.strip_prefix(&mount.mount_path)?.strip_prefix('/')?;
+        Some((mount, file))
+    })?;
+    let volumes = pod.volumes.as_deref().unwrap_or_default();
+    Some((volumes.iter().find(|volume| volume.name == mount.name)?, file))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_policy_is_traced_to_its_config_map() {
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": {}, "spec": {"selector": {}, "template": {
+                "metadata": {"labels": {"app": "hb", "part": "webhook"}},
+                "spec": {
+                    "containers": [
+                        {"name": "proxy"},
+                        {"name": "webhook", "args": ["webhook", "--policy=/etc/hookbudget/policy.yaml"],
+                         "volumeMounts": [{"name": "policy", "mountPath": "/etc/hookbudget"}]}],
+                    "volumes": [{"name": "policy", "configMap": {"name": "hb-policy"}}]}}},
+        }))
+        .unwrap();
+        let found = |path| source(&deployment, path);
+        assert_eq!(
+            found("/etc/hookbudget/policy.yaml"),
+            Some(("hb-policy".to_owned(), "policy.yaml".to_owned()))
+        );
+        assert_eq!(found("/etc/hookbudgets/policy.yaml"), None);
+        let select = |pairs: &[(&str, &str)]| {
+            selects(
+                &pairs
+                    .iter()
+                    .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                    .collect(),
+                &deployment,
+            )
+        };
+        assert!(select(&[("app", "hb")]) && !select(&[("app", "other")]) && !select(&[]));
+    }
+
+    #[test]
+    fn the_secret_of_the_certificate_is_the_kept_or_the_mounted_one() {
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": {}, "spec": {"selector": {}, "template": {"spec": {
+                "containers": [{"name": "webhook", "args": ["webhook"],
+                    "volumeMounts": [{"name": "tls", "mountPath": "/tls"}]}],
+                "volumes": [{"name": "tls", "secret": {"secretName": "from-vault"}}]}}},
+        }))
+        .unwrap();
+        for (argument, secret) in [
+            ("--tls-cert-file=/tls/tls.crt", Some("from-vault")),
+            ("--tls-cert-file=/elsewhere/tls.crt", None),
+            ("--tls-secret=hb-webhook-tls", Some("hb-webhook-tls")),
+            ("--no-cluster", None),
+        ] {
+            let installed = Installed {
+                arguments: vec!["webhook".to_owned(), argument.to_owned()],
+                deployment: Some(deployment.clone()),
+                ..Installed::default()
+            };
+            assert_eq!(installed.secret().as_deref(), secret, "{argument}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_read_in_both_spellings() {
+        let arguments = ["webhook", "--policy", "/p", "--tls-secret=s"]
+            .map(str::to_owned)
+            .to_vec();
+        let installed = Installed {
+            arguments,
+            ..Installed::default()
+        };
+        assert_eq!(installed.argument("--policy"), Some("/p"));
+        assert_eq!(installed.argument("--tls-secret"), Some("s"));
+        assert_eq!(installed.argument("--tls"), None);
+    }
+}
