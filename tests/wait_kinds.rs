@@ -5,7 +5,8 @@ mod scripts;
 
 use proptest::prelude::*;
 
-use hookbudget::engine::shell::Failure;
+use hookbudget::engine::Limit;
+use hookbudget::engine::shell::{EnvValue, Failure, ReadConfidence, read};
 use scripts::script;
 
 /// What is read of a script: the spans of its waits with their targets, and whether something is unread.
@@ -65,6 +66,10 @@ fn waits_for_each_of_a_list_add_up() {
         ),
         (
             "for h in db mq; do for i in 1 2 3; do nc -zw1 $h 80 && break; [ $i = 3 ] && exit 1; sleep 5; done; done",
+            &["10 s, at worst 13 s", "10 s, at worst 13 s"],
+        ),
+        (
+            "for p in 9002 9003; do for i in 1 2 3; do nc -zw1 a $p && break; [ $i = 3 ] && exit 1; sleep 5; done; done",
             &["10 s, at worst 13 s", "10 s, at worst 13 s"],
         ),
         (
@@ -316,7 +321,6 @@ fn waits_side_by_side_take_as_long_as_the_longest() {
 
 #[test]
 fn only_some_shells_expand_braces() {
-    use hookbudget::engine::shell::{EnvValue, ReadConfidence, read};
     let text = "for i in {1..9}; do nc -zw1 a 1 && exit 0; sleep 5; done; exit 1";
     for (command, span, confidence) in [
         (
@@ -363,6 +367,54 @@ fn more_tools_that_wait() {
         ("waitup db:5432 --timeout 300s --verbose", &["300 s"]),
         ("waitup db:5432", &["unread"]),
     ]);
+    let reading = script("timeout 600 /opt/wait-for-db && psql -h db -c x");
+    assert_eq!(reading.waits[0].span.to_string(), "600 s");
+    assert_eq!(reading.waits[0].confidence, ReadConfidence::Possible);
+    assert!(reading.calls[0].behind_unread);
+    assert!(
+        script("timeout 600 /opt/export && psql -h db -c x")
+            .waits
+            .is_empty()
+    );
+}
+
+#[test]
+fn an_unanswered_connection_ends_by_itself() {
+    check(&[
+        (
+            "for i in 1 2 3; do nc -z a 1 && exit 0; sleep 2; done; exit 1",
+            &["6 s, at worst 387 s"],
+        ),
+        (
+            "for i in 1 2 3; do psql -h a -c x && exit 0; sleep 2; done; exit 1",
+            &["6 s, at worst 387 s"],
+        ),
+        (
+            "for i in 1 2 3; do redis-cli -h a ping && exit 0; sleep 2; done; exit 1",
+            &["6 s, at worst 387 s"],
+        ),
+        // What answers the connection may never answer the request.
+        (
+            "for i in 1 2 3; do curl -f http://a && exit 0; sleep 2; done; exit 1",
+            &["6 s, at worst without end"],
+        ),
+        (
+            "for i in 1 2 3; do nc a 1 && exit 0; sleep 2; done; exit 1",
+            &["6 s, at worst without end"],
+        ),
+    ]);
+    let wait = script("for i in 1 2 3; do nc -z a 1 && exit 0; sleep 2; done; exit 1")
+        .waits
+        .remove(0);
+    assert_eq!(
+        wait.arithmetic,
+        "3 x 2 s = 6 s, at worst 3 x (2 s + 127 s) = 387 s"
+    );
+    assert_eq!(
+        wait.probe.map(|probe| probe.limit),
+        Some(Limit::Never),
+        "the probe itself has none"
+    );
 }
 
 /// A condition that the manifest does not decide, and what asks for it.
@@ -438,6 +490,8 @@ proptest! {
     #[test]
     fn no_loop_that_sleeps_is_passed_over_in_silence(text in looping()) {
         let reading = script(&text);
-        prop_assert!(!reading.waits.is_empty() || !reading.unread.is_empty(), "{text}");
+        // Under `set -e` a refused connection ends the script: it calls, and waits for nobody.
+        let ends = text.contains("set -e") && text.contains("nc -z") && !reading.calls.is_empty();
+        prop_assert!(!reading.waits.is_empty() || !reading.unread.is_empty() || ends, "{text}");
     }
 }

@@ -244,6 +244,16 @@ struct ItemObject<'a> {
     path: Str<'a>,
 }
 
+impl<'a> ItemObject<'a> {
+    fn into_facts(self) -> VolumeItem<'a> {
+        VolumeItem {
+            key: self.key.0,
+            path: self.path.0,
+            mode: self.mode,
+        }
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct SecretSource<'a> {
@@ -446,25 +456,20 @@ fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplat
         .volumes
         .into_iter()
         .enumerate()
-        .filter_map(|(index, mut volume)| {
+        .flat_map(|(index, mut volume)| {
             let place = NeedPlace::Volume(index);
-            for source in volume.projected.unwrap_or_default().sources {
-                need(&mut needs, place, source.config_map, source.secret);
+            if let Some(projected) = volume.projected {
+                return projected.volumes(&volume.name.0, place, &mut needs);
             }
             let (items, mode) = match &mut volume.config_map {
                 Some(map) => (std::mem::take(&mut map.items), map.default_mode),
                 None => (Vec::new(), None),
             };
-            let items = items.into_iter().map(|item| VolumeItem {
-                key: item.key.0,
-                path: item.path.0,
-                mode: item.mode,
-            });
-            let items = items.collect();
+            let items = items.into_iter().map(ItemObject::into_facts).collect();
             let (source, optional) = match (volume.config_map, volume.secret) {
                 (Some(map), _) => (VolumeSource::ConfigMap(name(map.name)), map.optional),
                 (None, Some(secret)) => (VolumeSource::Secret(name(secret.secret_name)), secret.optional),
-                (None, None) => return None,
+                (None, None) => return Vec::new(),
             };
             if optional != Some(true) {
                 needs.push(Need {
@@ -472,12 +477,12 @@ fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplat
                     place,
                 });
             }
-            Some(Volume {
+            vec![Volume {
                 name: volume.name.0,
                 source,
                 items,
                 mode,
-            })
+            }]
         });
     let volumes = volumes.collect();
     let mut containers = |list: Vec<ContainerObject<'a>>, init| {

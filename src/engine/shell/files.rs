@@ -87,7 +87,18 @@ impl<'a> Files<'a> {
             Some(sub) if rest.is_empty() => sub.trim_matches('/').to_owned(),
             Some(sub) => format!("{}/{rest}", sub.trim_matches('/')),
         };
-        let volume = self.volumes.iter().find(|volume| volume.name == mount.volume)?;
+        // A projected volume has several sources.
+        let mut sources = self.volumes.iter().filter(|volume| volume.name == mount.volume);
+        let mut found = None;
+        while !matches!(found, Some(Found::Script { .. }))
+            && let Some(volume) = sources.next()
+        {
+            found = self.in_volume(volume, &inside, &path).or(found);
+        }
+        found
+    }
+
+    fn in_volume(&self, volume: &'a Volume<'a>, inside: &str, path: &str) -> Option<Found<'a>> {
         let name = match &volume.source {
             VolumeSource::ConfigMap(name) => name,
             VolumeSource::Secret(name) => {
@@ -97,7 +108,7 @@ impl<'a> Files<'a> {
             }
         };
         let (key, mode) = if volume.items.is_empty() {
-            (inside.as_str(), volume.mode)
+            (inside, volume.mode)
         } else {
             let item = volume
                 .items
@@ -115,7 +126,7 @@ impl<'a> Files<'a> {
                 "the script `{path}` stands in ConfigMap {name}, which is not among the inputs"
             )));
         };
-        Some(script(map, key, mode, &path))
+        Some(script(map, key, mode, path))
     }
 }
 
@@ -187,7 +198,16 @@ mod tests {
             path: "bin/w".into(),
             mode: Some(0o400),
         };
-        let volumes = [volume("plain", Vec::new()), volume("picked", vec![item])];
+        let secret = Volume {
+            source: VolumeSource::Secret("keys".into()),
+            ..volume("several", Vec::new())
+        };
+        let volumes = [
+            volume("plain", Vec::new()),
+            volume("picked", vec![item]),
+            secret,
+            volume("several", Vec::new()),
+        ];
         let mount = |volume: &'static str, path: &'static str, sub: Option<&'static str>| Mount {
             volume: volume.into(),
             path: path.into(),
@@ -197,6 +217,7 @@ mod tests {
             mount("plain", "/scripts/", None),
             mount("plain", "/opt/wait", Some("wait.sh")),
             mount("picked", "/scripts/more", None),
+            mount("several", "/projected", None),
         ];
         let files = Files {
             volumes: &volumes,
@@ -210,6 +231,7 @@ mod tests {
         };
         assert_eq!(found("/scripts/wait.sh"), Some(true));
         assert_eq!(found("/opt/wait"), Some(true));
+        assert_eq!(found("/projected/wait.sh"), Some(true));
         assert_eq!(found("/scripts/more/bin/w"), Some(false));
         assert_eq!(found("/scripts/more/wait.sh"), None);
         assert_eq!(found("/scripts2/wait.sh"), None);

@@ -1,7 +1,7 @@
 //! Programs: probes, tools that wait, wrappers around other commands, filters.
 
 use super::super::duration;
-use super::super::reading::{Failure, Probe, ReadConfidence, Wait};
+use super::super::reading::{Failure, Probe, ReadConfidence, Target, Wait};
 use super::super::syntax;
 use super::super::tools::{self, Call, OnError, Prints};
 use super::super::value::{REFUSED, Status, Value};
@@ -227,6 +227,7 @@ impl Machine<'_> {
         } else {
             self.surplus = self.surplus.min(surplus + room);
         }
+        self.hidden_wait_within(at, limit, command, waits);
         for wait in self.waits.iter_mut().skip(waits) {
             let killed = flow == Flow::Killed;
             wait.span = Span::between(wait.span.nominal, wait.span.worst.min(Limit::At(limit)));
@@ -239,6 +240,35 @@ impl Machine<'_> {
             return Flow::Next;
         }
         flow
+    }
+
+    /// `timeout 600 /scripts/wait-for-db.sh`: nobody sees how it waits, but its limit is there.
+    fn hidden_wait_within(&mut self, at: usize, limit: Seconds, command: &[Value], waits: usize) {
+        let waiting = |word: &&Value| word.text.to_ascii_lowercase().contains("wait");
+        if self.in_loop() || self.waits.len() > waits || !self.unread_ahead() {
+            return;
+        }
+        let Some(name) = command.iter().find(waiting).filter(|word| word.text.len() < 80) else {
+            return;
+        };
+        let target = Target {
+            text: name.text.clone(),
+            host: None,
+            port: None,
+        };
+        self.keep(Wait {
+            place: self.place(at),
+            target: Some(target),
+            span: Span::exactly(limit),
+            attempts: None,
+            interval: None,
+            probe: None,
+            falls_through: !self.errexit || self.in_condition > 0,
+            ready_statuses: Vec::new(),
+            fatal_statuses: Vec::new(),
+            confidence: ReadConfidence::Possible,
+            arithmetic: format!("timeout {limit}"),
+        });
     }
 
     /// `sh -c TEXT`

@@ -1,10 +1,8 @@
 //! Lists, `&&` and `||`, pipes, conditions, `case`.
 
-use super::super::reading::Wait;
 use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, Word};
 use super::super::value::{REFUSED, Status, Value};
 use super::{Flow, Machine, look, pattern, test};
-use crate::engine::Seconds;
 
 /// `set -e` looks at the status of simple commands, subshells and pipes: what fails inside another compound
 /// command has been looked at there (POSIX, `set`).
@@ -46,50 +44,7 @@ impl Machine<'_> {
         self.item_now(item)
     }
 
-    /// `wait`: what runs in the background runs side by side, and the longest of it decides how long that takes.
-    pub(super) fn wait_for_jobs(&mut self, named: bool) -> Flow {
-        let jobs = std::mem::take(&mut self.background);
-        let (start, surplus, limitless) = (self.now, self.surplus, self.limitless);
-        let mut longest: Option<(Seconds, Seconds, u32, Vec<Wait>)> = None;
-        self.status = Status::Success;
-        for job in &jobs {
-            (self.now, self.surplus, self.limitless) = (start, surplus, limitless);
-            let known = self.waits.len();
-            let flow = self.subshell(|machine| machine.item_now(job));
-            if flow != Flow::Next {
-                return flow;
-            }
-            let waits = self.waits.split_off(known.min(self.waits.len()));
-            let total = |waits: &[Wait]| {
-                waits
-                    .iter()
-                    .map(|wait| wait.span)
-                    .reduce(|a, b| a + b)
-                    .map(|span| (span.nominal, span.worst))
-            };
-            let longer = longest
-                .as_ref()
-                .is_none_or(|(now, _, _, best)| (total(&waits), self.now) > (total(best), *now));
-            if longer {
-                longest = Some((self.now, self.surplus, self.limitless, waits));
-            }
-        }
-        self.undecided = None;
-        if let Some((now, surplus, limitless, mut waits)) = longest {
-            (self.now, self.surplus, self.limitless) = (now, surplus, limitless);
-            if !waits.is_empty() {
-                self.undecided = Some((self.waits.len() + waits.len() - 1, self.branches));
-            }
-            self.waits.append(&mut waits);
-        }
-        if !named {
-            // Without a number `wait` ends well, whatever its jobs did.
-            self.status = Status::Success;
-        }
-        Flow::Next
-    }
-
-    fn item_now(&mut self, item: &Item) -> Flow {
+    pub(super) fn item_now(&mut self, item: &Item) -> Flow {
         if item.rest.is_empty() {
             let flow = self.pipeline(&item.first);
             return if item.first.bang {

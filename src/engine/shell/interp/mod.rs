@@ -13,6 +13,7 @@ mod expand;
 mod external;
 mod flow;
 mod frame;
+mod jobs;
 mod look;
 mod loops;
 mod mounted;
