@@ -15,6 +15,7 @@ impl Machine<'_> {
     /// The value of a word that is not split.
     pub(super) fn word(&mut self, word: &Word) -> Value {
         let mut value = Value::default();
+        self.charge(word.parts.len() / 8);
         for part in &word.parts {
             let piece = self.part(part);
             self.append(&mut value, &piece);
@@ -36,6 +37,7 @@ impl Machine<'_> {
     /// The fields that words become: split at blanks where unquoted, braces expanded.
     pub(super) fn fields(&mut self, words: &[Word]) -> Vec<Value> {
         let mut fields = Vec::new();
+        self.charge(words.len() / 8);
         for word in words {
             match word.parts.as_slice() {
                 [Part::Literal(text)] if text.contains('{') && self.braces != Some(false) => {
@@ -58,12 +60,14 @@ impl Machine<'_> {
 
     fn split(&mut self, word: &Word, fields: &mut Vec<Value>) {
         let mut field: Option<Value> = None;
+        self.charge(word.parts.len() / 8);
         for part in &word.parts {
             if let Part::Param { param, .. } = part
                 && matches!(param.name.as_str(), "@" | "*")
                 && param.op == ParamOp::Plain
             {
                 fields.extend(field.take());
+                self.charge(self.arguments.len() / 4);
                 fields.extend(self.arguments.iter().cloned());
                 continue;
             }
@@ -117,6 +121,7 @@ impl Machine<'_> {
     /// The pattern that a word stands for: quoted text matches itself.
     pub(super) fn pattern(&mut self, word: &Word) -> (String, Value) {
         let (mut pattern, mut whole) = (String::new(), Value::default());
+        self.charge(word.parts.len() / 8);
         for part in &word.parts {
             let piece = self.part(part);
             let quoted = match part {
@@ -207,11 +212,11 @@ impl Machine<'_> {
         if name == "SECONDS" {
             let from = value.get().and_then(arith::integer).unwrap_or(0);
             let offset = from - self.now.whole();
-            self.vars
+            self.vars_mut()
                 .insert(name.to_owned(), Value::known(offset.to_string()));
             return;
         }
-        self.vars.insert(name.to_owned(), value);
+        self.vars_mut().insert(name.to_owned(), value);
     }
 }
 

@@ -17,7 +17,9 @@ impl Machine<'_> {
             return (self.clock_value(offset), true);
         }
         if let Some(value) = self.vars.get(name) {
-            return (value.clone(), true);
+            let value = value.clone();
+            self.charge(value.text.len() / 256);
+            return (value, true);
         }
         if let Some(value) = self.special(name) {
             return value;
@@ -43,6 +45,7 @@ impl Machine<'_> {
             "#" => (Value::known(self.arguments.len().to_string()), true),
             "@" | "*" => {
                 let mut all = Value::default();
+                self.charge(self.arguments.len() / 4);
                 for (index, argument) in self.arguments.clone().iter().enumerate() {
                     if index > 0 {
                         all.text.push(' ');
