@@ -15,6 +15,7 @@ mod interp;
 pub mod reading;
 mod readings;
 mod syntax;
+mod text;
 mod tools;
 mod value;
 
