@@ -410,13 +410,17 @@ impl Job<'_> {
     /// The hooks that Helm or Argo CD runs this Job as; empty when it is none.
     #[must_use]
     pub fn hooks(&self) -> Vec<&str> {
+        self.each_hook().collect()
+    }
+
+    /// As [`Job::hooks`], one after the other.
+    pub fn each_hook(&self) -> impl Iterator<Item = &str> {
         ["helm.sh/hook", "argocd.argoproj.io/hook"]
             .into_iter()
             .filter_map(|key| lookup(&self.annotations, key))
             .flat_map(|list| list.split(','))
             .map(str::trim)
             .filter(|hook| !hook.is_empty())
-            .collect()
     }
 
     /// Who brings the Job into the cluster.

@@ -52,7 +52,6 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let needed = needed_deadline(nominal, clocks.startup, cx.policy.headroom);
-    let said = WaitInMessage::of(cx);
     let (severity, message) = if nominal + clocks.startup >= deadline {
         (
             Severity::Error,
@@ -82,6 +81,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } else {
         confidence.min(Confidence::Likely)
     };
+    let said = WaitInMessage::of(cx);
     vec![Finding {
         at: said.at.clone(),
         brief: format!("wait {nominal}, at worst {}, deadline {deadline}", wait.worst),
