@@ -89,17 +89,17 @@ impl Machine<'_> {
             // Expanded to nothing, such as `$EMPTY`.
             return Flow::Next;
         };
-        let Some(name) = first.get().map(str::to_owned) else {
+        let Some(name) = first.get() else {
             return self.unknown_program(at, &first.text.clone());
         };
-        if self.functions.contains_key(&name) {
-            return self.function(&name, arguments);
+        if self.functions.contains_key(name) {
+            return self.function(name, arguments);
         }
-        if let Some(flow) = self.builtin(at, &name, arguments) {
+        if let Some(flow) = self.builtin(at, name, arguments) {
             return flow;
         }
         self.depth += 1;
-        let flow = self.external(at, &name, arguments);
+        let flow = self.external(at, name, arguments);
         self.depth -= 1;
         flow
     }

@@ -14,6 +14,11 @@ const LONGEST: usize = 64 * 1024;
 impl Machine<'_> {
     /// The value of a word that is not split.
     pub(super) fn word(&mut self, word: &Word) -> Value {
+        if let [Part::Literal(text) | Part::Quoted(text)] = word.parts.as_slice()
+            && text.len() <= LONGEST
+        {
+            return self.written(text);
+        }
         let mut value = Value::default();
         self.charge(word.parts.len() / 8);
         for part in &word.parts {
@@ -21,6 +26,12 @@ impl Machine<'_> {
             self.append(&mut value, &piece);
         }
         value
+    }
+
+    /// Text that stands in the script as it is.
+    fn written(&mut self, text: &str) -> Value {
+        self.charge(text.len() / 64);
+        Value::known(text)
     }
 
     pub(super) fn append(&mut self, value: &mut Value, piece: &Value) {
@@ -36,7 +47,7 @@ impl Machine<'_> {
 
     /// The fields that words become: split at blanks where unquoted, braces expanded.
     pub(super) fn fields(&mut self, words: &[Word]) -> Vec<Value> {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(words.len());
         self.charge(words.len() / 8);
         for word in words {
             match word.parts.as_slice() {
@@ -48,6 +59,9 @@ impl Machine<'_> {
                         assumed,
                         ..Value::known(text)
                     }));
+                }
+                [Part::Literal(text) | Part::Quoted(text)] if text.len() <= LONGEST => {
+                    fields.push(self.written(text));
                 }
                 _ => self.split(word, &mut fields),
             }
