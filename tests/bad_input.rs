@@ -115,10 +115,10 @@ fn findings_of_many_objects_are_shown_in_time_by_their_number() {
         }
         start.elapsed()
     };
-    let few = time(1_000);
-    let more = time(20_000);
+    let few = time(250);
+    let more = time(5_000);
     // Twenty times as many; a square would be 400 times as long.
-    assert!(more < few * 60 + Duration::from_secs(2), "{few:?} {more:?}");
+    assert!(more < few * 60 + Duration::from_secs(1), "{few:?} {more:?}");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_finding_in_a_very_long_line_shows_what_is_near_it() {
     let list = format!(
         "{{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[{},{}]}}",
         small(1),
-        small(2).repeat(1)
+        small(2)
     );
     let ran = run_with(&["lint", "--select", "HB301", "-"], &list);
     let longest = ran.out.lines().map(|line| line.chars().count()).max();

@@ -107,6 +107,7 @@ impl<'e> Machine<'e> {
             background,
             waits,
             calls,
+            known_calls: _,
             unread,
             hidden_program,
             doom,

@@ -1,5 +1,7 @@
 //! From words to values: parameters, substitutions, braces, splitting.
 
+use std::rc::Rc;
+
 use super::super::arith::{self, Names};
 use super::super::syntax::{List, ParamOp, Part, Word};
 use super::super::value::{Status, Value};
@@ -14,6 +16,11 @@ const LONGEST: usize = 64 * 1024;
 impl Machine<'_> {
     /// The value of a word that is not split.
     pub(super) fn word(&mut self, word: &Word) -> Value {
+        if let [Part::Literal(text) | Part::Quoted(text)] = word.parts.as_slice()
+            && text.len() <= LONGEST
+        {
+            return self.written(text);
+        }
         let mut value = Value::default();
         self.charge(word.parts.len() / 8);
         for part in &word.parts {
@@ -32,6 +39,12 @@ impl Machine<'_> {
         } else {
             self.append(value, &piece);
         }
+    }
+
+    /// Text that stands in the script as it is.
+    fn written(&mut self, text: &Rc<str>) -> Value {
+        self.charge(text.len() / 64);
+        Value::known(text)
     }
 
     pub(super) fn append(&mut self, value: &mut Value, piece: &Value) {
@@ -59,6 +72,9 @@ impl Machine<'_> {
                         assumed,
                         ..Value::known(text)
                     }));
+                }
+                [Part::Literal(text) | Part::Quoted(text)] if text.len() <= LONGEST => {
+                    fields.push(self.written(text));
                 }
                 _ => self.split(word, &mut fields),
             }

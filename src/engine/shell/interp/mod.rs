@@ -35,6 +35,7 @@ use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
 use alike::LoopVariable;
 pub(super) use ending::Doom;
+use external::KnownCall;
 pub(super) use external::is_shell;
 use frame::Frame;
 
@@ -203,6 +204,8 @@ pub(super) struct Machine<'e> {
     background: Vec<Rc<Item>>,
     waits: Vec<Wait>,
     calls: Vec<Probe>,
+    /// The command lines of tools that were read last.
+    known_calls: Vec<Rc<KnownCall>>,
     unread: Vec<Unread>,
     /// A program has run that is not shown: it may be a wait.
     hidden_program: bool,
@@ -275,6 +278,7 @@ impl<'e> Machine<'e> {
             background: Vec::new(),
             waits: Vec::new(),
             calls: Vec::new(),
+            known_calls: Vec::new(),
             unread: Vec::new(),
             hidden_program: false,
             doom: None,

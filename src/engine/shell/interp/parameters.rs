@@ -122,7 +122,9 @@ impl Machine<'_> {
             ParamOp::TrimSuffix { longest, pattern } | ParamOp::TrimPrefix { longest, pattern } => {
                 let (pattern, _) = self.pattern(pattern);
                 let suffix = matches!(param.op, ParamOp::TrimSuffix { .. });
-                self.charge(value.text.len() * pattern.len() / 16);
+                // The pattern is held against the rest behind each character.
+                let (text, width) = (value.text.len().min(256), pattern.len().min(64));
+                self.charge(text * text * width / 512);
                 match value
                     .get()
                     .map(|text| pattern::trimmed(text, &pattern, suffix, *longest))
