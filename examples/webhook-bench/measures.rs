@@ -84,7 +84,7 @@ impl Bench {
         for (case, path, said) in [
             (Case::Allow, VALIDATE, "\"allowed\":true}"),
             (Case::Deny, VALIDATE, "HB101"),
-            (Case::Rewrite, VALIDATE, "HB104"),
+            (Case::Rewrite, VALIDATE, "HB106"),
             (Case::Rewrite, MUTATE, "JSONPatch"),
         ] {
             let mut connection = self.product.1.connect().await?;

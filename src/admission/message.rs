@@ -115,7 +115,8 @@ pub(super) fn denial(job: &Job<'_>, assessment: &Assessment) -> String {
 }
 
 fn line(job: &Job<'_>, finding: &Finding) -> String {
-    let told = finding.message.len() + finding.help.len() + finding.arithmetic.as_ref().map_or(0, String::len);
+    let told =
+        finding.message.len() + finding.help.len() + finding.arithmetic.as_ref().map_or(0, String::len);
     let mut text = String::with_capacity(told + finding.at.pointer.len() + 256);
     let _ = write!(text, "{} {}: {job}", finding.code, finding.name);
     if !finding.at.pointer.is_empty() {

@@ -294,9 +294,17 @@ mod tests {
                 let counted = reading(&format!("{head}\n{body}\n{tail}"));
                 let played = reading(&format!("{head} : \"$i\"\n{body}\n{tail}"));
                 // Looking costs a step: where the steps run out, they run out elsewhere.
-                let spent = |reading: &Reading| reading.unread.iter().any(|unread| unread.why.contains("too many steps"));
+                let spent = |reading: &Reading| {
+                    reading
+                        .unread
+                        .iter()
+                        .any(|unread| unread.why.contains("too many steps"))
+                };
                 if !spent(&counted) && !spent(&played) {
-                    assert!(counted == played, "{head}\n{body}\n{tail}\n{counted:#?}\n{played:#?}");
+                    assert!(
+                        counted == played,
+                        "{head}\n{body}\n{tail}\n{counted:#?}\n{played:#?}"
+                    );
                 }
             }
         }
