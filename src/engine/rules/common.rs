@@ -1,7 +1,8 @@
 //! What several rules say in the same words.
 
 use crate::engine::backoff::{Retries, fitting_limit};
-use crate::engine::budget::{ContainerReading, retries_of};
+use crate::engine::annotations::WAIT;
+use crate::engine::budget::{ContainerReading, WaitSource, retries_of};
 use crate::engine::finding::{At, Confidence, Edit};
 use crate::engine::formulas::needed_release;
 use crate::engine::job::{Container, DEFAULT_BACKOFF_LIMIT, Job, Origin, RestartPolicy, lookup};
@@ -391,15 +392,18 @@ impl WaitInMessage {
             .waits()
             .filter(|(container, _)| !container.sidecar)
             .collect();
-        let Some((container, longest)) = waits.iter().max_by_key(|(_, wait)| wait.span.nominal) else {
-            let at = At::field("/metadata/annotations/hookbudget.dev~1wait");
+        let texts: Vec<&str> = waits.iter().map(|(_, wait)| wait.arithmetic.as_str()).collect();
+        let longest = waits.iter().max_by_key(|(_, wait)| wait.span.nominal);
+        let declared = cx.clocks.wait_source == WaitSource::Annotation;
+        let Some((container, longest)) = longest.filter(|_| !declared) else {
+            let declared = cx.job.annotation(WAIT).unwrap_or_default();
+            let said = format!("{declared} declared by {WAIT}");
             return Self {
-                at,
-                arithmetic: "wait declared by hookbudget.dev/wait".to_owned(),
+                at: At::field("/metadata/annotations/hookbudget.dev~1wait"),
+                arithmetic: texts.into_iter().chain([said.as_str()]).collect::<Vec<_>>().join(", then "),
                 tries: None,
             };
         };
-        let texts: Vec<&str> = waits.iter().map(|(_, wait)| wait.arithmetic.as_str()).collect();
         let tries = match (waits.len(), longest.attempts, longest.interval, &longest.probe) {
             (1, Some(count), Some(interval), Some(probe)) if count > 0 => Some(Tries {
                 count,

@@ -3,7 +3,8 @@
 use crate::engine::Seconds;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::formulas::needed_release;
-use crate::engine::release::{HELM_DEFAULT_TIMEOUT, HelmRelease, RELEASE_POLL};
+use crate::engine::policy::HELM_DEFAULT_TIMEOUT;
+use crate::engine::release::{HelmRelease, RELEASE_POLL};
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{WaitInMessage, confidence_of_waits, go, plus_startup};
 

@@ -42,6 +42,12 @@ impl Reading {
     pub fn total(&self) -> Option<Span> {
         self.waits.iter().map(|wait| wait.span).reduce(|a, b| a + b)
     }
+
+    /// True when nothing of the container stays unread: no wait is in it that is not seen.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.visible && self.unread.is_empty()
+    }
 }
 
 /// One wait: a loop, or a tool that waits.
