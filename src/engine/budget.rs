@@ -7,7 +7,7 @@ use super::cold_start::ColdStart;
 use super::job::{Job, RestartPolicy};
 use super::policy::Policy;
 use super::release::Release;
-use super::shell::{Probe, Reading, Wait};
+use super::shell::{Probe, Reading, Target, Wait};
 use super::{Limit, Seconds, Span};
 
 /// How long an unanswered connection attempt takes where nothing limits it: six retransmitted SYNs
@@ -160,8 +160,25 @@ impl Clocks {
         let of_a_service = |wait: &Wait| wait.probe.as_ref().is_none_or(Probe::is_service_call);
         self.containers
             .iter()
-            .any(|c| !c.sidecar && c.reading.calls.iter().any(Probe::is_service_call))
+            .filter(|c| !c.sidecar)
+            .flat_map(|c| &c.reading.calls)
+            .any(|call| call.is_service_call() && !call.target.as_ref().is_some_and(Target::is_own_pod))
             || self.waits_for_something().any(|(_, wait)| of_a_service(wait))
+    }
+
+    /// True when every wait that is known is for the Job's own Pod: no harm comes to it from outside.
+    #[must_use]
+    pub fn waits_for_own_pod_only(&self) -> bool {
+        self.wait_source == WaitSource::Script
+            && self.waits_for_something().all(|(_, wait)| wait.is_for_own_pod())
+    }
+
+    /// True when the Job goes on as if its dependency were up: a wait falls through, or the scripts swallow
+    /// every failure. Nobody knows then whether anything asks a second time.
+    #[must_use]
+    pub fn goes_on_without(&self) -> bool {
+        let falls = |(_, wait): (&ContainerReading, &Wait)| wait.falls_through && wait.is_bounded();
+        self.waits_for_something().any(falls) || never_fails(&self.containers)
     }
 
     /// Sets the clocks of a Job side by side.
@@ -189,8 +206,7 @@ impl Clocks {
         .end()
         .1
         .max(lower);
-        let never_fails = |reading: &ContainerReading| reading.sidecar || reading.reading.never_fails;
-        let (attempts, lower, upper) = if readings.iter().all(never_fails) && !readings.is_empty() {
+        let (attempts, lower, upper) = if never_fails(&readings) {
             // Nobody runs it again.
             (1, run.nominal, run.worst)
         } else {
@@ -241,6 +257,11 @@ impl Clocks {
         .min_by_key(|(_, limit)| *limit)
         .unwrap_or((Clock::Nothing, Limit::Never))
     }
+}
+
+fn never_fails(readings: &[ContainerReading]) -> bool {
+    let well = |reading: &ContainerReading| reading.sidecar || reading.reading.never_fails;
+    readings.iter().all(well) && !readings.is_empty()
 }
 
 /// The back-off parameters of a Job; the run time of an attempt is left at zero.
@@ -294,9 +315,7 @@ fn wait_of(job: &Job<'_>, readings: &[ContainerReading]) -> (Option<Span>, WaitS
             (plus(init, Some(declared)), WaitSource::Annotation)
         }
         (_, Some(seen)) => (Some(seen), WaitSource::Script),
-        (_, None) if readings.iter().any(|c| !c.sidecar && !c.reading.visible) => {
-            (None, WaitSource::Hidden)
-        }
+        (_, None) if readings.iter().any(|c| !c.sidecar && !c.reading.visible) => (None, WaitSource::Hidden),
         (_, None) => (None, WaitSource::None),
     }
 }
@@ -346,7 +365,11 @@ mod tests {
     #[test]
     fn a_declared_wait_is_that_of_the_container_that_cannot_be_read() {
         let opaque: &[&str] = &["/bin/migrate"];
-        let loops: &[&str] = &["sh", "-c", "for i in $(seq 60); do nc -z -w 1 web 80 && exit 0; sleep 5; done; exit 1"];
+        let loops: &[&str] = &[
+            "sh",
+            "-c",
+            "for i in $(seq 60); do nc -z -w 1 web 80 && exit 0; sleep 5; done; exit 1",
+        ];
         let plain: &[&str] = &["sh", "-c", "kubectl apply -f /crds"];
         assert_eq!(wait(opaque, None), (Some(120), WaitSource::Script));
         assert_eq!(wait(opaque, Some("5m")), (Some(420), WaitSource::Annotation));
@@ -356,8 +379,15 @@ mod tests {
 
     #[test]
     fn an_init_container_that_cannot_be_read_comes_before_and_adds_up() {
-        let mut job = Hook { script: "kubectl apply -f /crds", ..HOOK }.job();
-        job.pod.init_containers.push(Container { name: "prepare".into(), ..Container::default() });
+        let mut job = Hook {
+            script: "kubectl apply -f /crds",
+            ..HOOK
+        }
+        .job();
+        job.pod.init_containers.push(Container {
+            name: "prepare".into(),
+            ..Container::default()
+        });
         job.annotations.push(("hookbudget.dev/wait".into(), "5m".into()));
         let clocks = assess(&job, Surroundings::default(), &Policy::default()).clocks;
         assert_eq!(clocks.wait, Some(Span::exactly(Seconds::new(300))));

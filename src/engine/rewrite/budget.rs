@@ -205,10 +205,16 @@ fn init_waits(job: &Job<'_>, clocks: &Clocks) -> Seconds {
                 || names().any(|name| text.contains(name))
         };
         let words = container.command.iter().chain(&container.args);
-        let env = container.env.iter().filter_map(|variable| variable.value.as_ref());
+        let env = container
+            .env
+            .iter()
+            .filter_map(|variable| variable.value.as_ref());
         container.name == WAIT_CONTAINER
             || words.chain(env).any(|text| told(text))
-            || container.env.iter().any(|variable| names().any(|name| name == variable.name))
+            || container
+                .env
+                .iter()
+                .any(|variable| names().any(|name| name == variable.name))
     };
     let is_told = |reading: &ContainerReading| {
         job.containers().any(|(init, index, container)| {
