@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use self::survival::{StretchReport, SurvivalReport, Survivals};
-use super::args::duration;
+use super::duration::duration;
 use super::objects::{self, Judged, Options};
 use super::policy;
 use super::render::story::Story;
