@@ -44,7 +44,7 @@ pub(super) fn release_timeout_to_write(cx: &Context<'_>, timeout: Seconds) -> St
             format!("hookbudget.dev/release-timeout: {span}, if the sync may take as long")
         }
         (source, _) => {
-            let flux = fields(&actions, &|action| action.field());
+            let flux = fields(&actions, &Action::field);
             let commands: Vec<&str> = actions.iter().map(|action| action.command()).collect();
             let stated = match source {
                 TimeoutSource::JobAnnotation | TimeoutSource::NamespaceAnnotation => {
