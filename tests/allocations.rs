@@ -1,7 +1,7 @@
 //! How often a review makes the allocator work: counts are exact on any machine, times are not. The handler
 //! alone is counted, from the body's bytes to the answer's, with the metrics and 200 releases to look through.
 #![cfg(feature = "server")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
 
 #[path = "../examples/webhook-bench/reviews.rs"]
 mod reviews;
@@ -58,24 +58,38 @@ fn count(webhook: Webhook, body: &[u8]) -> (u64, u64, String) {
     (first, again, String::from_utf8(answer).unwrap())
 }
 
+/// What a review may take at most, with some room for what is still to come: where a script is new, and again.
+/// What is wanted is less; `docs/design/performance.md` says where the rest goes.
+const BOUNDS: [(Case, Webhook, &str, u64, u64); 3] = [
+    (Case::Allow, Webhook::Validate, "\"allowed\":true}", 4_500, 70),
+    (Case::Deny, Webhook::Validate, "HB101", 800, 260),
+    (Case::Rewrite, Webhook::Mutate, "JSONPatch", 2_000, 430),
+];
+
 #[test]
 fn a_review_takes_few_allocations() {
-    for (case, webhook, said) in [
-        (Case::Allow, Webhook::Validate, "\"allowed\":true}"),
-        (Case::Deny, Webhook::Validate, "HB101"),
-        (Case::Rewrite, Webhook::Mutate, "JSONPatch"),
-    ] {
+    for (case, webhook, said, first_bound, bound) in BOUNDS {
         let body = review(case, USUAL, Padding::Everything, 0);
         let (first, again, answer) = count(webhook, &body);
         println!("{case:?}: {first} for a new script, {again} again");
         assert!(answer.contains(said), "{case:?}: {answer}");
+        assert!(
+            first <= first_bound && again <= bound,
+            "{case:?}: {first} for a new script, {again} again"
+        );
+    }
+}
+
+#[test]
+fn allocations_do_not_grow_with_managed_fields_or_with_a_script_that_is_known() {
+    for (case, webhook, ..) in BOUNDS {
+        let (_, usual, _) = count(webhook, &review(case, USUAL, Padding::Everything, 0));
         for (padding, size) in [(Padding::ManagedFields, 100_000), (Padding::Script, 20_000)] {
             let body = review(case, size, padding, 0);
-            let (first, again, _) = count(webhook, &body);
-            println!(
-                "{case:?} {padding:?} {}: {first} for a new script, {again} again",
-                body.len()
-            );
+            let (_, again, _) = count(webhook, &body);
+            // A longer text is unescaped and written into buffers that double.
+            let room = usual + 16;
+            assert!(again <= room, "{case:?} {padding:?}: {again}, with 4 KB {usual}");
         }
     }
 }
