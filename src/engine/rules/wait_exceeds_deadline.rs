@@ -54,7 +54,6 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let needed = needed_deadline(nominal, clocks.startup, cx.policy.headroom);
-    let said = WaitInMessage::of(cx);
     let (severity, message) = if nominal + clocks.startup >= deadline {
         (
             Severity::Error,
@@ -94,6 +93,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } else {
         at_most_a_warning(severity, clocks.waits_for_own_pod_only())
     };
+    let said = WaitInMessage::of(cx);
     vec![Finding {
         at: said.at.clone(),
         brief: format!("wait {nominal}, at worst {}, deadline {deadline}", wait.worst),
