@@ -12,7 +12,7 @@ use support::{command, findings, run, run_with};
 const A: &str = "tests/fixtures/incidents/a-powerdns.yaml";
 const A_FIXED: &str = "tests/fixtures/incidents/a-powerdns-fixed.yaml";
 const B: &str = "tests/fixtures/incidents/b-gitea-token.yaml";
-const CLEAN: &str = "tests/fixtures/rules/HB406/passes-disruptions-ignored.yaml";
+const CLEAN: &str = "tests/fixtures/manifests/clean/hook.yaml";
 const INFO_ONLY: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: quiet}\nspec: {template: {spec: \
                          {restartPolicy: Never, containers: [{name: c, image: registry.example/quiet:1}]}}}\n";
 
@@ -296,11 +296,14 @@ fn a_policy_that_is_none_is_named_in_one_line() {
     let ran = run(&["lint", A, "--release-timeout=-5m"]);
     assert!(ran.err.contains("write a span of zero or more"), "{}", ran.err);
     for (text, says) in [
-        ("headrom: 3m\n", "line 1 column 1: unknown field `headrom`"),
+        (
+            "headrom: 3m\n",
+            "policy.yaml:1:1: unknown key headrom: did you mean headroom?",
+        ),
         ("headroom: -3m\n", "negative"),
         (
-            "apiVersion: v1\nkind: ConfigMap\n",
-            "write apiVersion: hookbudget.dev/v1alpha1",
+            "apiVersion: hookbudget.dev/v1alpha1\nkind: ConfigMap\n",
+            "write kind: Policy",
         ),
         (
             "apiVersion: hookbudget.dev/v1\nkind: Policy\n",
@@ -316,7 +319,7 @@ fn a_policy_that_is_none_is_named_in_one_line() {
             ran.err
         );
     }
-    std::fs::write(path, "rules: {HB101: \"off\", HB206: \"off\"}\n").expect("a policy");
+    std::fs::write(path, "rules: {HB101: off, HB206: \"off\"}\n").expect("a policy");
     assert_eq!(run(&["lint", A, "--policy", path]).status, 0);
 }
 

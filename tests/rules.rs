@@ -158,12 +158,6 @@ const ADVICE: &[Followed] = &[
     },
     Followed {
         code: "HB102",
-        file: "HB102/fails-probe-without-limit.yaml",
-        help: "(--max-time 9)",
-        edits: &[("curl -sSf", "curl --max-time 9 -sSf")],
-    },
-    Followed {
-        code: "HB102",
         file: "HB102/fails-deadline-and-release.yaml",
         help: "activeDeadlineSeconds: 960 with a release timeout of 17m35s",
         edits: &[
@@ -319,6 +313,30 @@ const ADVICE: &[Followed] = &[
         file: "HB112/fails-grace-of-two-minutes.yaml",
         help: "a release timeout of 17m5s",
         edits: &[("timeout: 15m", "timeout: 17m5s")],
+    },
+    Followed {
+        code: "HB202",
+        file: "HB202/fails-curl-without-limit.yaml",
+        help: "--max-time 3",
+        edits: &[("curl -sSf", "curl --max-time 3 -sSf")],
+    },
+    Followed {
+        code: "HB203",
+        file: "HB203/fails-pod-deadline.yaml",
+        help: "at most 50 tries of 8 s",
+        edits: &[("seq 1 60", "seq 1 50")],
+    },
+    Followed {
+        code: "HB203",
+        file: "HB203/fails-headroom-used-up.yaml",
+        help: "at most 45 tries of 8 s",
+        edits: &[("seq 1 60", "seq 1 45")],
+    },
+    Followed {
+        code: "HB208",
+        file: "HB208/fails-declared-without-init.yaml",
+        help: "hookbudget.dev/wait: 7m",
+        edits: &[("hookbudget.dev/wait: 5m", "hookbudget.dev/wait: 7m")],
     },
     Followed {
         code: "HB301",

@@ -2,6 +2,7 @@
 
 use hookbudget::engine::backoff::{Kubelet, Retries};
 use hookbudget::engine::job::RestartPolicy;
+use hookbudget::engine::sweep::Survival;
 use hookbudget::engine::timeline::{Outcome, Reason, Scenario};
 use hookbudget::engine::{Limit, Seconds};
 use proptest::prelude::*;
@@ -79,14 +80,51 @@ proptest! {
     }
 
     #[test]
-    fn a_dependency_that_comes_up_earlier_never_makes_a_job_fail(scenario in scenarios(), sooner in 1_i64..600) {
-        let waits = scenario.patience == scenario.retries.run && scenario.retries.run.is_bounded();
+    fn a_dependency_that_comes_up_earlier_never_makes_a_job_fail(
+        scenario in scenarios(), work in span(300), sooner in 1_i64..600,
+    ) {
+        let scenario = Scenario { work, ..scenario };
         let Some(ready) = scenario.ready_after else { return Ok(()) };
-        if !waits || scenario.play().result != Outcome::Succeeded {
+        if scenario.play().result != Outcome::Succeeded {
             return Ok(());
         }
         let earlier = Scenario { ready_after: Some(ready.minus_or_zero(Seconds::new(sooner))), ..scenario };
         prop_assert_eq!(earlier.play().result, Outcome::Succeeded);
+    }
+
+    #[test]
+    fn the_longest_cold_start_parts_those_that_are_survived_from_those_that_are_not(
+        scenario in scenarios(), other in 0_i64..6000,
+    ) {
+        let lives = |seconds: i64| {
+            let after = Scenario { ready_after: Some(Seconds::new(seconds)), ..scenario };
+            after.play().result == Outcome::Succeeded
+        };
+        match scenario.survives() {
+            Survival::Any => prop_assert!(lives(other)),
+            Survival::None(_) => prop_assert!(!lives(other)),
+            Survival::UpTo(longest, death) => {
+                prop_assert!(lives(longest.whole()) && !lives(longest.whole() + 1));
+                prop_assert_eq!(lives(other), other <= longest.whole());
+                prop_assert!(death.result != Outcome::Succeeded);
+            }
+        }
+    }
+
+    #[test]
+    fn a_sweep_has_no_gap_and_tells_what_each_cold_start_does(scenario in scenarios(), to in span(2000)) {
+        let sweep = scenario.sweep(Seconds::ZERO, to, 500);
+        prop_assert_eq!(sweep.first().map(|s| s.from), Some(Seconds::ZERO));
+        prop_assert_eq!(sweep.last().map(|s| s.to), Some(to));
+        for pair in sweep.windows(2) {
+            prop_assert_eq!(pair[0].to + Seconds::new(1), pair[1].from);
+        }
+        for stretch in sweep {
+            for at in [stretch.from, stretch.to] {
+                let story = Scenario { ready_after: Some(at), ..scenario }.play();
+                prop_assert_eq!((story.result, story.reason), (stretch.result, stretch.reason));
+            }
+        }
     }
 }
 

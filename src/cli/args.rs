@@ -45,8 +45,14 @@ pub enum Command {
     Lint(super::lint::LintArgs),
     /// Play a Job's timeline: attempts, pauses, who ends it and when.
     Simulate(super::simulate::SimulateArgs),
+    /// Check a policy file, show the policy in force, print its JSON Schema.
+    Policy(super::policy::PolicyArgs),
     /// Show the page of a rule or of a root cause.
     Explain(super::explain::ExplainArgs),
+    /// Print the completions of a shell.
+    Completions(super::completions::CompletionsArgs),
+    /// Print the manual page, or write the pages of all commands.
+    Man(super::completions::ManArgs),
     /// See all of it on this machine, without a cluster.
     #[cfg(feature = "server")]
     Demo(super::demo::DemoArgs),

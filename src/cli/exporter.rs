@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::args::duration;
-use super::objects;
+use super::policy;
 use crate::engine::Seconds;
 use crate::http::{Limits, serve_plain};
 use crate::index::replay::Recorder;
@@ -58,7 +58,7 @@ pub async fn run(args: ExporterArgs) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals().context("cannot handle signals")?;
     let clock = Clock::Real;
     let settings = Settings {
-        policy: Arc::new(objects::policy(args.policy.as_deref())?),
+        policy: Arc::new(policy::read(args.policy.as_deref())?),
         retention: args.retention,
         started: clock.now(),
     };

@@ -3,22 +3,28 @@
 pub mod args;
 #[cfg(feature = "server")]
 pub mod certs;
+mod chart;
 #[cfg(feature = "server")]
 pub mod check;
 #[cfg(feature = "server")]
 pub mod cleanup;
+mod completions;
 #[cfg(feature = "server")]
 pub mod demo;
 pub mod explain;
 #[cfg(feature = "server")]
 pub mod exporter;
+pub mod fix;
 pub mod lint;
 #[cfg(feature = "server")]
 mod logging;
 pub mod manifest;
 pub mod objects;
+mod parallel;
 #[cfg(feature = "server")]
 mod place;
+pub mod policy;
+mod progress;
 pub mod render;
 mod select;
 #[cfg(feature = "server")]
@@ -41,7 +47,7 @@ use terminal::Terminal;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut terminal = Terminal::stdout(cli.color);
-    let result = dispatch(cli.command, &mut terminal);
+    let result = dispatch(cli, &mut terminal);
     let result = result.and_then(|code| Ok(terminal.flush().map(|()| code)?));
     result.unwrap_or_else(|error| {
         if error
@@ -56,11 +62,14 @@ pub fn main() -> ExitCode {
     })
 }
 
-fn dispatch(command: Command, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Lint(args) => lint::run(&args, terminal),
+fn dispatch(cli: Cli, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Lint(args) => lint::run(&args, cli.color, terminal),
         Command::Simulate(args) => simulate::run(&args, terminal),
+        Command::Policy(args) => policy::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => completions::man(&args),
         #[cfg(feature = "server")]
         Command::Exporter(args) => serve(async { exporter::run(args).await.map(|()| ExitCode::SUCCESS) }),
         #[cfg(feature = "server")]

@@ -3,16 +3,17 @@
 
 use std::collections::HashMap;
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::manifest::{self, Document, InputError, Loaded, PathOrStdin};
+use super::parallel::in_order;
 use crate::engine::cold_start;
 use crate::engine::inventory::Inventory;
 use crate::engine::job::Job;
-use crate::engine::policy::{API_VERSION, Policy};
+use crate::engine::policy::Policy;
 use crate::engine::release::{HelmRelease, Surroundings};
+use crate::engine::shell::ScriptFile;
 use crate::engine::window::{Kustomization, Windows};
 use crate::engine::{Assessment, Seconds, assess};
 use crate::k8s::helm_release::{GROUP, HelmReleaseObject};
@@ -29,6 +30,46 @@ pub struct Judged<'a> {
     pub job: Job<'a>,
     /// Its clocks and findings.
     pub assessment: Assessment,
+    /// All documents of the inputs: a mounted script stands in another one.
+    pub beside: &'a [Document],
+}
+
+impl<'a> Judged<'a> {
+    /// The document that holds an element of a container's `command`, `args` or mounted scripts, and the
+    /// pointer of its text there.
+    #[must_use]
+    pub fn script(&self, container: &str, element: usize) -> (&'a Document, String) {
+        let length = |list: &str| {
+            let list = self.document.value.pointer(&format!("{container}/{list}"));
+            list.and_then(Value::as_array).map_or(0, Vec::len)
+        };
+        let (commands, args) = (length("command"), length("args"));
+        if element < commands {
+            return (self.document, format!("{container}/command/{element}"));
+        }
+        let mounted = element.checked_sub(commands + args).and_then(|index| {
+            let containers = &self.assessment.clocks.containers;
+            let container = containers.iter().find(|known| known.pointer == container)?;
+            let file = container.reading.files.get(index)?;
+            let document = self
+                .beside
+                .iter()
+                .find(|document| is_config_map(document, file))?;
+            let key = file.key.replace('~', "~0").replace('/', "~1");
+            Some((document, format!("/data/{key}")))
+        });
+        mounted.unwrap_or_else(|| {
+            let index = element - commands;
+            (self.document, format!("{container}/args/{index}"))
+        })
+    }
+}
+
+fn is_config_map(document: &Document, file: &ScriptFile) -> bool {
+    let text = |pointer: &str| document.value.pointer(pointer).and_then(Value::as_str);
+    document.kind() == "ConfigMap"
+        && text("/metadata/name") == Some(&file.config_map)
+        && text("/metadata/namespace") == file.namespace.as_deref()
 }
 
 /// All that the inputs gave.
@@ -51,40 +92,6 @@ pub struct Options {
     pub policy: Policy,
 }
 
-/// Reads the policy file, or takes the default policy.
-///
-/// # Errors
-/// Names the file, the place and what to write instead.
-pub fn policy(path: Option<&std::path::Path>) -> anyhow::Result<Policy> {
-    let Some(path) = path else {
-        return Ok(Policy::default());
-    };
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the policy {}", path.display()))?;
-    read_policy(&text, &path.display().to_string())
-}
-
-/// Reads a policy's text, whose place is named in errors.
-///
-/// # Errors
-/// Names the place and what to write instead.
-pub fn read_policy(text: &str, place: &str) -> anyhow::Result<Policy> {
-    let policy: Policy = serde_saphyr::from_str(text).map_err(|error| {
-        // The first line says what and where; the rest draws the file.
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let first = first.strip_prefix("error: ").unwrap_or(first);
-        anyhow::anyhow!("{place} is not a policy: {first}")
-    })?;
-    anyhow::ensure!(
-        policy.api_version == API_VERSION && policy.kind == "Policy",
-        "{place} is {} {}: write apiVersion: {API_VERSION} and kind: Policy",
-        policy.api_version,
-        policy.kind,
-    );
-    Ok(policy)
-}
-
 /// Reads files, directories and standard input.
 #[must_use]
 pub fn load(paths: &[String]) -> Loaded {
@@ -105,34 +112,16 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
     let inventory = inventory(loaded);
     let mut jobs = Vec::new();
     let now = Timestamp::now();
-    for document in &loaded.documents {
-        let version = document.api_version();
-        let is_job = matches!(document.kind(), "Job" | "CronJob");
-        if is_job && version.is_empty() {
-            let message = "apiVersion is missing: write batch/v1".to_owned();
-            objects.errors.push(document.error_at("", message));
-            continue;
+    let documents: Vec<&Document> = loaded.documents.iter().collect();
+    for (document, result) in in_order(documents, |document| (document, job_of(document))) {
+        match result {
+            Ok(Some(job)) => jobs.push((document, job)),
+            Ok(None) => objects.passed_over += 1,
+            Err(errors) => objects.errors.extend(errors),
         }
-        if !matches!(version, "batch/v1" | "batch/v1beta1") || !is_job {
-            objects.passed_over += 1;
-            continue;
-        }
-        let (job, problems) = match manifest::decode::<JobObject<'_>>(document) {
-            Ok(object) => object.into_facts(),
-            Err(error) => {
-                objects.errors.push(error);
-                continue;
-            }
-        };
-        if !problems.is_empty() {
-            // No API server takes it, and a judgement would be about values that nobody wrote.
-            report(document, problems, &mut objects.errors);
-            continue;
-        }
-        jobs.push((document, job));
     }
     let windows = Windows::of(jobs.iter().map(|(_, job)| job), &releases, &kustomizations);
-    for (document, job) in jobs {
+    objects.judged = in_order(jobs, |(document, job)| {
         let namespace = job.namespace.as_deref().and_then(|name| namespaces.get(name));
         let namespace = namespace.copied().unwrap_or_default();
         let around = Surroundings {
@@ -145,16 +134,38 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
             now: Some(now),
         };
         let assessment = assess(&job, around, &options.policy);
-        objects.judged.push(Judged {
+        Judged {
             document,
             job,
             assessment,
-        });
-    }
+            beside: &loaded.documents,
+        }
+    });
     objects
         .errors
         .sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     objects
+}
+
+/// The facts of a Job; nothing for an object of another kind.
+fn job_of(document: &Document) -> Result<Option<Job<'_>>, Vec<InputError>> {
+    let version = document.api_version();
+    let is_job = matches!(document.kind(), "Job" | "CronJob");
+    if is_job && version.is_empty() {
+        let message = "apiVersion is missing: write batch/v1".to_owned();
+        return Err(vec![document.error_at("", message)]);
+    }
+    if !matches!(version, "batch/v1" | "batch/v1beta1") || !is_job {
+        return Ok(None);
+    }
+    let object = manifest::decode::<JobObject<'_>>(document).map_err(|error| vec![error])?;
+    let (job, problems) = object.into_facts();
+    if problems.is_empty() {
+        Ok(Some(job))
+    } else {
+        // No API server takes it, and a judgement would be about values that nobody wrote.
+        Err(errors_of(document, problems).collect())
+    }
 }
 
 fn helm_releases(loaded: &Loaded, errors: &mut Vec<InputError>) -> Vec<HelmRelease> {
@@ -170,7 +181,7 @@ fn helm_releases(loaded: &Loaded, errors: &mut Vec<InputError>) -> Vec<HelmRelea
         match manifest::decode::<HelmReleaseObject<'_>>(document) {
             Ok(object) => {
                 let (release, problems) = object.into_facts();
-                report(document, problems, errors);
+                errors.extend(errors_of(document, problems));
                 releases.push(HelmRelease {
                     file: Some(document.file().to_string()),
                     ..release
@@ -204,7 +215,7 @@ fn kustomizations(loaded: &Loaded, errors: &mut Vec<InputError>) -> Vec<Kustomiz
         match manifest::decode::<KustomizationObject<'_>>(document) {
             Ok(object) => {
                 let (facts, problems) = object.into_facts();
-                report(document, problems, errors);
+                errors.extend(errors_of(document, problems));
                 found.extend(facts);
             }
             Err(error) => errors.push(error),
@@ -240,9 +251,9 @@ fn namespaces<'a>(loaded: &'a Loaded, errors: &mut Vec<InputError>) -> HashMap<&
     namespaces
 }
 
-fn report(document: &Document, problems: Vec<Problem>, errors: &mut Vec<InputError>) {
-    for problem in problems {
+fn errors_of(document: &Document, problems: Vec<Problem>) -> impl Iterator<Item = InputError> {
+    problems.into_iter().map(|problem| {
         let field = crate::engine::finding::At::field(problem.pointer.clone()).dotted();
-        errors.push(document.error_at(&problem.pointer, format!("{field} {}", problem.message)));
-    }
+        document.error_at(&problem.pointer, format!("{field} {}", problem.message))
+    })
 }

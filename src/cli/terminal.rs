@@ -30,7 +30,24 @@ impl Terminal {
     /// Standard output.
     #[must_use]
     pub fn stdout(color: Color) -> Self {
-        let is_terminal = io::stdout().is_terminal();
+        Self::over(
+            Box::new(io::BufWriter::new(io::stdout())),
+            color,
+            io::stdout().is_terminal(),
+        )
+    }
+
+    /// Standard error, where standard output carries a text of its own.
+    #[must_use]
+    pub fn stderr(color: Color) -> Self {
+        Self::over(
+            Box::new(io::BufWriter::new(io::stderr())),
+            color,
+            io::stderr().is_terminal(),
+        )
+    }
+
+    fn over(out: Box<dyn Write>, color: Color, is_terminal: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let coloured = match color {
             Color::Always => true,
@@ -43,7 +60,7 @@ impl Terminal {
             .and_then(|text| text.parse::<usize>().ok())
             .or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)));
         Self {
-            out: Box::new(io::BufWriter::new(io::stdout())),
+            out,
             style: if coloured { Style::Coloured } else { Style::Plain },
             width: columns.unwrap_or(DEFAULT_WIDTH).clamp(60, 200),
         }
@@ -78,6 +95,14 @@ impl Terminal {
     pub fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
         self.out.write_all(text.as_ref().as_bytes())?;
         self.out.write_all(b"\n")
+    }
+
+    /// Prints text as it is.
+    ///
+    /// # Errors
+    /// When the output is closed or full.
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(text.as_bytes())
     }
 
     /// Prints a value as JSON.

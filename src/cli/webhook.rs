@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use super::serving::{self, ServingArgs};
-use super::{logging, objects};
+use super::{logging, policy};
 use crate::admission::{self, Admission, Metrics, Ready, Surroundings};
 use crate::http::{Acceptor, HandshakeFailure, HandshakeObserver, Limits, bind, serve_plain, serve_tls};
 use crate::index::namespaces::watch_namespaces;
@@ -58,7 +58,7 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     logging::start();
     install_provider();
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-    let policy = objects::policy(args.policy.as_deref()).context("--policy")?;
+    let policy = policy::read(args.policy.as_deref()).context("--policy")?;
 
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut registry));

@@ -56,6 +56,7 @@ impl Assessment {
 /// Reads the waits of a Job, sets its clocks side by side and judges them.
 #[must_use]
 pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Assessment {
+    let files = shell::Files::of(job, around.inventory);
     let readings: Vec<_> = job
         .containers()
         .map(|(init, index, container)| ContainerReading {
@@ -63,7 +64,7 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
             pointer: job.container_pointer(init, index),
             init,
             sidecar: init && container.is_sidecar(),
-            reading: shell::read_container(container),
+            reading: shell::read_container(container, files),
         })
         .collect();
     let release = release_of(job, around, policy);

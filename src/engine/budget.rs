@@ -41,7 +41,8 @@ pub struct Clocks {
     /// How long one attempt runs before it fails: at once and what the script surely spends; and with every
     /// probe hanging to its limit.
     pub run: Span,
-    /// When `backoffLimit` ends the Job, at the earliest and at the latest.
+    /// When `backoffLimit` ends the Job, at the earliest and at the latest; when its one run ends, where scripts
+    /// swallow every failure.
     pub retries_lower: Limit,
     /// See `retries_lower`.
     pub retries_upper: Limit,
@@ -188,7 +189,17 @@ impl Clocks {
         .end()
         .1
         .max(lower);
-        let attempts = full_attempts(job.pod.restart_policy, job.backoff_limit.value);
+        let never_fails = |reading: &ContainerReading| reading.sidecar || reading.reading.never_fails;
+        let (attempts, lower, upper) = if readings.iter().all(never_fails) && !readings.is_empty() {
+            // Nobody runs it again.
+            (1, run.nominal, run.worst)
+        } else {
+            (
+                full_attempts(job.pod.restart_policy, job.backoff_limit.value),
+                lower,
+                upper,
+            )
+        };
         let mut clocks = Self {
             containers: readings,
             wait,

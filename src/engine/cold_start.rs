@@ -166,7 +166,7 @@ mod tests {
             pointer: String::new(),
             init: false,
             sidecar: false,
-            reading: shell::read_container(&container),
+            reading: shell::read_container(&container, shell::Files::default()),
         };
         let job = Job {
             annotations: annotation

@@ -341,6 +341,21 @@ pub struct Volume<'a> {
     pub name: Text<'a>,
     /// Where its content comes from.
     pub source: VolumeSource<'a>,
+    /// `items`: the keys that are mounted and the names of their files; empty for all, each named as its key.
+    pub items: Vec<VolumeItem<'a>>,
+    /// `defaultMode` of its files: 0644 when absent.
+    pub mode: Option<u32>,
+}
+
+/// One of a volume's `items`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeItem<'a> {
+    /// The key in the `ConfigMap` or Secret.
+    pub key: Text<'a>,
+    /// The file below the mount path.
+    pub path: Text<'a>,
+    /// The file's own mode.
+    pub mode: Option<u32>,
 }
 
 /// A `ConfigMap` or a Secret without which a Pod does not start: what is optional is none.

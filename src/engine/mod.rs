@@ -38,6 +38,7 @@ pub mod shell;
 pub mod signatures;
 pub mod span;
 pub mod survival;
+pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testkit;
 pub mod timeline;

@@ -10,41 +10,57 @@ use super::backoff::Kubelet;
 
 /// The group and version of the policy document.
 pub const API_VERSION: &str = "hookbudget.dev/v1alpha1";
+/// The kind of the policy document.
+pub const KIND: &str = "Policy";
 
 /// What an installation demands of its Jobs.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Policy {
-    /// `hookbudget.dev/v1alpha1`.
+    /// The group and version of this document.
+    #[cfg_attr(feature = "cli", schemars(extend("const" = API_VERSION)))]
     pub api_version: String,
-    /// `Policy`.
+    /// The kind of this document.
+    #[cfg_attr(feature = "cli", schemars(extend("const" = KIND)))]
     pub kind: String,
     /// What is done about findings where no namespace says otherwise.
     pub default_mode: Mode,
-    /// Modes by namespace; the namespace's own label `hookbudget.dev/mode` wins.
+    /// Modes by namespace, with the values of `defaultMode`; the namespace's own label `hookbudget.dev/mode` wins.
     pub namespace_modes: BTreeMap<String, Mode>,
-    /// Levels by rule code: `off`, `info`, `warning` or `error`. A rule is never raised above its own severity.
+    /// Levels by rule code. A rule is never raised above its own severity.
     pub rules: BTreeMap<String, RuleLevel>,
-    /// Time that has to remain between the end of the wait and the deadline (default 4m).
+    /// Time that has to remain between the end of the wait and the deadline.
     #[serde(with = "go")]
+    #[cfg_attr(feature = "cli", schemars(with = "GoDuration"))]
     pub headroom: Seconds,
-    /// Time that has to remain between the end of the wait and the release's timeout (default 1m).
+    /// Time that has to remain between the end of the wait and the release's timeout.
     #[serde(with = "go")]
+    #[cfg_attr(feature = "cli", schemars(with = "GoDuration"))]
     pub slack: Seconds,
-    /// Time to schedule, pull and start a Pod, counted before every wait (default 0s: the headroom covers it).
+    /// Time to schedule, pull and start a Pod, counted before every wait; the headroom covers it where this is zero.
     #[serde(with = "go")]
+    #[cfg_attr(feature = "cli", schemars(with = "GoDuration"))]
     pub startup: Seconds,
-    /// How long a dependency may take to come up where no annotation says it (default 10m).
+    /// How long a dependency may take to come up where no annotation says it.
     #[serde(with = "go")]
+    #[cfg_attr(feature = "cli", schemars(with = "GoDuration"))]
     pub cold_start: Seconds,
-    /// The release's timeout where no object states it (default 5m, the default of Helm and Flux).
+    /// The release's timeout where no object states it; as it comes, the default of Helm and Flux.
     #[serde(with = "go")]
+    #[cfg_attr(feature = "cli", schemars(with = "GoDuration"))]
     pub release_timeout: Seconds,
-    /// Pause between two probes of an injected wait (default 5s).
+    /// The shortest `ttlSecondsAfterFinished` that leaves time to look at a failed Job.
     #[serde(with = "go")]
+    #[cfg_attr(feature = "cli", schemars(with = "GoDuration"))]
+    pub min_ttl: Seconds,
+    /// Pause between two probes of an injected wait.
+    #[serde(with = "go")]
+    #[cfg_attr(feature = "cli", schemars(with = "GoDuration"))]
     pub wait_interval: Seconds,
-    /// Limit of one probe of an injected wait (default 3s).
+    /// Limit of one probe of an injected wait.
     #[serde(with = "go")]
+    #[cfg_attr(feature = "cli", schemars(with = "GoDuration"))]
     pub probe_timeout: Seconds,
     /// The restart back-off of the nodes.
     pub kubelet: KubeletPolicy,
@@ -58,7 +74,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             api_version: API_VERSION.to_owned(),
-            kind: "Policy".to_owned(),
+            kind: KIND.to_owned(),
             default_mode: Mode::Warn,
             namespace_modes: BTreeMap::new(),
             rules: BTreeMap::new(),
@@ -67,6 +83,7 @@ impl Default for Policy {
             startup: Seconds::ZERO,
             cold_start: Seconds::new(600),
             release_timeout: super::release::HELM_DEFAULT_TIMEOUT,
+            min_ttl: Seconds::new(300),
             wait_interval: Seconds::new(5),
             probe_timeout: Seconds::new(3),
             kubelet: KubeletPolicy::default(),
@@ -102,6 +119,7 @@ impl Policy {
 }
 
 /// What is done about findings in a namespace.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -139,6 +157,7 @@ impl Mode {
 }
 
 /// The level that a policy gives a rule.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuleLevel {
@@ -153,6 +172,7 @@ pub enum RuleLevel {
 }
 
 /// What the webhook may rewrite.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RewriteLevel {
@@ -179,6 +199,7 @@ impl RewriteLevel {
 }
 
 /// The restart back-off of the nodes.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct KubeletPolicy {
@@ -191,6 +212,22 @@ pub struct KubeletPolicy {
 /// A span written as a Go duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GoDuration(pub Seconds);
+
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for GoDuration {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        // What Go's time.ParseDuration takes, without a sign.
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A span of zero or more as a Go duration: 90s, 4m, 1h30m.",
+            "pattern": "^\\+?(0|(([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(ns|us|\u{b5}s|\u{3bc}s|ms|s|m|h))+)$",
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for GoDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -202,6 +202,15 @@ pub struct Surroundings<'a> {
     pub now: Option<Timestamp>,
 }
 
+impl Surroundings<'_> {
+    /// True where the Job stands in a manifest, before a release is made of it; false for one that is in the
+    /// cluster or on its way there.
+    #[must_use]
+    pub const fn is_of_manifests(&self) -> bool {
+        self.inventory.is_some()
+    }
+}
+
 /// Finds the release of a Job and its timeout: the Job's annotation, Flux's origin labels, the `HelmRelease`
 /// that reconciles into this namespace, the flag, the namespace's annotation, the policy's default. Argo CD
 /// has no timeout per hook, and nothing waits for a `CronJob` or a plain Job.

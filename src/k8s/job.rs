@@ -6,13 +6,13 @@ mod references;
 use serde::Deserialize;
 
 use failure_policy::{PodFailurePolicy, failure_rules};
-use references::{EnvFromObject, Projected, Reference, ValueFrom, need};
+use references::{EnvFromObject, Projected, ValueFrom, need};
 
 use super::text::{Str, StrMap, null_default};
 use crate::engine::Seconds;
 use crate::engine::job::{
     BackoffLimit, Concurrency, Container, Cron, EnvVar, Job, JobKind, Mount, Need, NeedPlace, Owner,
-    PodTemplate, RestartPolicy, Text, Volume, VolumeSource,
+    PodTemplate, RestartPolicy, Text, Volume, VolumeItem, VolumeSource,
 };
 
 /// A value that the API server would refuse.
@@ -213,13 +213,45 @@ struct MountObject<'a> {
 #[serde(default, rename_all = "camelCase")]
 struct VolumeObject<'a> {
     #[serde(borrow)]
-    config_map: Option<Reference<'a>>,
+    config_map: Option<ConfigMapSource<'a>>,
     #[serde(borrow)]
     name: Str<'a>,
     #[serde(borrow)]
     projected: Option<Projected<'a>>,
     #[serde(borrow)]
     secret: Option<SecretSource<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ConfigMapSource<'a> {
+    #[serde(rename = "defaultMode")]
+    default_mode: Option<u32>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    items: Vec<ItemObject<'a>>,
+    #[serde(borrow)]
+    name: Option<Str<'a>>,
+    optional: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ItemObject<'a> {
+    #[serde(borrow)]
+    key: Str<'a>,
+    mode: Option<u32>,
+    #[serde(borrow)]
+    path: Str<'a>,
+}
+
+impl<'a> ItemObject<'a> {
+    fn into_facts(self) -> VolumeItem<'a> {
+        VolumeItem {
+            key: self.key.0,
+            path: self.path.0,
+            mode: self.mode,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -424,15 +456,20 @@ fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplat
         .volumes
         .into_iter()
         .enumerate()
-        .filter_map(|(index, volume)| {
+        .flat_map(|(index, mut volume)| {
             let place = NeedPlace::Volume(index);
-            for source in volume.projected.unwrap_or_default().sources {
-                need(&mut needs, place, source.config_map, source.secret);
+            if let Some(projected) = volume.projected {
+                return projected.volumes(&volume.name.0, place, &mut needs);
             }
+            let (items, mode) = match &mut volume.config_map {
+                Some(map) => (std::mem::take(&mut map.items), map.default_mode),
+                None => (Vec::new(), None),
+            };
+            let items = items.into_iter().map(ItemObject::into_facts).collect();
             let (source, optional) = match (volume.config_map, volume.secret) {
                 (Some(map), _) => (VolumeSource::ConfigMap(name(map.name)), map.optional),
                 (None, Some(secret)) => (VolumeSource::Secret(name(secret.secret_name)), secret.optional),
-                (None, None) => return None,
+                (None, None) => return Vec::new(),
             };
             if optional != Some(true) {
                 needs.push(Need {
@@ -440,10 +477,12 @@ fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplat
                     place,
                 });
             }
-            Some(Volume {
+            vec![Volume {
                 name: volume.name.0,
                 source,
-            })
+                items,
+                mode,
+            }]
         });
     let volumes = volumes.collect();
     let mut containers = |list: Vec<ContainerObject<'a>>, init| {

@@ -112,7 +112,16 @@ async fn cron_jobs_are_rewritten_on_create_and_update_and_their_jobs_are_never_d
     for name in ["cronjob-create", "cronjob-update"] {
         let mut review = review(name);
         let unasked = cluster.mutate(&review).await;
-        assert!(unasked["patch"].is_null(), "nothing was asked for: {unasked}");
+        let rewritten = unasked["auditAnnotations"]["rewritten"]
+            .as_str()
+            .unwrap_or_default();
+        let quiet =
+            |change: &str| change.ends_with("terminationMessagePolicy -> FallbackToLogsOnError (HB302)");
+        assert!(
+            rewritten.split(", ").all(quiet),
+            "nothing else was asked for: {unasked}"
+        );
+        assert!(unasked["warnings"].is_null(), "nobody is told: {unasked}");
         annotate(&mut review, "hookbudget.dev/wait-interval", "5s");
         let object = patched(&review, &cluster.mutate(&review).await);
         let pod = &object["spec"]["jobTemplate"]["spec"]["template"]["spec"];
@@ -193,4 +202,36 @@ async fn a_namespace_that_states_its_cold_start_denies_what_gives_up_before() {
         true,
         "the Job knows better"
     );
+}
+
+#[tokio::test]
+async fn information_is_audited_and_warns_nobody() {
+    for mode in [Mode::Audit, Mode::Warn, Mode::Enforce] {
+        let cluster = Cluster::in_mode(mode);
+        let mut review = review("job-create-waits-by-failing");
+        annotate(&mut review, "hookbudget.dev/exempt.HB101", "known");
+        annotate(&mut review, "hookbudget.dev/exempt.HB206", "known");
+        let response = cluster.validate(&review).await;
+        let audited = response["auditAnnotations"]["findings"].to_string();
+        assert!(audited.contains("HB302 info"), "{audited}");
+        assert!(
+            !audited.contains("HB306"),
+            "the annotation has no effect here: {audited}"
+        );
+        let told = warnings(&response);
+        assert!(
+            told.iter()
+                .all(|text| !text.starts_with("HB302") && !text.starts_with("HB306")),
+            "{told:?}"
+        );
+        let object = patched(&review, &cluster.mutate(&review).await);
+        let container = &object["spec"]["template"]["spec"]["containers"][0];
+        let from_logs = container["terminationMessagePolicy"] == "FallbackToLogsOnError";
+        assert_eq!(from_logs, mode != Mode::Audit, "{container}");
+        let annotations = object["metadata"]["annotations"].to_string();
+        assert!(
+            !annotations.contains("hook-output-log-policy\":"),
+            "{annotations}"
+        );
+    }
 }

@@ -31,7 +31,7 @@ async fn a_hook_gets_the_budget_in_every_container() {
             Webhook::Mutate,
             Mode::Warn,
             Decision::Allow,
-            vec!["env".to_owned()]
+            vec!["terminationMessagePolicy".to_owned(), "env".to_owned()]
         )
     );
 }

@@ -9,7 +9,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 
 use super::report::Area;
-use crate::cli::objects;
+use crate::cli::policy;
 
 /// What runs behind the Service.
 #[derive(Debug, Default)]
@@ -215,7 +215,7 @@ pub(super) async fn policy(area: &mut Area<'_>, client: &Client, namespace: &str
     let place = format!("ConfigMap {namespace}/{map}, {key}");
     match text {
         None => area.fail(format!("{place}: it is not there"), "helm upgrade brings it back"),
-        Some(text) => match objects::read_policy(&text, &place) {
+        Some(text) => match policy::read_text(&place, &text) {
             Ok(policy) => area.ok(format!(
                 "{place}: default mode {}",
                 policy.mode("", None).as_str()

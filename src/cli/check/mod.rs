@@ -24,8 +24,8 @@ use serde::de::DeserializeOwned;
 use self::configuration::Hook;
 use self::installed::Installed;
 use self::report::Report;
-use super::objects;
 use super::place::PlaceArgs;
+use super::policy;
 use super::terminal::Terminal;
 use crate::certs::ConfigurationKind;
 use crate::engine::policy::Mode;
@@ -96,7 +96,7 @@ pub async fn run(mut args: CheckArgs, terminal: &mut Terminal) -> anyhow::Result
     let mut area = report.area("policy");
     installed::policy(&mut area, &client, &args.place.namespace(), &installed).await;
     if let Some(path) = &args.policy {
-        match objects::policy(Some(path)) {
+        match policy::read(Some(path)) {
             Ok(_) => area.ok(format!("{} is a policy", path.display())),
             Err(error) => area.fail(format!("{error:#}"), "correct it"),
         }

@@ -110,7 +110,7 @@ impl Webhook {
             .iter()
             .find(|d| matches!(d.kind(), "Job" | "CronJob"));
         let document = job.context("an incident has a Job")?;
-        let mut object = document.value.clone();
+        let mut object = Value::clone(&document.value);
         change(&mut object);
         self.surround(&loaded.documents, &object, mode);
         let style = terminal.style();

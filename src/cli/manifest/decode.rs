@@ -13,7 +13,19 @@ use super::error::InputError;
 /// and what is expected. Inside flattened and untagged types serde does not know the field, and
 /// the place is that of the nearest field outside.
 pub fn decode<'a, T: Deserialize<'a>>(document: &'a Document) -> Result<T, InputError> {
-    serde_path_to_error::deserialize(&document.value).map_err(|error| {
+    let quick = match document.reader() {
+        Some(nodes) => T::deserialize(nodes),
+        None => T::deserialize(&*document.value),
+    };
+    // To know the path of every field costs as much as to decode it: only an error needs it.
+    if let Ok(object) = quick {
+        return Ok(object);
+    }
+    let decoded = match document.reader() {
+        Some(nodes) => serde_path_to_error::deserialize(nodes),
+        None => serde_path_to_error::deserialize(&*document.value),
+    };
+    decoded.map_err(|error| {
         let pointer = pointer(error.path());
         let found = document.value.pointer(&pointer);
         let field = field(error.path());

@@ -27,10 +27,8 @@ pub(super) fn find(
         Style::Literal => literal(text, span, value),
         Style::Folded => folded(text, block_lines(text, span)?, value),
         Style::Plain => folded(text, span.clone(), value),
-        Style::DoubleQuoted if raw.contains('\\') => escaped(raw, span.start, value),
-        Style::SingleQuoted | Style::DoubleQuoted => {
-            folded(text, span.start + 1..span.end.checked_sub(1)?, value)
-        }
+        Style::SingleQuoted => quoted(raw, span.start, false, value),
+        Style::DoubleQuoted => quoted(raw, span.start, true, value),
     }?;
     let piece = pieces
         .iter()
@@ -107,67 +105,137 @@ fn folded(text: &str, body: Range<usize>, value: &str) -> Option<Vec<Piece>> {
     Some(pieces)
 }
 
-/// Double quotes with escapes, on one line of the file: how JSON writes a script.
-fn escaped(raw: &str, start: usize, value: &str) -> Option<Vec<Piece>> {
-    let mut pieces = Vec::new();
-    let mut at = 0;
-    let mut rest = raw.char_indices().skip(1).peekable();
+/// Quoted text: escapes, doubled quotes, and lines that are folded into one.
+fn quoted(raw: &str, start: usize, double: bool, value: &str) -> Option<Vec<Piece>> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut read = String::with_capacity(raw.len());
+    // Where blanks begin that a line break would take with it.
+    let mut blanks = None;
+    let inner = raw.get(1..raw.len().checked_sub(1)?)?;
+    let mut rest = inner.char_indices().peekable();
     while let Some((offset, character)) = rest.next() {
-        let source = start + offset;
+        let source = start + 1 + offset;
+        let at = read.len();
         let written = match character {
-            '"' => break,
-            '\n' => return None,
-            '\\' => escape(&mut rest)?,
-            plain => plain,
+            '\r' if rest.peek().is_some_and(|(_, next)| *next == '\n') => continue,
+            '\n' => {
+                let kept = blanks.take().unwrap_or(at);
+                read.truncate(kept);
+                for piece in &mut pieces {
+                    piece.length = piece.length.min(kept.saturating_sub(piece.value));
+                }
+                let breaks = blank_lines(&mut rest);
+                read.push_str(&if breaks == 0 {
+                    " ".to_owned()
+                } else {
+                    "\n".repeat(breaks)
+                });
+                pieces.push(Piece {
+                    value: kept,
+                    source,
+                    length: 0,
+                });
+                continue;
+            }
+            '\'' if !double => {
+                rest.next_if(|(_, next)| *next == '\'')?;
+                '\''
+            }
+            '\\' if double => match escape(&mut rest)? {
+                Some(written) => written,
+                None => continue,
+            },
+            plain => {
+                let blank = matches!(plain, ' ' | '\t');
+                blanks = if blank { blanks.or(Some(at)) } else { None };
+                read.push(plain);
+                match pieces.last_mut() {
+                    Some(piece)
+                        if piece.source + piece.length == source && piece.value + piece.length == at =>
+                    {
+                        piece.length += plain.len_utf8();
+                    }
+                    _ => pieces.push(Piece {
+                        value: at,
+                        source,
+                        length: plain.len_utf8(),
+                    }),
+                }
+                continue;
+            }
         };
-        if !value.get(at..)?.starts_with(written) {
-            return None;
-        }
-        let length = written.len_utf8();
-        match pieces.last_mut() {
-            Some(Piece {
-                value,
-                source: from,
-                length: so_far,
-            }) if character != '\\' && *from + *so_far == source && *value + *so_far == at => {
-                *so_far += length;
-            }
-            // An escape stands alone: its length in the file is another than in the value.
-            _ => pieces.push(Piece {
-                value: at,
-                source,
-                length: if character == '\\' { 0 } else { length },
-            }),
-        }
-        at += length;
+        // What stands for a character is of another length than the character.
+        blanks = None;
+        read.push(written);
+        pieces.push(Piece {
+            value: at,
+            source,
+            length: 0,
+        });
     }
-    (at == value.len()).then_some(pieces)
+    (read == value).then_some(pieces)
 }
 
-/// The character that an escape stands for, of those that JSON has.
-fn escape(rest: &mut impl Iterator<Item = (usize, char)>) -> Option<char> {
+type Written<'t> = std::iter::Peekable<std::str::CharIndices<'t>>;
+
+/// Passes over the blanks that begin a line, and over empty lines, which it counts.
+fn blank_lines(rest: &mut Written<'_>) -> usize {
+    let mut lines = 0;
+    while let Some((_, blank)) = rest.next_if(|(_, next)| matches!(next, ' ' | '\t' | '\r' | '\n')) {
+        lines += usize::from(blank == '\n');
+    }
+    lines
+}
+
+/// The character that an escape stands for; none for a line break that is escaped. `None` for what is no escape.
+#[allow(
+    clippy::option_option,
+    reason = "an escape that stands for nothing is not an escape that is wrong"
+)]
+fn escape(rest: &mut Written<'_>) -> Option<Option<char>> {
     let (_, name) = rest.next()?;
-    match name {
-        'n' => Some('\n'),
-        't' => Some('\t'),
-        'r' => Some('\r'),
-        'b' => Some('\u{8}'),
-        'f' => Some('\u{c}'),
-        '"' | '\\' | '/' => Some(name),
+    let written = match name {
+        'n' => '\n',
+        't' | '\t' => '\t',
+        'r' => '\r',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        '0' => '\0',
+        'a' => '\u{7}',
+        'v' => '\u{b}',
+        'e' => '\u{1b}',
+        'N' => '\u{85}',
+        '_' => '\u{a0}',
+        'L' => '\u{2028}',
+        'P' => '\u{2029}',
+        '"' | '\\' | '/' | ' ' => name,
+        'x' => char::from_u32(code_unit(rest, 2)?)?,
+        'U' => char::from_u32(code_unit(rest, 8)?)?,
         'u' => {
-            let high = code_unit(rest)?;
-            if !(0xD800..0xDC00).contains(&high) {
-                return char::from_u32(high);
+            let high = code_unit(rest, 4)?;
+            if (0xD800..0xDC00).contains(&high) {
+                rest.next_if(|(_, next)| *next == '\\')?;
+                rest.next_if(|(_, next)| *next == 'u')?;
+                let low = code_unit(rest, 4)?.checked_sub(0xDC00)?;
+                char::from_u32(0x1_0000 + ((high - 0xD800) << 10) + low)?
+            } else {
+                char::from_u32(high)?
             }
-            rest.next().filter(|(_, next)| *next == '\\')?;
-            rest.next().filter(|(_, next)| *next == 'u')?;
-            let low = code_unit(rest)?.checked_sub(0xDC00)?;
-            char::from_u32(0x1_0000 + ((high - 0xD800) << 10) + low)
         }
-        _ => None,
-    }
+        '\r' | '\n' => {
+            if name == '\r' {
+                rest.next_if(|(_, next)| *next == '\n')?;
+            }
+            while rest.next_if(|(_, next)| matches!(next, ' ' | '\t')).is_some() {}
+            return Some(None);
+        }
+        _ => return None,
+    };
+    Some(Some(written))
 }
 
-fn code_unit(rest: &mut impl Iterator<Item = (usize, char)>) -> Option<u32> {
-    (0..4).try_fold(0, |unit, _| Some(unit * 16 + rest.next()?.1.to_digit(16)?))
+fn code_unit(rest: &mut Written<'_>, digits: usize) -> Option<u32> {
+    (0..digits).try_fold(0_u32, |unit, _| {
+        unit.checked_mul(16)?.checked_add(rest.next()?.1.to_digit(16)?)
+    })
 }

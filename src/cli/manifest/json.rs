@@ -2,14 +2,14 @@
 //!
 //! JSON is not quite YAML: surrogate pairs, tabs as indentation and keys beyond 1,024 characters
 //! are fine in one and not in the other. `serde_json` judges the text; the places are found here.
-use std::collections::HashMap;
 use std::ops::Range;
 
 use serde::de::IgnoredAny;
 use serde_json::{Number, Value};
 
+use super::seen::Seen;
 use super::source::Source;
-use super::tree::{Entry, Fault, MAX_DEPTH, Node, NodeId, Shape, Style, Tree};
+use super::tree::{Entry, Fault, MAX_DEPTH, Node, NodeId, Scalar, Shape, Style, Text, Tree};
 use super::yaml::duplicate;
 
 /// Byte ranges of the JSON texts in a range of the source, and what ended them early.
@@ -57,9 +57,10 @@ pub(super) fn parse(source: &Source, range: &Range<usize>) -> Result<(Tree, Node
     let mut reader = Reader {
         source,
         at: range.start,
-        tree: Tree::default(),
+        tree: Tree::json(),
     };
     let root = reader.value(0)?;
+    reader.tree.shrink();
     Ok((reader.tree, root))
 }
 
@@ -94,14 +95,20 @@ impl<'a> Reader<'a> {
         let shape = match first {
             Some(b'{') => self.mapping(depth)?,
             Some(b'[') => self.sequence(depth)?,
-            Some(b'"') => Shape::Scalar {
-                value: Value::String(self.string()?),
-                style: Style::DoubleQuoted,
-            },
-            _ => Shape::Scalar {
-                value: self.word()?,
-                style: Style::Plain,
-            },
+            Some(b'"') => {
+                let text = self.string()?;
+                Shape::Scalar {
+                    value: Scalar::Text(Text::new(&text, self.source, &(start..self.at))),
+                    style: Style::DoubleQuoted,
+                }
+            }
+            _ => {
+                let value = self.word()?;
+                Shape::Scalar {
+                    value: Scalar::new(value, self.source, &(start..self.at)),
+                    style: Style::Plain,
+                }
+            }
         };
         Ok(self.tree.push(Node {
             span: start..self.at,
@@ -112,25 +119,25 @@ impl<'a> Reader<'a> {
     fn mapping(&mut self, depth: usize) -> Result<Shape, Fault> {
         self.at += 1;
         let mut entries = Vec::new();
-        let mut seen = HashMap::new();
+        let mut seen = Seen::default();
         while self.peek() == Some(b'"') {
             let start = self.at;
             let key = self.string()?;
             let key_span = start..self.at;
-            if let Some(first) = seen.insert(key.clone(), start) {
+            if let Some(first) = seen.find(self.source, &entries, &key, start) {
                 return Err(duplicate(self.source, &key, first, start));
             }
             self.take(b':');
             let value = self.value(depth + 1)?;
             entries.push(Entry {
-                key: Some(key),
+                key: Some(Text::new(&key, self.source, &key_span)),
                 key_span,
                 value,
             });
             self.take(b',');
         }
         self.take(b'}');
-        Ok(Shape::Mapping(entries))
+        Ok(Shape::Mapping(entries.into()))
     }
 
     fn sequence(&mut self, depth: usize) -> Result<Shape, Fault> {
@@ -140,7 +147,7 @@ impl<'a> Reader<'a> {
             items.push(self.value(depth + 1)?);
             self.take(b',');
         }
-        Ok(Shape::Sequence(items))
+        Ok(Shape::Sequence(items.into()))
     }
 
     fn string(&mut self) -> Result<String, Fault> {

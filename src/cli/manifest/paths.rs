@@ -1,6 +1,6 @@
 //! The files that the user's arguments name, and their text.
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -60,11 +60,11 @@ struct Walk {
 
 impl Walk {
     fn enter(&mut self, directory: &Path) {
-        if !self.is_new(directory) {
+        let real = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
+        if !self.seen.insert(real.clone()) {
             return;
         }
-        let entries: Result<Vec<PathBuf>, io::Error> = fs::read_dir(directory)
-            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect());
+        let entries: Result<Vec<DirEntry>, io::Error> = fs::read_dir(directory).and_then(Iterator::collect);
         let mut entries = match entries {
             Ok(entries) => entries,
             Err(error) => {
@@ -72,27 +72,31 @@ impl Walk {
                 return;
             }
         };
-        entries.sort();
-        for path in entries {
-            let hidden = path
-                .file_name()
-                .is_none_or(|name| name.to_string_lossy().starts_with('.'));
-            // A link that leads nowhere is nobody's manifest.
-            let Some(metadata) = fs::metadata(&path).ok().filter(|_| !hidden) else {
+        entries.sort_by_key(DirEntry::file_name);
+        for entry in entries {
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with('.') {
                 continue;
+            }
+            let path = entry.path();
+            // The directory knows what its entries are; only a link has to be asked where it leads, and one that
+            // leads nowhere is nobody's manifest.
+            let (kind, real) = match entry.file_type() {
+                Ok(kind) if !kind.is_symlink() => (kind, real.join(&name)),
+                _ => match fs::metadata(&path) {
+                    Ok(metadata) => {
+                        let real = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+                        (metadata.file_type(), real)
+                    }
+                    Err(_) => continue,
+                },
             };
-            if metadata.is_dir() {
+            if kind.is_dir() {
                 self.enter(&path);
-            } else if metadata.is_file() && is_manifest(&path) && self.is_new(&path) {
+            } else if kind.is_file() && is_manifest(&path) && self.seen.insert(real) {
                 self.found.push(path);
             }
         }
-    }
-
-    /// False for what was met before under another name.
-    fn is_new(&mut self, path: &Path) -> bool {
-        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        self.seen.insert(real)
     }
 }
 
@@ -107,12 +111,23 @@ fn is_manifest(path: &Path) -> bool {
 /// The text of a file.
 pub(super) fn read_file(path: &Path) -> Result<String, InputError> {
     let file = fs::File::open(path).map_err(|error| failure(path, &error))?;
-    read(&path.display().to_string(), file)
+    // One piece of memory of the right size instead of several that grow.
+    let size = file
+        .metadata()
+        .map_or(0, |metadata| metadata.len().min(MAX_FILE_BYTES));
+    read_into(
+        Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1),
+        &path.display().to_string(),
+        file,
+    )
 }
 
 /// The text of an input, without a byte order mark.
 pub(super) fn read(name: &str, input: impl Read) -> Result<String, InputError> {
-    let mut bytes = Vec::new();
+    read_into(Vec::new(), name, input)
+}
+
+fn read_into(mut bytes: Vec<u8>, name: &str, input: impl Read) -> Result<String, InputError> {
     input
         .take(MAX_FILE_BYTES + 1)
         .read_to_end(&mut bytes)
@@ -140,7 +155,7 @@ fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> InputError {
         .unwrap_or_default();
     let valid = String::from_utf8_lossy(valid).into_owned();
     let end = valid.len();
-    let source = super::source::Source::new(name, valid);
+    let source = super::source::Source::new(name, super::source::Origin::Stdin, valid);
     InputError::at(
         &source,
         end,

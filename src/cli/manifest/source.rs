@@ -1,11 +1,26 @@
 //! One input's text, and the way from a byte to the line and column that an editor shows.
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Where a text comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file, which can be written.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+    /// What a chart renders: its templates stand elsewhere.
+    Chart,
+    /// What an object of the cluster holds.
+    Object,
+}
 
 /// The text of one file (or of standard input), without a byte order mark.
 #[derive(Debug)]
 pub struct Source {
     name: Arc<str>,
+    origin: Origin,
     text: String,
     /// Byte offset of the first character of each line.
     lines: Vec<usize>,
@@ -29,7 +44,17 @@ pub struct Location {
 impl Source {
     /// Takes the text under the name that messages show.
     #[must_use]
-    pub fn new(name: &str, text: String) -> Self {
+    pub fn new(name: &str, origin: Origin, text: String) -> Self {
+        Self::named(Arc::from(name), origin, text)
+    }
+
+    /// Another text of the same file.
+    #[must_use]
+    pub fn with_text(&self, text: String) -> Self {
+        Self::named(Arc::clone(&self.name), self.origin.clone(), text)
+    }
+
+    fn named(name: Arc<str>, origin: Origin, text: String) -> Self {
         let lines = std::iter::once(0)
             .chain(
                 text.bytes()
@@ -39,7 +64,8 @@ impl Source {
             )
             .collect();
         Self {
-            name: Arc::from(name),
+            name,
+            origin,
             text,
             lines,
         }
@@ -49,6 +75,12 @@ impl Source {
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Where the text comes from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The whole text; spans are byte ranges in it.
@@ -93,7 +125,7 @@ mod tests {
 
     #[test]
     fn columns_count_characters_and_lines_end_at_line_feeds() {
-        let source = Source::new("a.yaml", "é: ü\r\nb: 日本\n".to_owned());
+        let source = Source::new("a.yaml", Origin::Stdin, "é: ü\r\nb: 日本\n".to_owned());
         assert_eq!(source.line_column(0), (1, 1));
         assert_eq!(source.line_column("é: ".len()), (1, 4));
         let after = source.text().find("日").unwrap_or_default();

@@ -2,10 +2,13 @@
 //!
 //! Nodes lie in one arena and an alias is an index into it, so that a document of aliases to
 //! aliases stays as small as its text. Only [`Tree::value`] multiplies, under a budget.
+use std::collections::HashSet;
 use std::ops::Range;
 
 use granit_parser::ScalarStyle;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
+
+use super::source::Source;
 
 /// Index of a node in its tree.
 pub(super) type NodeId = usize;
@@ -41,11 +44,75 @@ impl From<ScalarStyle> for Style {
     }
 }
 
+/// Text of a node: where it stands in the source as it is, or a copy where escapes, folding or indentation
+/// change it. Most text stands there as it is, and a copy of every key and value would outweigh the source.
+#[derive(Debug, Clone)]
+pub(super) enum Text {
+    Verbatim { start: u32, length: u32 },
+    Own(Box<str>),
+}
+
+impl Text {
+    /// The text of a scalar that was written in `span`, in quotes or without.
+    pub(super) fn new(text: &str, source: &Source, span: &Range<usize>) -> Self {
+        let inside = span.start + 1..span.end.max(span.start + 2) - 1;
+        let place = [span.clone(), inside]
+            .into_iter()
+            .find(|place| source.slice(place) == text)
+            .and_then(|place| Some((u32::try_from(place.start).ok()?, u32::try_from(text.len()).ok()?)));
+        match place {
+            Some((start, length)) => Self::Verbatim { start, length },
+            None => Self::Own(text.into()),
+        }
+    }
+
+    /// The text itself.
+    pub(super) fn get<'a>(&'a self, source: &'a Source) -> &'a str {
+        match self {
+            Self::Verbatim { start, length } => {
+                let start = *start as usize;
+                source.slice(&(start..start + *length as usize))
+            }
+            Self::Own(text) => text,
+        }
+    }
+}
+
+/// A value that holds no other.
+#[derive(Debug, Clone)]
+pub(super) enum Scalar {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Text),
+}
+
+impl Scalar {
+    /// What was read as `value` from `span`.
+    pub(super) fn new(value: Value, source: &Source, span: &Range<usize>) -> Self {
+        match value {
+            Value::Bool(flag) => Self::Bool(flag),
+            Value::Number(number) => Self::Number(number),
+            Value::String(text) => Self::Text(Text::new(&text, source, span)),
+            Value::Null | Value::Array(_) | Value::Object(_) => Self::Null,
+        }
+    }
+
+    fn value(&self, source: &Source) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(flag) => Value::Bool(*flag),
+            Self::Number(number) => Value::Number(number.clone()),
+            Self::Text(text) => Value::String(text.get(source).to_owned()),
+        }
+    }
+}
+
 /// One key of a mapping.
 #[derive(Debug)]
 pub(super) struct Entry {
     /// The key as JSON spells it; `None` for a merge key, whose value is merged in at this place.
-    pub(super) key: Option<String>,
+    pub(super) key: Option<Text>,
     pub(super) key_span: Range<usize>,
     pub(super) value: NodeId,
 }
@@ -53,9 +120,9 @@ pub(super) struct Entry {
 /// What a node is.
 #[derive(Debug)]
 pub(super) enum Shape {
-    Scalar { value: Value, style: Style },
-    Sequence(Vec<NodeId>),
-    Mapping(Vec<Entry>),
+    Scalar { value: Scalar, style: Style },
+    Sequence(Box<[NodeId]>),
+    Mapping(Box<[Entry]>),
     Alias(NodeId),
 }
 
@@ -70,6 +137,12 @@ pub(super) struct Node {
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
+    /// Nodes that an alias repeats.
+    aliased: HashSet<NodeId>,
+    /// Whether the text is JSON, which has no other way to write a value.
+    pub(super) json: bool,
+    /// True where an alias or a merge key makes the value more than the nodes.
+    multiplies: bool,
 }
 
 /// Something wrong at a byte of the source.
@@ -93,9 +166,47 @@ impl Fault {
 }
 
 impl Tree {
+    /// The tree of a JSON text, empty.
+    pub(super) fn json() -> Self {
+        Self {
+            json: true,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn push(&mut self, node: Node) -> NodeId {
+        if let Shape::Alias(target) = node.shape {
+            self.aliased.insert(target);
+            self.multiplies = true;
+        }
         self.nodes.push(node);
         self.nodes.len() - 1
+    }
+
+    /// Gives back what the nodes did not need.
+    pub(super) fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+    }
+
+    /// Notes that a merge key stands in the document.
+    pub(super) const fn merges(&mut self) {
+        self.multiplies = true;
+    }
+
+    /// True where [`Tree::value`] cannot fail: the value is the nodes, one for one.
+    pub(super) const fn is_plain(&self) -> bool {
+        !self.multiplies
+    }
+
+    /// The text of a scalar.
+    pub(super) fn text<'a>(&'a self, source: &'a Source, id: NodeId) -> Option<&'a str> {
+        match &self.resolved(id)?.shape {
+            Shape::Scalar {
+                value: Scalar::Text(text),
+                ..
+            } => Some(text.get(source)),
+            _ => None,
+        }
     }
 
     pub(super) fn get(&self, id: NodeId) -> Option<&Node> {
@@ -104,6 +215,16 @@ impl Tree {
 
     pub(super) fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {
         self.nodes.get_mut(id)
+    }
+
+    /// Every node.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter()
+    }
+
+    /// Whether an alias repeats the node in another place.
+    pub(super) fn is_aliased(&self, id: NodeId) -> bool {
+        self.aliased.contains(&id)
     }
 
     /// The node itself, or the one that it is an alias of.
@@ -119,30 +240,30 @@ impl Tree {
     /// One step down: a sequence's index or a mapping's key, through aliases and merges.
     ///
     /// The entry comes with it where the step is a key.
-    pub(super) fn child(&self, id: NodeId, step: &str) -> Option<(NodeId, Option<&Entry>)> {
+    pub(super) fn child(&self, source: &Source, id: NodeId, step: &str) -> Option<(NodeId, Option<&Entry>)> {
         match &self.resolved(id)?.shape {
             Shape::Sequence(items) => {
                 let index: usize = step.parse().ok()?;
                 items.get(index).map(|item| (*item, None))
             }
             Shape::Mapping(entries) => {
-                entry(self, entries, step, MAX_DEPTH).map(|entry| (entry.value, Some(entry)))
+                entry(self, source, entries, step, MAX_DEPTH).map(|entry| (entry.value, Some(entry)))
             }
             Shape::Scalar { .. } | Shape::Alias(_) => None,
         }
     }
 
     /// The document as JSON, with aliases and merges carried out.
-    pub(super) fn value(&self, root: NodeId) -> Result<Value, Fault> {
+    pub(super) fn value(&self, source: &Source, root: NodeId) -> Result<Value, Fault> {
         let mut budget = Budget {
             nodes: MAX_ALIASED_NODES,
             bytes: MAX_ALIASED_BYTES,
             aliased_at: None,
         };
-        self.build(root, 0, &mut budget)
+        self.build(source, root, 0, &mut budget)
     }
 
-    fn build(&self, id: NodeId, depth: usize, budget: &mut Budget) -> Result<Value, Fault> {
+    fn build(&self, source: &Source, id: NodeId, depth: usize, budget: &mut Budget) -> Result<Value, Fault> {
         let Some(node) = self.nodes.get(id) else {
             return Ok(Value::Null);
         };
@@ -151,14 +272,15 @@ impl Tree {
         }
         match &node.shape {
             Shape::Scalar { value, .. } => {
+                let value = value.value(source);
                 budget.take(value.as_str().map_or(8, str::len))?;
-                Ok(value.clone())
+                Ok(value)
             }
             Shape::Sequence(items) => {
                 budget.take(0)?;
                 let items: Result<_, _> = items
                     .iter()
-                    .map(|item| self.build(*item, depth + 1, budget))
+                    .map(|item| self.build(source, *item, depth + 1, budget))
                     .collect();
                 Ok(Value::Array(items?))
             }
@@ -166,11 +288,12 @@ impl Tree {
                 budget.take(0)?;
                 let mut object = Map::new();
                 for entry in entries {
-                    let value = self.build(entry.value, depth + 1, budget)?;
+                    let value = self.build(source, entry.value, depth + 1, budget)?;
                     match &entry.key {
                         Some(key) => {
+                            let key = key.get(source);
                             budget.take(key.len())?;
-                            object.insert(key.clone(), value);
+                            object.insert(key.to_owned(), value);
                         }
                         None => merge(&mut object, value, entry)?,
                     }
@@ -180,7 +303,7 @@ impl Tree {
             Shape::Alias(target) => {
                 let outer = budget.aliased_at;
                 budget.aliased_at = outer.or(Some(node.span.start));
-                let value = self.build(*target, depth + 1, budget);
+                let value = self.build(source, *target, depth + 1, budget);
                 budget.aliased_at = outer;
                 value
             }
@@ -211,19 +334,31 @@ fn merge(object: &mut Map<String, Value>, value: Value, entry: &Entry) -> Result
 }
 
 /// The entry that gives a key its value: the last one that sets it, explicitly or by merge.
-fn entry<'a>(tree: &'a Tree, entries: &'a [Entry], key: &str, depth: usize) -> Option<&'a Entry> {
+fn entry<'a>(
+    tree: &'a Tree,
+    source: &Source,
+    entries: &'a [Entry],
+    key: &str,
+    depth: usize,
+) -> Option<&'a Entry> {
     let depth = depth.checked_sub(1)?;
     entries.iter().rev().find_map(|candidate| match &candidate.key {
-        Some(name) => (name == key).then_some(candidate),
-        None => merged_entry(tree, candidate.value, key, depth),
+        Some(name) => (name.get(source) == key).then_some(candidate),
+        None => merged_entry(tree, source, candidate.value, key, depth),
     })
 }
 
-fn merged_entry<'a>(tree: &'a Tree, id: NodeId, key: &str, depth: usize) -> Option<&'a Entry> {
+fn merged_entry<'a>(
+    tree: &'a Tree,
+    source: &Source,
+    id: NodeId,
+    key: &str,
+    depth: usize,
+) -> Option<&'a Entry> {
     match &tree.resolved(id)?.shape {
-        Shape::Mapping(entries) => entry(tree, entries, key, depth),
+        Shape::Mapping(entries) => entry(tree, source, entries, key, depth),
         Shape::Sequence(items) => items.iter().find_map(|item| match &tree.resolved(*item)?.shape {
-            Shape::Mapping(entries) => entry(tree, entries, key, depth),
+            Shape::Mapping(entries) => entry(tree, source, entries, key, depth),
             _ => None,
         }),
         _ => None,

@@ -8,8 +8,9 @@ use std::ops::Range;
 use granit_parser::{ErrorKind, Event, Parser, ScanError, Span, Tag};
 
 use super::scalar;
+use super::seen::Seen;
 use super::source::Source;
-use super::tree::{Entry, Fault, MAX_DEPTH, Node, NodeId, Shape, Style, Tree};
+use super::tree::{Entry, Fault, MAX_DEPTH, Node, NodeId, Scalar, Shape, Style, Text, Tree};
 
 /// Reads the document that fills `range` of the source. `None` where it holds no node.
 pub(super) fn parse(source: &Source, range: &Range<usize>) -> Result<Option<(Tree, NodeId)>, Fault> {
@@ -31,6 +32,7 @@ pub(super) fn parse(source: &Source, range: &Range<usize>) -> Result<Option<(Tre
         let (event, span) = event.map_err(|error| builder.scan_fault(&error))?;
         builder.accept(event, span)?;
     }
+    builder.tree.shrink();
     Ok(builder.root.map(|root| (builder.tree, root)))
 }
 
@@ -55,7 +57,7 @@ enum Items {
     Mapping {
         entries: Vec<Entry>,
         key: Option<Key>,
-        seen: HashMap<String, usize>,
+        seen: Seen,
     },
 }
 
@@ -80,6 +82,7 @@ impl Builder<'_> {
                 }
                 let value = value_of(&text, style, tag.as_deref())
                     .map_err(|message| Fault::new(range.start, message))?;
+                let value = Scalar::new(value, self.source, &range);
                 let id = self.tree.push(Node {
                     span: range.clone(),
                     shape: Shape::Scalar { value, style },
@@ -99,7 +102,7 @@ impl Builder<'_> {
                 Items::Mapping {
                     entries: Vec::new(),
                     key: None,
-                    seen: HashMap::new(),
+                    seen: Seen::default(),
                 },
             ),
             Event::SequenceEnd | Event::MappingEnd => self.end(&range),
@@ -169,7 +172,7 @@ impl Builder<'_> {
         }
         let id = self.tree.push(Node {
             span,
-            shape: Shape::Sequence(Vec::new()),
+            shape: Shape::Sequence(Box::default()),
         });
         self.anchor(anchor, id);
         self.open.push(Open { id, items });
@@ -181,8 +184,8 @@ impl Builder<'_> {
             return Ok(());
         };
         let shape = match items {
-            Items::Sequence(items) => Shape::Sequence(items),
-            Items::Mapping { entries, .. } => Shape::Mapping(entries),
+            Items::Sequence(items) => Shape::Sequence(items.into()),
+            Items::Mapping { entries, .. } => Shape::Mapping(entries.into()),
         };
         let Some(node) = self.tree.get_mut(id) else {
             return Ok(());
@@ -213,8 +216,12 @@ impl Builder<'_> {
                     "a key must be text, not a list or a mapping",
                 ));
             };
-            let name =
-                scalar::key(value.clone()).ok_or_else(|| Fault::new(span.start, "null cannot be a key"))?;
+            let name = match value {
+                Scalar::Null => return Err(Fault::new(span.start, "null cannot be a key")),
+                Scalar::Bool(flag) => flag.to_string(),
+                Scalar::Number(number) => number.to_string(),
+                Scalar::Text(text) => text.get(self.source).to_owned(),
+            };
             return self.start_entry(Key {
                 name: Some(name),
                 span,
@@ -238,12 +245,13 @@ impl Builder<'_> {
         let merges =
             text == "<<" && style == Style::Plain && tag.is_none_or(|tag| tag.core_suffix() == Some("merge"));
         if merges {
+            self.tree.merges();
             return self.start_entry(Key { name: None, span });
         }
         let value = value_of(text, style, tag).map_err(|message| Fault::new(span.start, message))?;
         if anchor != 0 {
             let shape = Shape::Scalar {
-                value: value.clone(),
+                value: Scalar::new(value.clone(), self.source, &span),
                 style,
             };
             let id = self.tree.push(Node {
@@ -263,14 +271,14 @@ impl Builder<'_> {
     fn start_entry(&mut self, new: Key) -> Result<(), Fault> {
         let source = self.source;
         let Some(Open {
-            items: Items::Mapping { key, seen, .. },
+            items: Items::Mapping { key, seen, entries },
             ..
         }) = self.open.last_mut()
         else {
             return Ok(());
         };
         if let Some(name) = &new.name
-            && let Some(first) = seen.insert(name.clone(), new.span.start)
+            && let Some(first) = seen.find(source, entries, name, new.span.start)
         {
             return Err(duplicate(source, name, first, new.span.start));
         }
@@ -296,7 +304,7 @@ impl Builder<'_> {
                     return Ok(());
                 };
                 entries.push(Entry {
-                    key: name,
+                    key: name.map(|name| Text::new(&name, self.source, &span)),
                     key_span: span,
                     value: id,
                 });

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::cli::fix::{Note, Outcome};
 use crate::cli::manifest::InputError;
 use crate::cli::objects::{Judged, Objects};
 use crate::engine::assess::Decisions;
@@ -21,6 +22,9 @@ pub struct Report<'a> {
     findings: Vec<FindingReport<'a>>,
     errors: Vec<ErrorReport<'a>>,
     summary: Summary,
+    /// What `--fix` did; absent without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fixes: Option<Vec<Value>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,7 +97,7 @@ struct Summary {
 
 /// Builds the report.
 #[must_use]
-pub fn report<'a>(objects: &'a Objects<'_>) -> Report<'a> {
+pub fn report<'a>(objects: &'a Objects<'_>, outcome: Option<&Outcome>) -> Report<'a> {
     let findings: Vec<_> = objects
         .judged
         .iter()
@@ -122,7 +126,20 @@ pub fn report<'a>(objects: &'a Objects<'_>) -> Report<'a> {
         findings,
         errors: objects.errors.iter().map(error_report).collect(),
         summary,
+        fixes: outcome.map(|outcome| outcome.notes.iter().map(fix_report).collect()),
     }
+}
+
+fn fix_report(note: &Note) -> Value {
+    json!({
+        "code": note.code,
+        "file": &*note.file,
+        "line": note.line,
+        "object": note.object,
+        "safety": note.safety,
+        "made": note.refused.is_none(),
+        "why_not": note.refused,
+    })
 }
 
 fn object_report<'a>(judged: &'a Judged<'_>) -> ObjectReport<'a> {
@@ -130,12 +147,16 @@ fn object_report<'a>(judged: &'a Judged<'_>) -> ObjectReport<'a> {
         document,
         job,
         assessment,
+        ..
     } = judged;
     let clocks = &assessment.clocks;
     let unread = clocks.containers.iter().flat_map(|container| {
         container.reading.unread.iter().map(move |unread| {
-            let line = super::lint_text::place(judged, &container.pointer, unread.place).line;
-            json!({ "container": container.name, "init": container.init, "line": line, "why": unread.why })
+            let at = super::lint_text::place(judged, &container.pointer, unread.place);
+            json!({
+                "container": container.name, "init": container.init,
+                "file": &*at.file, "line": at.line, "why": unread.why
+            })
         })
     });
     ObjectReport {
@@ -181,10 +202,12 @@ fn wait_report(
     container: &crate::engine::budget::ContainerReading,
     wait: &Wait,
 ) -> Value {
+    let at = super::lint_text::place(judged, &container.pointer, wait.place);
     json!({
         "container": container.name,
         "init": container.init,
-        "line": super::lint_text::place(judged, &container.pointer, wait.place).line,
+        "file": &*at.file,
+        "line": at.line,
         "target": wait.target.as_ref().map(ToString::to_string),
         "nominal": wait.span.nominal,
         "worst": wait.span.worst,

@@ -2,11 +2,13 @@
 
 use std::io;
 
-use super::bars;
-use super::finding::{Level, Mark, Rendered};
+use super::finding::{Level, Mark, Rendered, Style};
 use super::paint::{DIM, RED, paint};
-use crate::cli::manifest::Location;
+use super::{bars, fixes};
+use crate::cli::fix::Outcome;
+use crate::cli::manifest::{Document, Location};
 use crate::cli::objects::{Judged, Objects};
+use crate::cli::parallel::in_order;
 use crate::cli::terminal::Terminal;
 use crate::engine::finding::{At, Finding, Severity};
 use crate::engine::shell::Place;
@@ -15,20 +17,26 @@ use crate::engine::shell::Place;
 ///
 /// # Errors
 /// When the output is closed or full.
-pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> io::Result<()> {
+pub fn print(
+    objects: &Objects<'_>,
+    verbose: bool,
+    outcome: Option<&Outcome>,
+    terminal: &mut Terminal,
+) -> io::Result<()> {
     let mut counts = [0_usize; 3];
     let mut unread = 0;
-    for judged in &objects.judged {
-        let mut shown = false;
-        for finding in &judged.assessment.findings {
-            if finding.exempted.is_none() {
-                counts[finding.severity as usize] += 1;
-            }
-            if verbose || (finding.severity > Severity::Info && finding.exempted.is_none()) {
-                shown = true;
-                terminal.line(text(judged, finding).render(terminal.style()))?;
-                terminal.line("")?;
-            }
+    let style = terminal.style();
+    let rendered = in_order(objects.judged.iter().collect(), |judged| {
+        render(judged, verbose, style)
+    });
+    for (judged, findings) in objects.judged.iter().zip(rendered) {
+        for finding in judged.assessment.findings.iter().filter(|f| f.exempted.is_none()) {
+            counts[finding.severity as usize] += 1;
+        }
+        let shown = !findings.is_empty();
+        for finding in findings {
+            terminal.line(finding)?;
+            terminal.line("")?;
         }
         let notes = unread_notes(judged);
         unread += notes.len();
@@ -45,6 +53,9 @@ pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> i
     for error in &objects.errors {
         terminal.line(format!("{} {error}", paint("error:", RED, terminal.style())))?;
     }
+    if let Some(outcome) = outcome {
+        fixes::print(outcome, terminal)?;
+    }
     let [infos, warnings, errors] = counts;
     let mut sum = vec![count(errors, "error"), count(warnings, "warning")];
     if infos > 0 {
@@ -52,6 +63,13 @@ pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> i
             "{infos} info{}",
             if verbose { "" } else { " (-v shows it)" }
         ));
+    }
+    let findings = objects
+        .judged
+        .iter()
+        .flat_map(|judged| &judged.assessment.findings);
+    if outcome.is_none() {
+        sum.extend(fixes::fixable(findings));
     }
     if unread > 0 {
         let hint = if verbose { "" } else { " (-v says why)" };
@@ -76,16 +94,25 @@ pub fn print(objects: &Objects<'_>, verbose: bool, terminal: &mut Terminal) -> i
     terminal.line(paint(&sum, DIM, terminal.style()))
 }
 
+/// The findings about a Job that are shown: the carets under the source are most of the work of a report.
+fn render(judged: &Judged<'_>, verbose: bool, style: Style) -> Vec<String> {
+    let shown =
+        |finding: &&Finding| verbose || (finding.severity > Severity::Info && finding.exempted.is_none());
+    let findings = judged.assessment.findings.iter().filter(shown);
+    findings
+        .map(|finding| text(judged, finding).render(style))
+        .collect()
+}
+
 /// What could not be read in the containers' scripts and commands, with its place.
 fn unread_notes(judged: &Judged<'_>) -> Vec<String> {
     let containers = judged.assessment.clocks.containers.iter();
     let notes = containers.flat_map(|container| {
         container.reading.unread.iter().map(move |unread| {
             let at = place(judged, &container.pointer, unread.place);
-            let file = judged.document.file();
             format!(
-                "{file}:{}:{}: container {}: {}",
-                at.line, at.column, container.name, unread.why
+                "{}:{}:{}: container {}: {}",
+                at.file, at.line, at.column, container.name, unread.why
             )
         })
     });
@@ -93,12 +120,16 @@ fn unread_notes(judged: &Judged<'_>) -> Vec<String> {
 }
 
 /// `1 Job`, `3 Jobs`.
-fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn text<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> Rendered<'a> {
     let location = locate(judged, &finding.at);
+    let document = match finding.at.script {
+        Some(place) => judged.script(&finding.at.pointer, place.element).0,
+        None => judged.document,
+    };
     let mut notes = vec![format!("{} ({})", judged.job, judged.job.origin().as_str())];
     notes.extend(finding.arithmetic.clone());
     if let Some(reason) = &finding.exempted {
@@ -115,8 +146,8 @@ fn text<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> Rendered<'a> {
         },
         code: finding.code,
         title: &finding.message,
-        file: judged.document.file(),
-        source: judged.document.source().text(),
+        file: document.file(),
+        source: document.source().text(),
         spans: vec![Mark {
             span: location.span,
             label: finding.name.to_owned(),
@@ -136,6 +167,14 @@ pub fn locate(judged: &Judged<'_>, at: &At) -> Location {
     }
 }
 
+/// The column behind the last character of a place, which stands in one line; `None` in another file than the
+/// Job's, as of a script that it mounts.
+pub(super) fn end_column(judged: &Judged<'_>, at: &Location) -> Option<usize> {
+    let source = judged.document.source();
+    let own = at.file == *source.name();
+    own.then(|| source.line_column(at.span.end).1.max(at.column))
+}
+
 /// A field with its value, as far as it stands on one line; the nearest parent where there is none.
 fn field(judged: &Judged<'_>, pointer: &str) -> Location {
     let key = judged.document.locate_key(pointer);
@@ -146,7 +185,7 @@ fn field(judged: &Judged<'_>, pointer: &str) -> Location {
         key.span.end
     };
     first_line(
-        judged,
+        judged.document,
         Location {
             span: key.span.start..end,
             ..key
@@ -157,26 +196,14 @@ fn field(judged: &Judged<'_>, pointer: &str) -> Location {
 /// Where a line of a container's script stands in the file.
 #[must_use]
 pub fn place(judged: &Judged<'_>, container: &str, place: Place) -> Location {
-    let commands = judged
-        .document
-        .value
-        .pointer(&format!("{container}/command"))
-        .and_then(serde_json::Value::as_array)
-        .map_or(0, Vec::len);
-    let pointer = if place.element < commands {
-        format!("{container}/command/{}", place.element)
-    } else {
-        format!("{container}/args/{}", place.element - commands)
-    };
-    let location = judged
-        .document
-        .locate_in_scalar(&pointer, place.line + 1, place.column + 1);
-    first_line(judged, location)
+    let (document, pointer) = judged.script(container, place.element);
+    let location = document.locate_in_scalar(&pointer, place.line + 1, place.column + 1);
+    first_line(document, location)
 }
 
 /// A span of several lines points at its first one: carets under a whole block are noise.
-fn first_line(judged: &Judged<'_>, location: Location) -> Location {
-    let text = judged.document.source().text();
+fn first_line(document: &Document, location: Location) -> Location {
+    let text = document.source().text();
     let span = text.get(location.span.clone()).unwrap_or_default();
     let length = span
         .find('\n')

@@ -4,6 +4,8 @@ use anstyle::{AnsiColor, Style as Ansi};
 
 use super::finding::Style;
 
+/// As it is.
+pub const PLAIN: Ansi = Ansi::new();
 /// Titles.
 pub const BOLD: Ansi = Ansi::new().bold();
 /// What stays in the background.

@@ -1,28 +1,33 @@
 //! A Job's timeline as a picture: one row per attempt, all on one time axis, with the clocks marked on it.
 
 use super::bars::cells;
-use super::paint::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
+use anstyle::Style;
+
+use super::paint::{BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, paint};
+use super::story::{Story, setting, verdict};
 use crate::cli::terminal::Terminal;
-use crate::engine::budget::Clocks;
-use crate::engine::job::Job;
-use crate::engine::timeline::{Attempt, EndedBy, Outcome, Scenario, Timeline};
-use crate::engine::{Limit, Seconds};
+use crate::engine::Seconds;
+use crate::engine::timeline::{Attempt, EndedBy, Scenario, Timeline};
 
 /// Rows that are drawn before the middle is cut out.
 const MOST_ROWS: usize = 16;
+/// Columns from which on an attempt is told in full words.
+const ROOMY: usize = 90;
 /// What stands before the axis, the sign of an attempt's end and the blank behind it.
 const MARGIN: usize = 15;
 
 /// Draws the timeline.
 #[must_use]
-pub fn draw(
-    job: &Job<'_>,
-    scenario: &Scenario,
-    clocks: &Clocks,
-    story: &Timeline,
-    terminal: &Terminal,
-) -> String {
+pub fn draw(drawing: &Story<'_>, terminal: &Terminal) -> String {
+    let Story {
+        job,
+        scenario,
+        timeline: story,
+        ..
+    } = *drawing;
     let style = terminal.style();
+    let short = terminal.width() < ROOMY;
+    let said = |attempt: &Attempt| said(attempt, short);
     let beside = story.attempts.iter().map(|attempt| said(attempt).len());
     let beside = beside.max().unwrap_or(0).max("up at 9999 s".len());
     let width = terminal.width().saturating_sub(MARGIN + beside).max(20);
@@ -30,11 +35,10 @@ pub fn draw(
         end: axis_end(scenario, story),
         width,
     };
-    let mut lines = vec![
-        paint(&job.to_string(), BOLD, style),
-        format!("  {}", setting(job, scenario)),
-        String::new(),
-    ];
+    let mut lines = vec![paint(&job.to_string(), BOLD, style)];
+    let assumed = wrapped(vec![(setting(drawing), PLAIN)], terminal.width() - 2);
+    lines.extend(assumed.into_iter().map(|(line, _)| format!("  {line}")));
+    lines.push(String::new());
     if let Some(ready) = scenario.ready_after {
         lines.push(axis.marker("dependency", ready, &format!("up at {ready}"), terminal, GREEN));
     }
@@ -44,7 +48,7 @@ pub fn draw(
             lines.push(format!("  ... {} more attempts ...", shown - MOST_ROWS));
         }
         if shown <= MOST_ROWS || index < MOST_ROWS / 2 || index >= shown - MOST_ROWS / 2 {
-            lines.push(axis.attempt(attempt, terminal));
+            lines.push(axis.attempt(attempt, &said(attempt), terminal));
         }
     }
     if story.attempts.is_empty() {
@@ -57,7 +61,12 @@ pub fn draw(
         }
     }
     lines.push(String::new());
-    lines.extend(verdict(scenario, clocks, story, terminal));
+    let words = wrapped(verdict(drawing), terminal.width());
+    lines.extend(
+        words
+            .into_iter()
+            .map(|(line, colour)| paint(&line, colour, style)),
+    );
     lines.join("\n")
 }
 
@@ -75,7 +84,7 @@ impl Axis {
         }
     }
 
-    fn attempt(&self, attempt: &Attempt, terminal: &Terminal) -> String {
+    fn attempt(&self, attempt: &Attempt, said: &str, terminal: &Terminal) -> String {
         let style = terminal.style();
         let start = self.column(attempt.start);
         let end = attempt.end.map_or(self.width, |end| self.column(end));
@@ -89,8 +98,7 @@ impl Axis {
         let run = "\u{2588}".repeat(length.min(self.width - start.min(self.width)));
         let pad = self.width.saturating_sub(start + length);
         let number = format!("#{:<3}", attempt.number);
-        let said = said(attempt);
-        let (what, logs) = said.rsplit_once(", ").unwrap_or((&said, ""));
+        let (what, logs) = said.rsplit_once(", ").unwrap_or((said, ""));
         format!(
             "  {number:<10} {}{}{}{} {what}, {}",
             " ".repeat(start.min(self.width)),
@@ -149,9 +157,10 @@ impl Axis {
     }
 }
 
-/// An attempt in words.
-fn said(attempt: &Attempt) -> String {
+/// An attempt in words; a narrow terminal leaves the axis more room than the words.
+fn said(attempt: &Attempt, short: bool) -> String {
     let word = match attempt.ended_by {
+        EndedBy::Retries | EndedBy::Deadline if short => "killed",
         EndedBy::Success => "succeeds",
         EndedBy::Failure => "fails",
         EndedBy::Retries => "killed: limit",
@@ -162,16 +171,17 @@ fn said(attempt: &Attempt) -> String {
         Some(end) if end > attempt.start => format!("{}..{}", attempt.start.whole(), end),
         _ => attempt.start.to_string(),
     };
-    let logs = if attempt.logs_kept {
-        "logs kept"
-    } else {
-        "logs lost"
+    let logs = match (attempt.logs_kept, short) {
+        (true, true) => "kept",
+        (false, true) => "lost",
+        (true, false) => "logs kept",
+        (false, false) => "logs lost",
     };
     format!("{span} {word}, {logs}")
 }
 
 /// A step between ticks that people count in.
-fn nice_step(end: Seconds, most_ticks: usize) -> Seconds {
+pub(super) fn nice_step(end: Seconds, most_ticks: usize) -> Seconds {
     let steps = [
         1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400,
     ];
@@ -185,7 +195,7 @@ fn nice_step(end: Seconds, most_ticks: usize) -> Seconds {
 }
 
 /// `45s`, `5m`, `1h30m`.
-fn label(at: Seconds) -> String {
+pub(super) fn label(at: Seconds) -> String {
     let text = at.to_go();
     if at == Seconds::ZERO {
         return "0".to_owned();
@@ -198,7 +208,7 @@ fn label(at: Seconds) -> String {
 }
 
 /// The axis ends a little behind the last thing that happens; clocks far behind it do not stretch it.
-fn axis_end(scenario: &Scenario, story: &Timeline) -> Seconds {
+pub(super) fn axis_end(scenario: &Scenario, story: &Timeline) -> Seconds {
     let last = story
         .attempts
         .iter()
@@ -228,72 +238,21 @@ fn axis_end(scenario: &Scenario, story: &Timeline) -> Seconds {
     near.unwrap_or(end).max(end)
 }
 
-fn setting(job: &Job<'_>, scenario: &Scenario) -> String {
-    let run = match scenario.retries.run {
-        Limit::At(Seconds::ZERO) => "attempts that fail at once".to_owned(),
-        Limit::At(run) => format!("attempts that fail after {run}"),
-        Limit::Never => "an attempt that never ends by itself".to_owned(),
-    };
-    let ready = scenario.ready_after.map_or_else(
-        || "a dependency that never comes up".to_owned(),
-        |at| format!("a dependency up after {at}"),
-    );
-    format!(
-        "{}, backoffLimit {}, {run}, {ready}",
-        job.pod.restart_policy.as_str(),
-        scenario.retries.limit
-    )
-}
-
-fn verdict(scenario: &Scenario, clocks: &Clocks, story: &Timeline, terminal: &Terminal) -> Vec<String> {
-    let style = terminal.style();
-    let mut lines = Vec::new();
-    match (story.result, story.ends_at_lower) {
-        (Outcome::Succeeded, Limit::At(at)) => {
-            lines.push(paint(&format!("Succeeds after {at}."), GREEN, style));
+/// Lines that are longer than the terminal, broken between words.
+fn wrapped(lines: Vec<(String, Style)>, width: usize) -> Vec<(String, Style)> {
+    let mut broken: Vec<(String, Style)> = Vec::new();
+    for (line, colour) in lines {
+        let mut row = String::new();
+        for word in line.split(' ') {
+            if !row.is_empty() && row.chars().count() + 1 + word.chars().count() > width {
+                broken.push((std::mem::replace(&mut row, "  ".to_owned()), colour));
+            }
+            if !row.trim().is_empty() {
+                row.push(' ');
+            }
+            row.push_str(word);
         }
-        (Outcome::Failed, Limit::At(at)) => {
-            let reason = story.reason.map_or("", |reason| reason.as_str());
-            let range = match story.ends_at_upper {
-                Limit::At(upper) if upper > at => format!("between {at} and {upper}"),
-                _ => format!("after {at}"),
-            };
-            lines.push(paint(&format!("Fails {range}: {reason}."), RED, style));
-            if story.visible_at > story.ends_at_lower {
-                lines.push(format!(
-                    "Failed=True follows when the Pod is gone: by {} with a grace period of {}.",
-                    story.visible_at, scenario.grace
-                ));
-            }
-            lines.push(match story.pods_kept {
-                0 => "No Pod is left, and no log.".to_owned(),
-                1 => "1 Pod is kept with its logs.".to_owned(),
-                kept => format!("{kept} Pods are kept with their logs."),
-            });
-        }
-        _ => lines.push(paint(
-            "Hangs: no clock of the Job or its release ends it.",
-            RED,
-            style,
-        )),
+        broken.push((row, colour));
     }
-    if let Some(after) = story.after_release {
-        lines.push(match (after.result, after.ends_at) {
-            (Outcome::Succeeded, Limit::At(at)) => {
-                format!("The release has given up; the Job goes on unseen and succeeds at {at}.")
-            }
-            (Outcome::Failed, Limit::At(at)) => {
-                let reason = after.reason.map_or("", |reason| reason.as_str());
-                format!("The release has given up; the Job goes on unseen and dies at {at} of {reason}.")
-            }
-            _ => "The release has given up; the Job goes on for ever.".to_owned(),
-        });
-    }
-    if clocks.release.timeout.is_some() && !clocks.release.is_known() {
-        lines.push(format!(
-            "The release timeout of {} is the assumed default: state it by --release-timeout.",
-            clocks.release.timeout.unwrap_or(Seconds::ZERO)
-        ));
-    }
-    lines
+    broken
 }

@@ -27,6 +27,7 @@ fn hook(annotations: &[(&'static str, &'static str)], env: Vec<EnvVar<'static>>)
             containers: vec![Container {
                 name: "main".into(),
                 env,
+                message_from_logs: true,
                 ..Container::default()
             }],
             ..PodTemplate::default()

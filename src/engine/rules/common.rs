@@ -2,12 +2,12 @@
 
 use crate::engine::backoff::{Retries, fitting_limit};
 use crate::engine::budget::{ContainerReading, retries_of};
-use crate::engine::finding::{At, Confidence};
+use crate::engine::finding::{At, Confidence, Edit};
 use crate::engine::formulas::needed_release;
-use crate::engine::job::{DEFAULT_BACKOFF_LIMIT, RestartPolicy};
+use crate::engine::job::{Container, DEFAULT_BACKOFF_LIMIT, Job, Origin, RestartPolicy, lookup};
 use crate::engine::rule::Context;
 use crate::engine::shell::reading::ReadConfidence;
-use crate::engine::shell::{Probe, Target};
+use crate::engine::shell::{Failure, Place, Probe, Target};
 use crate::engine::{Limit, Seconds};
 
 /// Delays that a message spells out before it cuts the sum short.
@@ -28,6 +28,26 @@ const BESIDE_THE_START: [&str; 7] = [
 /// True for a hook that runs beside the start of what it calls.
 pub(super) fn races_with_the_start(cx: &Context<'_>) -> bool {
     cx.job.hooks().iter().any(|hook| BESIDE_THE_START.contains(hook))
+}
+
+/// The annotation by which Helm prints the logs of a hook (`HookOutputLogAnnotation`, helm/helm
+/// `pkg/release/hook.go`).
+pub(super) const HOOK_OUTPUT: &str = "helm.sh/hook-output-log-policy";
+
+/// True where the annotation of a hook asks for its logs when it fails.
+pub(super) fn shows_on_failure(job: &Job<'_>) -> bool {
+    lookup(&job.annotations, HOOK_OUTPUT)
+        .is_some_and(|words| words.split(',').any(|word| word.trim() == "hook-failed"))
+}
+
+/// True where Helm prints the logs of a failed hook. Flux throws them away.
+pub(super) fn shows_hook_logs(cx: &Context<'_>) -> bool {
+    cx.origin() == Origin::HelmHook && shows_on_failure(cx.job) && !is_released_by_flux(cx)
+}
+
+/// True where Flux is known to release the Job, or any Job among the inputs.
+pub(super) fn is_released_by_flux(cx: &Context<'_>) -> bool {
+    !cx.around.helm_releases.is_empty() || cx.job.label("helm.toolkit.fluxcd.io/name").is_some()
 }
 
 /// Where a called service lives, seen from the Job.
@@ -76,13 +96,72 @@ fn first_call<'a>(
         .iter()
         .filter(|container| !container.sidecar)
         .find_map(|container| {
-            let call = container
-                .reading
-                .calls
-                .iter()
-                .find(|call| call.is_service_call() && call.target.as_ref().is_some_and(here))?;
+            let call = container.reading.calls.iter().find(|call| {
+                call.is_service_call()
+                    && call.failure != Failure::Swallowed
+                    && call.target.as_ref().is_some_and(here)
+            })?;
             Some((container, call))
         })
+}
+
+/// How sure it is that nothing waits before a call, and that its failure makes the Job run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unprepared {
+    /// All that runs before it was read, and the failure ends the container.
+    Certain,
+    /// Another container, or what the script does with the failure, is not shown.
+    Likely,
+    /// What runs before it is not shown: it may be the wait.
+    Unknown,
+    /// An init container waits for it, by its name or by its words.
+    Awaited,
+}
+
+/// Looks at what runs before a call.
+pub(super) fn unprepared(cx: &Context<'_>, container: &ContainerReading, call: &Probe) -> Unprepared {
+    let before = || {
+        let earlier = cx
+            .clocks
+            .containers
+            .iter()
+            .take_while(|other| other.pointer != container.pointer);
+        earlier.filter(|other| {
+            other.init && !other.sidecar && !(other.reading.visible && other.reading.unread.is_empty())
+        })
+    };
+    let awaits = |other: &ContainerReading| {
+        let mut inits = cx.job.pod.init_containers.iter();
+        let found = inits.find(|init| init.name == other.name);
+        found.is_some_and(|init| is_named_wait(&init.name) || names_host(init, call.target.as_ref()))
+    };
+    if before().any(awaits) {
+        Unprepared::Awaited
+    } else if call.behind_unread || before().next().is_some() {
+        Unprepared::Unknown
+    } else if cx.clocks.is_visible() && call.failure == Failure::Ends {
+        Unprepared::Certain
+    } else {
+        Unprepared::Likely
+    }
+}
+
+fn is_named_wait(name: &str) -> bool {
+    name.split(['-', '_', '.'])
+        .any(|word| matches!(word, "wait" | "waitfor" | "waiting" | "waitup"))
+}
+
+/// True where the words or the environment of a container name the host of a target.
+fn names_host(container: &Container<'_>, target: Option<&Target>) -> bool {
+    let Some((service, _)) = target.and_then(Target::service) else {
+        return false;
+    };
+    let values = container.env.iter().filter_map(|entry| entry.value.as_deref());
+    let words = container.command.iter().chain(&container.args).map(AsRef::as_ref);
+    words.chain(values).any(|text: &str| {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+            .any(|word| word == service)
+    })
 }
 
 /// True for a hook that calls a service of its namespace, does not wait for it, and is retried: its retries
@@ -103,6 +182,20 @@ pub(super) fn limit_under_never(cx: &Context<'_>) -> u32 {
     }
 }
 
+/// The edits that make a Job retry under `Never` with this limit; none for a field that says so already.
+pub(super) fn retry_under_never(cx: &Context<'_>, limit: u32) -> Vec<Edit> {
+    let policy = (cx.job.pod.restart_policy != RestartPolicy::Never).then(|| Edit::Set {
+        pointer: cx.field("template/spec/restartPolicy"),
+        value: "Never".into(),
+    });
+    let present = cx.job.backoff_limit;
+    let limit = (!present.stated || present.value != limit).then(|| Edit::Set {
+        pointer: cx.field("backoffLimit"),
+        value: limit.into(),
+    });
+    policy.into_iter().chain(limit).collect()
+}
+
 /// ` for http://web:80/`, or nothing where the script does not say it in words that a person can read.
 pub(super) fn for_target(target: Option<&Target>) -> String {
     target
@@ -118,6 +211,36 @@ pub(super) fn go(span: Seconds) -> String {
         .map_or(text.clone(), |minutes| format!("{minutes}m"));
     text.strip_suffix("h0m")
         .map_or(text.clone(), |hours| format!("{hours}h"))
+}
+
+/// `--max-time 3`: how a program is given a limit for one call.
+pub(super) fn limit_to_write(tool: &str, limit: Seconds) -> String {
+    let limit = limit.whole();
+    match tool {
+        "curl" => format!("--max-time {limit}"),
+        "wget" => format!("-T {limit}"),
+        "nc" => format!("-w {limit}"),
+        _ => format!("timeout {limit} {tool}"),
+    }
+}
+
+/// The command at a place of a container's script, with the lines that it is continued on.
+pub(super) fn command_at(cx: &Context<'_>, container: &ContainerReading, place: Place) -> Option<String> {
+    let (_, _, found) = cx
+        .job
+        .containers()
+        .find(|(init, index, _)| cx.job.container_pointer(*init, *index) == container.pointer)?;
+    let script = found.command.iter().chain(&found.args).nth(place.element)?;
+    let mut text = String::new();
+    for line in script.lines().skip(place.line) {
+        let line = line.trim();
+        text.push_str(line.trim_end_matches('\\'));
+        if !line.ends_with('\\') {
+            break;
+        }
+        text.push(' ');
+    }
+    Some(text)
 }
 
 /// ` + 45 s start-up` in a sum, nothing where no start-up is counted.
@@ -328,19 +451,14 @@ impl WaitInMessage {
                 if limit <= Seconds::ZERO {
                     return Some(plain);
                 }
-                let flag = match tries.tool.as_str() {
-                    "curl" => format!(" (--max-time {})", limit.whole()),
-                    "wget" => format!(" (-T {})", limit.whole()),
-                    "nc" => format!(" (-w {})", limit.whole()),
-                    _ => format!(" (timeout {} {})", limit.whole(), tries.tool),
-                };
+                let flag = limit_to_write(&tries.tool, limit);
                 let fewer = if count < tries.count {
                     format!("at most {count} tries, and ")
                 } else {
                     String::new()
                 };
                 Some(format!(
-                    "{fewer}a limit of at most {limit} for each {}{flag}",
+                    "{fewer}a limit of at most {limit} for each {} ({flag})",
                     tries.tool
                 ))
             }

@@ -1,9 +1,9 @@
 //! HB301.
 
-use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
+use crate::engine::finding::{At, Confidence, Finding, Fix, FixSafety, Severity};
 use crate::engine::job::{Origin, RestartPolicy};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{limit_under_never, waits_by_failing};
+use crate::engine::rules::common::{limit_under_never, retry_under_never, waits_by_failing};
 
 rule! {
     /// A Job with `restartPolicy: OnFailure` loses the logs of every attempt at the moment it fails.
@@ -67,7 +67,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let limit = limit_under_never(cx);
     let pointer = cx.field("template/spec/restartPolicy");
     vec![Finding {
-        at: At::field(pointer.clone()),
+        at: At::field(pointer),
         brief: format!("a failure deletes the logs of {}", attempts_word(attempts)),
         message: format!(
             "restartPolicy OnFailure with backoffLimit {}: when the Job fails, its Pod is deleted, and the logs and \
@@ -90,16 +90,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         },
         fix: Some(Fix {
             safety: FixSafety::Unsafe,
-            edits: vec![
-                Edit::Set {
-                    pointer,
-                    value: "Never".into(),
-                },
-                Edit::Set {
-                    pointer: cx.field("backoffLimit"),
-                    value: limit.into(),
-                },
-            ],
+            edits: retry_under_never(cx, limit),
         }),
         ..RULE.finding(severity, Confidence::Certain)
     }]
@@ -116,6 +107,7 @@ fn attempts_word(attempts: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::finding::Edit;
     use crate::engine::rules::testkit::{HOOK, Hook};
 
     fn hook(policy: RestartPolicy, limit: u32) -> Hook {
@@ -137,19 +129,20 @@ mod tests {
     #[test]
     fn the_fix_makes_as_many_attempts() {
         for (limit, written, says) in [
-            (0, 0, "its only attempt"),
-            (1, 0, "its only attempt"),
-            (2, 1, "both attempts"),
-            (6, 5, "all 6 attempts"),
+            (0, None, "its only attempt"), // as it is
+            (1, Some(0), "its only attempt"),
+            (2, Some(1), "both attempts"),
+            (6, Some(5), "all 6 attempts"),
         ] {
             let findings = hook(RestartPolicy::OnFailure, limit).findings("HB301");
             let finding = &findings[0];
             assert!(finding.message.contains(says), "{}", finding.message);
             let fix = finding.fix.as_ref().expect("a fix");
-            let Edit::Set { value, .. } = &fix.edits[1] else {
-                panic!("{fix:?}")
-            };
-            assert_eq!(value, &serde_json::Value::from(written));
+            let limit = fix.edits.get(1).map(|edit| match edit {
+                Edit::Set { value, .. } => value.clone(),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(limit, written.map(serde_json::Value::from));
         }
     }
 

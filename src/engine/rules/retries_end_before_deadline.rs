@@ -1,10 +1,11 @@
 //! HB101.
 
-use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
+use crate::engine::finding::{At, Confidence, Finding, Fix, FixSafety, Severity};
 use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{
-    cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum,
+    Unprepared, cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum,
+    retry_under_never, unprepared, waits_by_failing,
 };
 use crate::engine::{Limit, Seconds};
 
@@ -29,9 +30,11 @@ rule! {
     ///
     /// ## Severity
     ///
-    /// An error, certain, when every script is visible, one calls a service of the cluster, none waits, and the
-    /// retries of attempts that fail at once end before the deadline. A warning when the waiting is only
-    /// presumed because an image hides its script, and for an ordinary Job of a release. Information for a hook
+    /// An error, certain, when every script is visible, one calls a service of the cluster, none waits, the
+    /// failure of the call ends the container, and the retries of attempts that fail at once end before the
+    /// deadline. A warning when the waiting is only presumed because an image hides its script or an unread
+    /// command runs before the call, and for an ordinary Job of a release. Nothing when the script swallows the
+    /// failure (`|| true`, a last `echo` without `set -e`), or when an init container waits for the service. Information for a hook
     /// that runs when its service has long been up (`pre-upgrade`, `pre-delete`, `test`) and for other Jobs.
     ///
     /// ## How to fix
@@ -71,15 +74,20 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let call = cluster_call(cx);
+    let prepared = call.map(|(container, call)| unprepared(cx, container, call));
     let (severity, confidence, waits_for) = match call {
+        Some(_) if prepared == Some(Unprepared::Awaited) => return Vec::new(),
         Some((_, call)) => {
             let target = call
                 .target
                 .as_ref()
                 .map_or_else(|| call.tool.clone(), ToString::to_string);
             let waits = format!("waits for {target} by failing");
-            if races_with_the_start(cx) && clocks.is_visible() {
+            if races_with_the_start(cx) && prepared == Some(Unprepared::Certain) {
                 (Severity::Error, Confidence::Certain, waits)
+            } else if races_with_the_start(cx) && prepared == Some(Unprepared::Unknown) {
+                let presumed = format!("calls {target} after commands that are not shown");
+                (Severity::Warning, Confidence::Possible, presumed)
             } else if races_with_the_start(cx) || cx.origin() == Origin::Flux {
                 (Severity::Warning, Confidence::Likely, waits)
             } else {
@@ -126,18 +134,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 )
             )
         },
-        fix: Some(Fix {
+        // Elsewhere the retries have a meaning of their own, and another number of them mends nothing.
+        fix: waits_by_failing(cx).then(|| Fix {
             safety: FixSafety::Unsafe,
-            edits: vec![
-                Edit::Set {
-                    pointer: cx.field("template/spec/restartPolicy"),
-                    value: "Never".into(),
-                },
-                Edit::Set {
-                    pointer,
-                    value: limit.into(),
-                },
-            ],
+            edits: retry_under_never(cx, limit),
         }),
         ..RULE.finding(severity, confidence)
     }]
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn who_is_called_and_when_decides_how_bad_it_is() {
         let likely = Some((Severity::Info, Confidence::Likely));
-        let presumed = Some((Severity::Warning, Confidence::Likely));
+        let possible = Some((Severity::Warning, Confidence::Possible));
         let seed = HOOK.script;
         for (hook, script, verdict) in [
             ("pre-install, pre-upgrade", seed, CERTAIN),
@@ -196,29 +196,73 @@ mod tests {
             (
                 "post-install",
                 ". /lib/wait.sh; curl -f http://catalog:8080/",
-                presumed,
+                possible,
             ),
             (
                 "post-install",
-                "curl -f http://catalog:8080/\nif then (",
-                presumed,
+                "/opt/until-up catalog && curl -f http://catalog:8080/",
+                possible,
             ),
             (
                 "post-install",
+                "python prepare.py\ncurl -f http://catalog:8080/",
+                possible,
+            ),
+            (
+                "post-install",
+                "for i in $(seq 1 $TRIES); do curl -f -m 3 http://catalog && exit 0; sleep 5; done; exit 1",
+                possible,
+            ),
+            (
+                "post-install",
+                "curl -f http://catalog:8080/ && python seed.py",
+                CERTAIN,
+            ),
+        ] {
+            assert_eq!(called(hook, script), verdict, "{hook}: {script}");
+        }
+    }
+
+    #[test]
+    fn a_failure_that_the_script_swallows_never_runs_the_job_again() {
+        let presumed = Some((Severity::Warning, Confidence::Likely));
+        for (script, verdict) in [
+            ("curl -f http://catalog:8080/ || true", None),
+            ("curl -f http://catalog:8080/; echo done", None),
+            ("curl -f http://catalog:8080/\nexit 0", None),
+            ("pg_dump -h db shop | gzip > /backup/shop.gz", None),
+            (
+                "set -o pipefail; pg_dump -h db shop | gzip > /backup/shop.gz",
+                CERTAIN,
+            ),
+            ("set -e\ncurl -f http://catalog:8080/\necho done", CERTAIN),
+            ("curl -f http://catalog:8080/ || exit 3; echo done", CERTAIN),
+            ("if ! curl -f http://catalog:8080/; then exit 1; fi", CERTAIN),
+            ("if curl -f http://catalog:8080/; then echo up; fi", None),
+            ("x=$(curl -f http://catalog:8080/) || exit 1; echo $x", CERTAIN),
+            ("curl -f http://catalog:8080/; rc=$?; echo $rc; exit $rc", CERTAIN),
+            ("curl -f http://catalog:8080/\npython seed.py", presumed),
+            ("curl -f http://catalog:8080/\nif then (", presumed),
+            (
                 "for i in $(seq 9); do curl -f -m 3 http://catalog && exit 0; sleep 5; done; exit 1",
                 None,
             ),
         ] {
-            let job = Hook {
-                runs: hook,
-                script,
-                policy: RestartPolicy::OnFailure,
-                limit: 6,
-                deadline: Some(840),
-                ..HOOK
-            };
-            assert_eq!(job.verdict("HB101"), verdict, "{hook}: {script}");
+            assert_eq!(called("post-install", script), verdict, "{script}");
         }
+    }
+
+    /// The verdict on a hook of six retries that end long before its deadline.
+    fn called(runs: &'static str, script: &'static str) -> Option<(Severity, Confidence)> {
+        let job = Hook {
+            runs,
+            script,
+            policy: RestartPolicy::OnFailure,
+            limit: 6,
+            deadline: Some(840),
+            ..HOOK
+        };
+        job.verdict("HB101")
     }
 
     #[test]
@@ -239,6 +283,33 @@ mod tests {
     }
 
     #[test]
+    fn an_init_container_may_be_the_wait() {
+        let hook = Hook {
+            policy: RestartPolicy::OnFailure,
+            limit: 6,
+            deadline: Some(840),
+            ..HOOK
+        };
+        for (name, args, code, found_) in [
+            ("prepare", "--all", "HB101", 1),
+            ("prepare", "--all", "HB206", 0),
+            ("wait-for-it-all", "--all", "HB101", 0),
+            ("prepare", "--host=catalog", "HB101", 0),
+            ("prepare", "http://catalog.shop.svc:8080/", "HB206", 0),
+            ("prepare", "--host=catalogue", "HB101", 1),
+        ] {
+            let mut job = hook.job();
+            job.pod.init_containers.push(Container {
+                name: name.into(),
+                image: "registry.example/tool:1".into(),
+                args: vec![args.into()],
+                ..Container::default()
+            });
+            assert_eq!(found(&job, code).len(), found_, "{name} {args} {code}");
+        }
+    }
+
+    #[test]
     fn a_hidden_image_beside_it_makes_it_a_warning() {
         let mut job = Hook {
             policy: RestartPolicy::OnFailure,
@@ -248,7 +319,7 @@ mod tests {
         }
         .job();
         job.pod.init_containers.push(Container {
-            name: "may-wait".into(),
+            name: "prepare".into(),
             image: "registry.example/wait:1".into(),
             ..Container::default()
         });

@@ -24,7 +24,7 @@ rule! {
     /// ## Severity
     ///
     /// An error when the nominal wait alone reaches the deadline. A warning when only the headroom is missing,
-    /// or when only probes that hang to their limits pass the deadline.
+    /// or when only probes that hang to their limits pass the deadline. A probe without a limit is HB202's.
     ///
     /// ## How to fix
     ///
@@ -52,7 +52,6 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let needed = needed_deadline(nominal, clocks.startup, cx.policy.headroom);
-    let worst_passes = wait.worst + clocks.startup > Limit::At(deadline);
     let said = WaitInMessage::of(cx);
     let (severity, message) = if nominal + clocks.startup >= deadline {
         (
@@ -66,15 +65,12 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             cx.policy.headroom
         );
         (Severity::Warning, message)
-    } else if worst_passes {
-        let message = match wait.worst {
-            Limit::At(worst) => format!(
-                "the wait of {nominal} takes {worst} when its probes hang, beyond the deadline of {deadline}"
-            ),
-            Limit::Never => format!(
-                "the wait of {nominal} never ends when a probe hangs, so that the deadline of {deadline} cuts it"
-            ),
-        };
+    } else if let Limit::At(worst) = wait.worst
+        && worst + clocks.startup > deadline
+    {
+        let message = format!(
+            "the wait of {nominal} takes {worst} when its probes hang, beyond the deadline of {deadline}"
+        );
         (Severity::Warning, message)
     } else {
         return Vec::new();
@@ -106,17 +102,9 @@ fn help(cx: &Context<'_>, said: &WaitInMessage, needed: Seconds, worst: Limit) -
     let (deadline, startup) = (cx.clocks.deadline.unwrap_or(Seconds::ZERO), cx.clocks.startup);
     let room = deadline.minus_or_zero(startup + cx.policy.headroom);
     let shorter = said.shorter(room, deadline.minus_or_zero(startup));
-    let later = match worst {
-        Limit::At(worst) => Some(deadline_to_write(cx, needed.max(worst + startup))),
-        // No deadline outlasts a probe without a limit; one that leaves the headroom at least helps.
-        Limit::Never if needed > deadline => Some(deadline_to_write(cx, needed)),
-        Limit::Never => None,
-    };
-    match (shorter, later) {
-        (Some(shorter), Some(later)) => format!("{shorter}, or {later}"),
-        (Some(only), None) | (None, Some(only)) => only,
-        (None, None) => deadline_to_write(cx, needed),
-    }
+    let worst = worst.seconds().map_or(needed, |worst| worst + startup);
+    let later = deadline_to_write(cx, needed.max(worst));
+    shorter.map_or(later.clone(), |shorter| format!("{shorter}, or {later}"))
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ rule! {
     /// ## Severity
     ///
     /// An error when the nominal wait with the slack passes a timeout that is stated; a warning when the
-    /// default is assumed, or when only the worst case passes it and no deadline ends the wait before.
+    /// default is assumed, or when only the worst case passes it and no deadline ends the wait before. A probe
+    /// without a limit is HB202's.
     ///
     /// ## How to fix
     ///
@@ -61,16 +62,14 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             "the wait of {nominal} with {slack} of slack does not fit into the release timeout of {timeout} ({source})"
         );
         (severity, message)
-    } else if wait.worst + clocks.startup > Limit::At(timeout) && !ended_before(cx, timeout) {
-        let message = match wait.worst {
-            Limit::At(worst) => format!(
-                "the wait of {nominal} takes {worst} when its probes hang, beyond the release timeout of {timeout} \
-                 ({source})"
-            ),
-            Limit::Never => format!(
-                "the wait of {nominal} never ends when a probe hangs, and the release gives up at {timeout} ({source})"
-            ),
-        };
+    } else if let Limit::At(worst) = wait.worst
+        && worst + clocks.startup > timeout
+        && !ended_before(cx, timeout)
+    {
+        let message = format!(
+            "the wait of {nominal} takes {worst} when its probes hang, beyond the release timeout of {timeout} \
+             ({source})"
+        );
         (Severity::Warning, message)
     } else {
         return Vec::new();

@@ -3,7 +3,7 @@
 use crate::engine::Limit;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{internal_call, waits_by_failing};
+use crate::engine::rules::common::{Unprepared, internal_call, unprepared, waits_by_failing};
 
 rule! {
     /// A hook calls a service of its own namespace without waiting for it: its restarts are the wait loop.
@@ -12,7 +12,8 @@ rule! {
     ///
     /// Reports a Helm or Argo CD hook that runs beside the start of its release, whose script calls a network
     /// service of the same namespace, has no wait of its own, and is retried when the call fails. A hook that
-    /// runs when the service has long been up (`pre-upgrade`, `pre-delete`, `test`) is passed over.
+    /// runs when the service has long been up (`pre-upgrade`, `pre-delete`, `test`) is passed over, and so is one
+    /// that may have waited: an unread command or an unread init container runs before the call.
     ///
     /// ## Why is this bad?
     ///
@@ -49,12 +50,17 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let Some((container, call)) = internal_call(cx) else {
         return Vec::new();
     };
+    let prepared = unprepared(cx, container, call);
+    if matches!(prepared, Unprepared::Awaited | Unprepared::Unknown) {
+        // What is not shown may be the wait.
+        return Vec::new();
+    }
     let target = call
         .target
         .as_ref()
         .map_or_else(|| call.tool.clone(), ToString::to_string);
     let spent = matches!((clocks.deadline, clocks.retries_lower), (Some(d), Limit::At(end)) if end < d);
-    let proven = spent && clocks.is_visible();
+    let proven = spent && prepared == Unprepared::Certain;
     let (severity, confidence) = if proven {
         (Severity::Error, Confidence::Certain)
     } else {

@@ -35,10 +35,13 @@ pub(super) fn of_loop(wait: &Loop<'_>) -> String {
         return match wait.span.worst {
             Limit::Never => format!("{text}, at worst without end{}", limitless(wait.probe)),
             Limit::At(total) if total == nominal => text,
-            Limit::At(total) if worst > own => {
-                format!("{text}, at worst {clock} + {own} + {} = {total}", worst - own)
+            Limit::At(total) => {
+                // A clock that is compared with `-gt` runs on for another second.
+                let terms = [clock, total - clock - worst, own, worst - own];
+                let terms = terms.iter().filter(|term| **term > Seconds::ZERO);
+                let terms = terms.map(ToString::to_string).collect::<Vec<_>>();
+                format!("{text}, at worst {} = {total}", terms.join(" + "))
             }
-            Limit::At(total) => format!("{text}, at worst {clock} + {own} = {total}"),
         };
     }
     let text = sum(wait.pauses, nominal);

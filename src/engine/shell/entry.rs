@@ -1,10 +1,15 @@
 //! From a container's `command` and `args` to the script that runs.
 
-use super::interp::{Machine, Source};
-use super::reading::{EnvValue, Place, Reading, Unread};
+use super::files::Files;
+use super::images;
+use super::interp::{Doom, Machine, Source};
+use super::reading::{EnvValue, Failure, Place, ReadConfidence, Reading, Unread};
 use super::syntax;
 use super::value::Value;
 use crate::engine::job::Container;
+
+/// The most calls whose failure is followed to the end of the script: each takes a run of its own.
+const MOST_FOLLOWED: usize = 6;
 
 /// The text behind `-c`, with the options that matter.
 pub(super) struct Script {
@@ -47,27 +52,84 @@ pub(super) fn script_of(arguments: &[Value]) -> Option<Script> {
     }
 }
 
-/// Reads the waits of a container's `command` and `args`.
+/// Finds the file of `sh [OPTION..] FILE [ARGUMENT..]`: its index, and whether `-e` is set.
+pub(super) fn file_of(arguments: &[Value]) -> Option<(usize, bool)> {
+    let (mut errexit, mut at) = (false, 0);
+    loop {
+        let text = arguments.get(at)?.text.as_str();
+        match text.strip_prefix('-').or_else(|| text.strip_prefix('+')) {
+            Some("" | "-") | None => break,
+            Some(flags) if flags.starts_with('-') => at += 1,
+            Some(flags) => {
+                let on = text.starts_with('-');
+                errexit |= on && flags.contains('e');
+                at += 1;
+                if flags.ends_with('o') {
+                    errexit |= on && arguments.get(at).and_then(Value::get) == Some("errexit");
+                    at += 1;
+                }
+            }
+        }
+    }
+    if arguments.get(at)?.text == "--" {
+        at += 1;
+    }
+    arguments.get(at).map(|_| (at, errexit))
+}
+
+/// Reads the waits of `command` and `args` alone.
 ///
 /// `env` tells what the manifest says of a name. Nothing is read but the arguments, nothing runs, and the
 /// time is bounded: 128 KiB of script, 200,000 steps.
 #[must_use]
 pub fn read<'e>(command: &[&str], args: &[&str], env: &'e dyn Fn(&str) -> EnvValue<'e>) -> Reading {
-    let words = command
+    read_mounted(command, args, "", env, Files::default())
+}
+
+/// Reads the waits of a container, with the environment that its `env` states and the scripts that it mounts
+/// from `ConfigMap`s.
+#[must_use]
+pub fn read_container(container: &Container<'_>, files: Files<'_>) -> Reading {
+    let command = container.command.iter().map(AsRef::as_ref).collect::<Vec<_>>();
+    let args = container.args.iter().map(AsRef::as_ref).collect::<Vec<_>>();
+    let env = super::environment::of(container);
+    let files = files.mounted(container);
+    read_mounted(&command, &args, &container.image, &|name| env.get(name), files)
+}
+
+fn read_mounted<'e>(
+    command: &[&str],
+    args: &[&str],
+    image: &str,
+    env: &'e dyn Fn(&str) -> EnvValue<'e>,
+    files: Files<'e>,
+) -> Reading {
+    let mut words = command
         .iter()
         .chain(args)
         .map(|word| expanded(word, env))
         .collect::<Vec<_>>();
+    let elements = words.len();
     if command.is_empty() && !starts_like_a_command(&words) {
-        let why = if args.is_empty() {
-            "the image's own entrypoint runs"
-        } else {
-            "the image's own entrypoint runs with the arguments"
+        let first = words.first().map(|word| word.text.as_str()).unwrap_or_default();
+        let Some(tool) = images::entrypoint(image, first) else {
+            let why = if args.is_empty() {
+                "the image's own entrypoint runs"
+            } else {
+                "the image's own entrypoint runs with the arguments"
+            };
+            return Reading {
+                unread: vec![unread(0, why)],
+                ..Reading::default()
+            };
         };
-        return Reading {
-            unread: vec![unread(0, why)],
-            ..Reading::default()
-        };
+        words.insert(0, Value::known(tool));
+        let mut reading = command_reading(&words, elements, image, env, files);
+        for wait in &mut reading.waits {
+            // That the image has this entrypoint is not in the manifest.
+            wait.confidence = wait.confidence.min(ReadConfidence::Likely);
+        }
+        return reading;
     }
     let Some((first, rest)) = words.split_first() else {
         return Reading::default();
@@ -76,13 +138,38 @@ pub fn read<'e>(command: &[&str], args: &[&str], env: &'e dyn Fn(&str) -> EnvVal
     if is_shell(base)
         && let Some(script) = script_of(rest)
     {
-        return script_reading(&script, script.index + 1, env);
+        let shell = (base, images::sh_expands_braces(image));
+        return script_reading(&script, script.index + 1, elements, shell, env, files);
     }
-    // Any other command line runs as a script of one command would.
-    let mut machine = Machine::new(env, Source::fixed(Place::default()));
-    machine.run_command(&words);
-    let mut reading = machine.into_reading();
-    if reading.waits.is_empty() && reading.calls.is_empty() && !is_readable(base) {
+    command_reading(&words, elements, image, env, files)
+}
+
+/// Any other command line runs as a script of one command would.
+fn command_reading<'e>(
+    words: &[Value],
+    elements: usize,
+    image: &str,
+    env: &'e dyn Fn(&str) -> EnvValue<'e>,
+    files: Files<'e>,
+) -> Reading {
+    let Some(first) = words.first() else {
+        return Reading::default();
+    };
+    let base = first.text.rsplit('/').next().unwrap_or_default();
+    let run = |doom: Option<Doom>| {
+        let mut machine = Machine::new(env, Source::fixed(Place::default()));
+        machine.set_files(files, elements);
+        machine.set_shell("sh", images::sh_expands_braces(image));
+        if let Some(doom) = doom {
+            machine.fail(doom);
+        }
+        machine.run_command(words);
+        machine
+    };
+    let mut reading = run(None).into_reading();
+    tell_failures(&mut reading, &|doom| run(Some(doom)).outcome());
+    let read = !reading.waits.is_empty() || !reading.calls.is_empty() || !reading.files.is_empty();
+    if !read && !is_readable(base) {
         reading.visible = false;
         if reading.unread.is_empty() {
             let why = format!("the manifest does not show what `{}` does", first.text);
@@ -92,16 +179,14 @@ pub fn read<'e>(command: &[&str], args: &[&str], env: &'e dyn Fn(&str) -> EnvVal
     reading
 }
 
-/// Reads the waits of a container, with the environment that its `env` states.
-#[must_use]
-pub fn read_container(container: &Container<'_>) -> Reading {
-    let command = container.command.iter().map(AsRef::as_ref).collect::<Vec<_>>();
-    let args = container.args.iter().map(AsRef::as_ref).collect::<Vec<_>>();
-    let env = super::environment::of(container);
-    read(&command, &args, &|name| env.get(name))
-}
-
-fn script_reading<'e>(script: &Script, element: usize, env: &'e dyn Fn(&str) -> EnvValue<'e>) -> Reading {
+fn script_reading<'e>(
+    script: &Script,
+    element: usize,
+    elements: usize,
+    (shell, sh_braces): (&str, Option<bool>),
+    env: &'e dyn Fn(&str) -> EnvValue<'e>,
+    files: Files<'e>,
+) -> Reading {
     let Some(text) = script.text.get() else {
         let why = script.text.unknown.as_deref().unwrap_or_default();
         let why = format!("the script is not wholly known: {why}");
@@ -112,19 +197,48 @@ fn script_reading<'e>(script: &Script, element: usize, env: &'e dyn Fn(&str) -> 
     };
     let (list, error) = syntax::parse(text);
     let source = Source::element(element, text);
-    let mut machine = Machine::new(env, source.clone());
-    machine.set_options(script.errexit, script.arguments.clone());
-    machine.run(&list);
-    let mut reading = machine.into_reading();
+    let run = |doom: Option<Doom>| {
+        let mut machine = Machine::new(env, source.clone());
+        machine.set_shell(shell, sh_braces);
+        machine.set_options(script.errexit, script.arguments.clone());
+        machine.set_files(files, elements);
+        machine.note_line_ends(text, &source);
+        if let Some(doom) = doom {
+            machine.fail(doom);
+        }
+        machine.run(&list);
+        machine
+    };
+    let mut reading = run(None).into_reading();
+    if error.is_none() {
+        tell_failures(&mut reading, &|doom| run(Some(doom)).outcome());
+    }
     if let Some(error) = error {
-        let why = format!("the script cannot be read from here on: {}", error.why);
         reading.unread.push(Unread {
             place: source.place(error.at),
-            why,
+            why: error.why,
         });
         reading.visible = false;
     }
     reading
+}
+
+/// Follows each call's failure to the end of the script.
+fn tell_failures(reading: &mut Reading, outcome: &dyn Fn(Doom) -> Failure) {
+    if reading.calls.is_empty() && reading.waits.is_empty() {
+        return;
+    }
+    for call in reading
+        .calls
+        .iter_mut()
+        .filter(|call| call.is_service_call())
+        .take(MOST_FOLLOWED)
+    {
+        call.failure = outcome(Doom::At(call.place));
+    }
+    reading.never_fails = reading.visible
+        && reading.calls.iter().all(|call| call.failure != Failure::Ends)
+        && outcome(Doom::All) == Failure::Swallowed;
 }
 
 /// `args` alone often start with a shell or a tool, and many images run what they are given.

@@ -9,6 +9,8 @@ mod arithmetic_text;
 mod duration;
 mod entry;
 mod environment;
+mod files;
+mod images;
 mod interp;
 pub mod reading;
 mod syntax;
@@ -16,4 +18,5 @@ mod tools;
 mod value;
 
 pub use entry::{read, read_container};
-pub use reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Target, Unread, Wait};
+pub use files::{Files, ScriptFile};
+pub use reading::{EnvValue, Failure, Place, Probe, ReadConfidence, Reading, Target, Unread, Wait};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::files::ScriptFile;
 use crate::engine::{Limit, Seconds, Span};
 
 /// What the container's environment says of a name.
@@ -29,6 +30,10 @@ pub struct Reading {
     pub visible: bool,
     /// What could not be read, and why.
     pub unread: Vec<Unread>,
+    /// The scripts from `ConfigMap`s that run: [`Place::element`] counts on through them.
+    pub files: Vec<ScriptFile>,
+    /// The container ends well even when no service answers: nobody runs it again.
+    pub never_fails: bool,
 }
 
 impl Reading {
@@ -98,6 +103,22 @@ pub struct Probe {
     pub target: Option<Target>,
     /// The longest that one call takes (`--max-time`, `timeout N`), [`Limit::Never`] where nothing bounds it.
     pub limit: Limit,
+    /// Something runs before it that could not be read and that may be the wait for it.
+    pub behind_unread: bool,
+    /// What its failure does to the container; told of calls outside any wait alone.
+    pub failure: Failure,
+}
+
+/// What becomes of a container when one call in it fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failure {
+    /// The container fails, and the Job runs it again.
+    Ends,
+    /// The script ends well all the same: `|| true`, a last `echo` without `set -e`, a pipe without `pipefail`.
+    Swallowed,
+    /// What decides is not shown.
+    #[default]
+    Unknown,
 }
 
 impl Probe {
@@ -153,7 +174,7 @@ impl fmt::Display for Target {
 /// A place in a container's `command` or `args`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// Counts through `command` first, then `args`.
+    /// Counts through `command` first, then `args`, then [`Reading::files`].
     pub element: usize,
     /// Line inside that element, from 0.
     pub line: usize,

@@ -70,6 +70,10 @@ impl Value {
     }
 }
 
+/// curl's exit status for a connection that is refused ("7: Failed to connect to host", curl(1)): set only for
+/// calls that an HTTP error does not make fail.
+pub(super) const REFUSED: i32 = 7;
+
 /// How a command or a test ends while the dependency is not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Status {

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::text;
-use crate::engine::job::{Need, NeedPlace, Text, VolumeSource};
+use super::{ConfigMapSource, ItemObject, text};
+use crate::engine::job::{Need, NeedPlace, Text, Volume, VolumeSource};
 use crate::k8s::text::{Str, null_default};
 
 #[derive(Debug, Default, Deserialize)]
@@ -36,6 +36,8 @@ pub(super) struct Reference<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Projected<'a> {
+    #[serde(rename = "defaultMode")]
+    default_mode: Option<u32>,
     #[serde(borrow, deserialize_with = "null_default")]
     pub(super) sources: Vec<ProjectedSource<'a>>,
 }
@@ -44,9 +46,46 @@ pub(super) struct Projected<'a> {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ProjectedSource<'a> {
     #[serde(borrow)]
-    pub(super) config_map: Option<Reference<'a>>,
+    pub(super) config_map: Option<ConfigMapSource<'a>>,
     #[serde(borrow)]
     pub(super) secret: Option<Reference<'a>>,
+}
+
+impl<'a> Projected<'a> {
+    /// One volume for each source that is named, all of the same name: a file is in the first that has it.
+    pub(super) fn volumes(
+        self,
+        volume: &Text<'a>,
+        place: NeedPlace,
+        needs: &mut Vec<Need<'a>>,
+    ) -> Vec<Volume<'a>> {
+        let mode = self.default_mode;
+        let volumes = self.sources.into_iter().filter_map(|source| {
+            let (map, items) = match source.config_map {
+                Some(map) => (
+                    Some(Reference {
+                        name: map.name,
+                        optional: map.optional,
+                    }),
+                    map.items.into_iter().map(ItemObject::into_facts).collect(),
+                ),
+                None => (None, Vec::new()),
+            };
+            let name = |reference: &Option<Reference<'a>>| {
+                reference.as_ref().and_then(|reference| reference.name.clone())
+            };
+            let found = name(&map).map(|Str(name)| VolumeSource::ConfigMap(name));
+            let found = found.or_else(|| name(&source.secret).map(|Str(name)| VolumeSource::Secret(name)));
+            need(needs, place, map, source.secret);
+            found.map(|source| Volume {
+                name: volume.clone(),
+                source,
+                items,
+                mode,
+            })
+        });
+        volumes.collect()
+    }
 }
 
 /// Notes the objects that one entry of the Pod template cannot do without.

@@ -118,5 +118,6 @@ fn what_a_pod_cannot_start_without_is_noted_with_its_place() {
     let expected = expected.map(|(name, at)| (name.to_owned(), format!("{pod}/{at}")));
     assert_eq!(needs, expected);
     assert_eq!(job.pod.service_account.as_deref(), Some("seeder"));
-    assert_eq!(job.pod.volumes.len(), 2);
+    // The projected volume counts once for each object that fills it.
+    assert_eq!(job.pod.volumes.len(), 4);
 }

@@ -5,21 +5,31 @@ use super::super::duration;
 use super::super::reading::{ReadConfidence, Wait};
 use super::super::value::{Status, Value};
 use super::expand::numbers;
-use super::{Flow, Machine, test};
+use super::mounted::How;
+use super::{Flow, HiddenText, Machine, test};
 use crate::engine::{Limit, Seconds, Span};
 
 impl Machine<'_> {
     /// `break`, `continue`, `return`, `exit`.
     fn jump(&mut self, name: &str, arguments: &[Value]) -> Option<Flow> {
         match name {
-            "break" => Some(Flow::Break(levels(arguments))),
-            "continue" => Some(Flow::Continue(levels(arguments))),
+            "break" => {
+                self.status = Status::Success;
+                Some(Flow::Break(levels(arguments)))
+            }
+            "continue" => {
+                self.status = Status::Success;
+                Some(Flow::Continue(levels(arguments)))
+            }
             "return" => {
                 self.leave_with(arguments);
                 Some(Flow::Return)
             }
             "exit" => {
                 self.leave_with(arguments);
+                if matches!(self.status, Status::Open | Status::Hidden(_)) {
+                    self.leave_the_end_open();
+                }
                 self.exit_code = match &self.status {
                     Status::Success => 0,
                     Status::Failure(code) => *code,
@@ -34,12 +44,13 @@ impl Machine<'_> {
     /// Runs a built-in; `None` when `name` is none.
     pub(super) fn builtin(&mut self, at: usize, name: &str, arguments: &[Value]) -> Option<Flow> {
         let flow = match name {
-            ":" | "true" | "trap" | "cd" | "umask" | "ulimit" | "shopt" | "alias" | "hash" | "disown"
-            | "pushd" | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
-            "wait" => match self.background.take() {
-                Some(sleep) => self.command(&sleep),
-                None => self.succeed(),
-            },
+            "cd" => {
+                self.change_directory(arguments.first());
+                self.succeed()
+            }
+            ":" | "true" | "trap" | "umask" | "ulimit" | "shopt" | "alias" | "hash" | "disown" | "pushd"
+            | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
+            "wait" => self.wait_for_jobs(!arguments.is_empty()),
             "false" => {
                 self.status = Status::Failure(1);
                 Flow::Next
@@ -63,14 +74,21 @@ impl Machine<'_> {
             }
             "exec" => return Some(self.exec(at, arguments)),
             "eval" => {
+                self.hidden = HiddenText::Here;
                 self.hidden_text(at, "`eval` runs a text that is made at run time");
                 Flow::Next
             }
             "." | "source" => {
+                if let Some((file, rest)) = arguments.split_first()
+                    && let Some(flow) = self.mounted(at, file, rest, How::Sourced)
+                {
+                    return Some(flow);
+                }
                 let file = arguments
                     .first()
                     .map(|file| file.text.clone())
                     .unwrap_or_default();
+                self.hidden = HiddenText::Here;
                 self.hidden_text(at, format!("the script `{file}` is not in the manifest"));
                 Flow::Next
             }
@@ -95,18 +113,7 @@ impl Machine<'_> {
                 }
                 Flow::Next
             }
-            "read" | "mapfile" | "readarray" => {
-                for argument in arguments
-                    .iter()
-                    .filter(|argument| !argument.text.starts_with('-'))
-                {
-                    let mut value = Value::printed("read");
-                    value.text = format!("${}", argument.text);
-                    self.assign(&argument.text, value);
-                }
-                self.status = Status::Failure(1);
-                Flow::Next
-            }
+            "read" | "mapfile" | "readarray" => self.read_line(arguments),
             "sleep" | "usleep" => self.sleep(at, name, arguments),
             "seq" => self.seq(arguments),
             "expr" => self.expr(arguments),
@@ -128,6 +135,25 @@ impl Machine<'_> {
 
     pub(super) fn succeed(&mut self) -> Flow {
         self.status = Status::Success;
+        Flow::Next
+    }
+
+    fn read_line(&mut self, arguments: &[Value]) -> Flow {
+        for argument in arguments
+            .iter()
+            .filter(|argument| !argument.text.starts_with('-'))
+        {
+            let mut value = Value::printed("read");
+            value.text = format!("${}", argument.text);
+            self.assign(&argument.text, value);
+        }
+        // As a condition it ends a loop over lines; else there is something to read.
+        self.note_opaque(true);
+        self.status = if self.in_condition > 0 {
+            Status::Failure(1)
+        } else {
+            Status::Open
+        };
         Flow::Next
     }
 
@@ -236,6 +262,9 @@ impl Machine<'_> {
         if flow != Flow::Next {
             return flow;
         }
+        if matches!(self.status, Status::Open | Status::Hidden(_)) {
+            self.leave_the_end_open();
+        }
         self.exit_code = if let Status::Failure(code) = self.status {
             code
         } else {
@@ -257,8 +286,10 @@ impl Machine<'_> {
                 None => None,
             };
             let Some(span) = span else {
-                let why = argument.unknown.as_deref().unwrap_or("it is no number");
-                let why = format!("how long `sleep {}` pauses is not shown: {why}", argument.text);
+                let why = match argument.unknown.as_deref() {
+                    Some(why) => format!("how long `sleep {}` pauses is not shown: {why}", argument.text),
+                    None => format!("`sleep {}` fails: that is no span of time", argument.text),
+                };
                 if self.in_loop() {
                     self.hide_bound(&why.into());
                 } else {
@@ -293,7 +324,7 @@ impl Machine<'_> {
     }
 
     /// A pause outside of loops: it takes its time whatever the dependency does.
-    fn keep_pause(&mut self, at: usize, span: Span, assumed: bool) {
+    pub(super) fn keep_pause(&mut self, at: usize, span: Span, assumed: bool) {
         let undecided = self.undecided;
         self.keep(Wait {
             place: self.place(at),

@@ -4,6 +4,29 @@ use super::super::syntax::{Assign, Command, Word};
 use super::super::value::{Status, Value};
 use super::{Flow, Machine};
 
+/// Programs that run an application's own code: what it waits for can only be declared.
+const LAUNCHERS: [&str; 19] = [
+    "bundle",
+    "deno",
+    "django-admin",
+    "dotnet",
+    "flask",
+    "java",
+    "manage.py",
+    "mix",
+    "node",
+    "npm",
+    "npx",
+    "php",
+    "pipenv",
+    "poetry",
+    "python",
+    "python3",
+    "rails",
+    "rake",
+    "ruby",
+];
+
 impl Machine<'_> {
     pub(super) fn simple(&mut self, command: &Command, assigns: &[Assign], words: &[Word]) -> Flow {
         if words.is_empty() {
@@ -58,7 +81,7 @@ impl Machine<'_> {
 
     /// Runs the command that `fields` name.
     pub(super) fn dispatch(&mut self, at: usize, fields: &[Value]) -> Flow {
-        if !self.step() || self.depth >= super::DEEPEST {
+        if !self.step() || !self.has_room() {
             return Flow::Spent;
         }
         let Some((first, arguments)) = fields.split_first() else {
@@ -81,9 +104,10 @@ impl Machine<'_> {
     }
 
     fn function(&mut self, name: &str, arguments: &[Value]) -> Flow {
-        let Some(body) = self.functions.get(name).cloned() else {
+        let Some((body, source)) = self.functions.get(name).cloned() else {
             return Flow::Next;
         };
+        let source = std::mem::replace(&mut self.source, source);
         let outer = std::mem::replace(&mut self.arguments, arguments.to_vec());
         self.locals.push(Vec::new());
         self.status = Status::Success;
@@ -92,6 +116,7 @@ impl Machine<'_> {
             self.restore(name, value);
         }
         self.arguments = outer;
+        self.source = source;
         if flow == Flow::Return { Flow::Next } else { flow }
     }
 
@@ -129,6 +154,7 @@ impl Machine<'_> {
     /// A program that is neither shown nor known.
     pub(super) fn unknown_program(&mut self, at: usize, name: &str) -> Flow {
         self.print(&Value::printed(name));
+        self.hidden_program = true;
         if self.in_loop() {
             if self.in_condition > 0
                 && let Some(frame) = self.frames.last_mut()
@@ -141,9 +167,20 @@ impl Machine<'_> {
             self.settle();
         }
         if !self.in_loop() || name.to_ascii_lowercase().contains("wait") {
-            self.unreadable(at, format!("the manifest does not show what `{name}` does"));
+            let base = name.rsplit('/').next().unwrap_or(name);
+            if LAUNCHERS.contains(&base) {
+                self.unreadable(
+                    at,
+                    format!(
+                        "`{name}` runs the application's own code, which the manifest does not show: declare \
+                         what it waits with the annotation hookbudget.dev/wait"
+                    ),
+                );
+            } else {
+                self.unreadable(at, format!("the manifest does not show what `{name}` does"));
+            }
         }
-        self.status = Status::Open;
+        self.status = self.undecided_status();
         Flow::Next
     }
 }

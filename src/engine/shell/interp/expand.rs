@@ -38,10 +38,14 @@ impl Machine<'_> {
         let mut fields = Vec::new();
         for word in words {
             match word.parts.as_slice() {
-                [Part::Literal(text)] if text.contains('{') => {
+                [Part::Literal(text)] if text.contains('{') && self.braces != Some(false) => {
                     let found = braces(text);
                     self.charge(found.len());
-                    fields.extend(found.into_iter().map(Value::known));
+                    let assumed = self.braces.is_none() && found.len() > 1;
+                    fields.extend(found.into_iter().map(|text| Value {
+                        assumed,
+                        ..Value::known(text)
+                    }));
                 }
                 _ => self.split(word, &mut fields),
             }
@@ -161,8 +165,8 @@ impl Machine<'_> {
             Ok(value) => {
                 let truth = value.text != "0";
                 if value.clock {
-                    let gap = clock_gap(self, &text.text);
-                    self.note_clock(truth, gap);
+                    let (gap, operator) = clock_gap(self, &text.text);
+                    self.note_clock(truth, gap, operator);
                 }
                 Status::of(truth)
             }
@@ -170,11 +174,17 @@ impl Machine<'_> {
         }
     }
 
-    /// A comparison with the clock ended so, and its sides differ by `gap` seconds.
-    pub(super) fn note_clock(&mut self, outcome: bool, gap: i64) {
+    /// A comparison with the clock ended so, and its left side is `gap` seconds above its right one.
+    pub(super) fn note_clock(&mut self, outcome: bool, gap: i64, operator: &str) {
         let now = self.now;
+        // The side that runs is the greater one in the end. `now > end` turns a second after `now >= end`.
+        let late = match operator {
+            ">" | "<=" | "-gt" | "-le" => gap > 0,
+            "<" | ">=" | "-lt" | "-ge" => gap < 0,
+            _ => false,
+        };
         for frame in &mut self.frames {
-            frame.note_clock(outcome, gap, now);
+            frame.note_clock(outcome, gap, late, now);
         }
     }
 
@@ -223,13 +233,14 @@ impl Names for Machine<'_> {
     }
 }
 
-/// By how much the sides of a comparison such as `now - start > 60` differ.
-fn clock_gap(machine: &mut Machine<'_>, text: &str) -> i64 {
+/// By how much the sides of a comparison such as `now - start > 60` differ, and its operator.
+fn clock_gap<'t>(machine: &mut Machine<'_>, text: &'t str) -> (i64, &'t str) {
     let Some(at) = text.find(['<', '>']) else {
-        return 0;
+        return (0, "");
     };
-    let (left, right) = text.split_at(at);
-    let right = right.trim_start_matches(['<', '>', '=']);
+    let (left, rest) = text.split_at(at);
+    let right = rest.trim_start_matches(['<', '>', '=']);
+    let operator = rest.get(..rest.len() - right.len()).unwrap_or_default();
     let mut side = |text: &str| {
         let text = text.trim().trim_matches(['(', ')']);
         arith::evaluate(text, machine)
@@ -237,8 +248,8 @@ fn clock_gap(machine: &mut Machine<'_>, text: &str) -> i64 {
             .and_then(|value| value.text.parse::<i64>().ok())
     };
     match (side(left), side(right)) {
-        (Some(left), Some(right)) => left.saturating_sub(right),
-        _ => 0,
+        (Some(left), Some(right)) => (left.saturating_sub(right), operator),
+        _ => (0, operator),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Programs: probes, tools that wait, wrappers around other commands, filters.
 
 use super::super::duration;
-use super::super::reading::{Probe, ReadConfidence, Wait};
+use super::super::reading::{Failure, Probe, ReadConfidence, Target, Wait};
 use super::super::syntax;
-use super::super::tools::{self, Call, Prints};
-use super::super::value::{Status, Value};
+use super::super::tools::{self, Call, OnError, Prints};
+use super::super::value::{REFUSED, Status, Value};
+use super::mounted::How;
 use super::{Flow, Machine, Source};
+use crate::engine::budget::UNANSWERED_SYN;
 use crate::engine::{Limit, Seconds, Span};
 
 /// Programs that work on texts and files of the container and take no time to speak of.
@@ -98,6 +100,11 @@ impl Machine<'_> {
             "cat" => return self.cat(arguments),
             _ if LOCAL.contains(&base) => return self.filter(base, arguments),
             _ => {}
+        }
+        if name.contains('/')
+            && let Some(flow) = self.mounted(at, &Value::known(name), arguments, How::Direct)
+        {
+            return flow;
         }
         if let Some(call) = tools::read(base, arguments, &|name| self.timeout_variable(name)) {
             return self.call(at, call);
@@ -220,6 +227,7 @@ impl Machine<'_> {
         } else {
             self.surplus = self.surplus.min(surplus + room);
         }
+        self.hidden_wait_within(at, limit, command, waits);
         for wait in self.waits.iter_mut().skip(waits) {
             let killed = flow == Flow::Killed;
             wait.span = Span::between(wait.span.nominal, wait.span.worst.min(Limit::At(limit)));
@@ -234,10 +242,55 @@ impl Machine<'_> {
         flow
     }
 
+    /// `timeout 600 /scripts/wait-for-db.sh`: nobody sees how it waits, but its limit is there.
+    fn hidden_wait_within(&mut self, at: usize, limit: Seconds, command: &[Value], waits: usize) {
+        let waiting = |word: &&Value| word.text.to_ascii_lowercase().contains("wait");
+        if self.in_loop() || self.waits.len() > waits || !self.unread_ahead() {
+            return;
+        }
+        let Some(name) = command.iter().find(waiting).filter(|word| word.text.len() < 80) else {
+            return;
+        };
+        let target = Target {
+            text: name.text.clone(),
+            host: None,
+            port: None,
+        };
+        self.keep(Wait {
+            place: self.place(at),
+            target: Some(target),
+            span: Span::exactly(limit),
+            attempts: None,
+            interval: None,
+            probe: None,
+            falls_through: !self.errexit || self.in_condition > 0,
+            ready_statuses: Vec::new(),
+            fatal_statuses: Vec::new(),
+            confidence: ReadConfidence::Possible,
+            arithmetic: format!("timeout {limit}"),
+        });
+    }
+
     /// `sh -c TEXT`
     fn shell(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
+        let own = self.expands_braces(name);
+        let outer = std::mem::replace(&mut self.braces, own);
+        let flow = self.shell_command(at, name, arguments);
+        self.braces = outer;
+        flow
+    }
+
+    fn shell_command(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
         let place = self.place(at);
         let Some(script) = super::super::entry::script_of(arguments) else {
+            if let Some((index, errexit)) = super::super::entry::file_of(arguments)
+                && let Some(path) = arguments.get(index)
+            {
+                let rest = arguments.get(index + 1..).unwrap_or_default();
+                if let Some(flow) = self.mounted(at, path, rest, How::Shell(errexit)) {
+                    return flow;
+                }
+            }
             let file = arguments.iter().find(|argument| !argument.text.starts_with('-'));
             let file = file.map_or("its standard input", |file| file.text.as_str());
             self.hidden_text(
@@ -296,12 +349,17 @@ impl Machine<'_> {
             return Flow::Next;
         }
         self.print(&Value::printed(name));
+        let asks = searches || (name == "jq" && has("-e"));
+        if asks && self.doom.is_some() {
+            self.status = Status::Open;
+            return Flow::Next;
+        }
         let decides = searches || matches!(name, "jq" | "ls" | "ps" | "diff" | "which");
         if decides && self.in_condition > 0 {
             if let Some(frame) = self.frames.last_mut() {
                 frame.readiness = true;
             }
-            self.status = Status::Open;
+            self.status = self.undecided_status();
         } else {
             self.status = Status::Success;
         }
@@ -315,11 +373,18 @@ impl Machine<'_> {
         }
         let cap = self.cap.map(Limit::At);
         let limit = cap.map_or(call.limit, |cap| call.limit.min(cap));
+        let hangs = if call.connects && call.waits.is_none() {
+            limit.min(Limit::At(UNANSWERED_SYN))
+        } else {
+            limit
+        };
         let probe = Probe {
             place: self.place(at),
             tool: call.tool,
             target: call.target,
             limit,
+            behind_unread: self.unread_ahead(),
+            failure: Failure::Unknown,
         };
         match call.prints {
             Prints::Nothing => {}
@@ -330,12 +395,27 @@ impl Machine<'_> {
             }
             Prints::Unknown => self.print(&Value::printed(&probe.tool)),
         }
+        let failure = match call.on_error {
+            OnError::Fails => Status::Failure(1),
+            OnError::Answers => Status::Failure(REFUSED),
+            OnError::Open => Status::Open,
+        };
+        let doomed = self.doomed(probe.place, failure.clone());
         if self.in_loop() {
-            self.status = Status::Failure(1);
+            self.note_opaque(failure == Status::Open);
+            self.probed += 1;
+            self.status = doomed.unwrap_or(failure);
+            if self.present && call.waits.is_none() {
+                self.status = Status::Success;
+            }
             let mut endless = false;
             if let Some(frame) = self.frames.last_mut() {
                 frame.note_probe(&probe);
+                frame.hangs = frame.hangs.max(hangs.seconds());
                 frame.assumed |= call.assumed;
+                if call.waits.is_some() {
+                    frame.tool = frame.tool + call.nominal;
+                }
                 endless = call
                     .waits
                     .as_ref()
@@ -351,10 +431,10 @@ impl Machine<'_> {
                     None => Flow::Break(1),
                 };
             }
-            return self.pass(call.nominal, limit);
+            return self.pass(call.nominal, hangs);
         }
         self.settle();
-        self.status = Status::Open;
+        self.status = doomed.unwrap_or(Status::Open);
         if let Some(waits) = call.waits {
             let span = match self.cap {
                 Some(cap) => Span::between(
@@ -370,7 +450,7 @@ impl Machine<'_> {
                 span,
                 attempts: waits.attempts,
                 interval: waits.interval,
-                falls_through: !self.errexit || self.in_condition > 0,
+                falls_through: span.nominal.is_bounded() && (!self.errexit || self.in_condition > 0),
                 ready_statuses: Vec::new(),
                 fatal_statuses: Vec::new(),
                 confidence: if call.assumed || waits.assumed {

@@ -1,8 +1,23 @@
 //! Lists, `&&` and `||`, pipes, conditions, `case`.
 
 use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, Word};
-use super::super::value::{Status, Value};
-use super::{DEEPEST, Flow, Machine, look, pattern, test};
+use super::super::value::{REFUSED, Status, Value};
+use super::{Flow, Machine, look, pattern, test};
+
+/// `set -e` looks at the status of simple commands, subshells and pipes: what fails inside another compound
+/// command has been looked at there (POSIX, `set`).
+fn reports_failure(pipeline: &Pipeline) -> bool {
+    match pipeline.stages.as_slice() {
+        [only] => matches!(
+            only.kind,
+            Kind::Simple { .. } | Kind::Subshell(_) | Kind::Test(_) | Kind::Arith(_)
+        ),
+        _ => true,
+    }
+}
+
+/// The most background jobs that are followed.
+const MOST_JOBS: usize = 16;
 
 impl Machine<'_> {
     pub(super) fn list(&mut self, list: &List) -> Flow {
@@ -20,16 +35,22 @@ impl Machine<'_> {
             return Flow::Spent;
         }
         if item.background {
-            self.background = look::sleeping(item).cloned();
+            if self.background.len() < MOST_JOBS {
+                self.background.push(item.clone());
+            }
             self.status = Status::Success;
             return Flow::Next;
         }
+        self.item_now(item)
+    }
+
+    pub(super) fn item_now(&mut self, item: &Item) -> Flow {
         if item.rest.is_empty() {
             let flow = self.pipeline(&item.first);
             return if item.first.bang {
                 flow
             } else {
-                self.end_on_error(flow)
+                self.end_on_error(flow, &item.first)
             };
         }
         let mut flow = self.as_condition(|machine| machine.pipeline(&item.first));
@@ -53,14 +74,15 @@ impl Machine<'_> {
                 }
             });
             flow = self.absorb(flow, &before);
-            if before == Status::Open && !self.in_loop() && flow == Flow::Next {
+            // `A || B` ends well when B does, whatever A has done.
+            let open = before == Status::Open && (*join == Join::And || self.status != Status::Success);
+            if open && !self.in_loop() && flow == Flow::Next {
                 self.status = Status::Open;
             }
         }
-        if skipped_last {
-            flow
-        } else {
-            self.end_on_error(flow)
+        match item.rest.last() {
+            Some((_, pipeline)) if !skipped_last => self.end_on_error(flow, pipeline),
+            _ => flow,
         }
     }
 
@@ -78,6 +100,7 @@ impl Machine<'_> {
             (Join::Or, Status::Success) => false,
             (Join::And, Status::Open) => {
                 let runs = !self.in_loop();
+                self.leave_the_end_open();
                 if runs {
                     // What follows runs only if the wait has ended well.
                     self.decide_failure();
@@ -86,6 +109,7 @@ impl Machine<'_> {
             }
             (Join::Or, Status::Open) => true,
             (_, Status::Hidden(why)) => {
+                self.open_end |= self.doom.is_some();
                 let why = why.clone();
                 if look::pipeline(right).leaves {
                     self.hide_bound(&why);
@@ -106,21 +130,41 @@ impl Machine<'_> {
         }
     }
 
-    /// Under `set -e` a failure ends the shell. In a loop the failure of a probe is one of many ways not to
-    /// be ready yet, so the loop goes on; elsewhere the script is read on as if the step had worked.
-    fn end_on_error(&mut self, flow: Flow) -> Flow {
-        if flow == Flow::Next
-            && self.errexit
-            && self.in_condition == 0
-            && !self.in_loop()
-            && matches!(self.status, Status::Failure(_) | Status::Open)
-        {
-            self.decide_failure();
-            if self.status != Status::Open {
-                self.status = Status::Success;
+    /// Under `set -e` a failure ends the shell, and with it the loop around it. Outside of loops the script is
+    /// read on as if the step had worked.
+    fn end_on_error(&mut self, flow: Flow, last: &Pipeline) -> Flow {
+        if flow != Flow::Next || !self.errexit || self.in_condition > 0 || !reports_failure(last) {
+            return flow;
+        }
+        match &self.status {
+            Status::Success | Status::Hidden(_) => flow,
+            Status::Failure(code) if self.doom.is_some() => {
+                self.exit_code = *code;
+                Flow::Exit
+            }
+            Status::Failure(code) if self.in_loop() => {
+                let code = *code;
+                if code == REFUSED
+                    && let Some(frame) = self.frames.last_mut()
+                {
+                    // An HTTP error is no failure for this call: the loop may as well go on.
+                    frame.assumed = true;
+                    frame.ends_when_refused = true;
+                    return flow;
+                }
+                self.exit_code = code;
+                Flow::Exit
+            }
+            Status::Open if self.in_loop() => flow,
+            Status::Failure(_) | Status::Open => {
+                self.leave_the_end_open();
+                self.decide_failure();
+                if self.status != Status::Open {
+                    self.status = Status::Success;
+                }
+                flow
             }
         }
-        flow
     }
 
     pub(super) fn as_condition<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
@@ -145,14 +189,31 @@ impl Machine<'_> {
             return flow;
         }
         let certain = matches!(condition, Status::Success | Status::Failure(_));
+        if self.doom.is_some() && certain {
+            return flow;
+        }
+        self.leave_the_end_open();
         if self.exit_code == 0 && certain && self.undecided.is_none() {
             return flow;
         }
-        if self.exit_code != 0 {
-            self.decide_failure();
-        }
+        self.leave_on_failure();
         self.status = Status::Success;
         Flow::Next
+    }
+
+    /// An exit with a failure: the last wait does not fall through, unless a subshell holds the exit back.
+    pub(super) fn leave_on_failure(&mut self) {
+        if self.exit_code == 0 {
+            return;
+        }
+        if self.subshells == 0 {
+            self.decide_failure();
+            return;
+        }
+        let wait = self.undecided.map(|(index, _)| index);
+        let (_, waits) = self.left.get_or_insert_with(|| (self.exit_code, Vec::new()));
+        waits.extend(wait);
+        waits.append(&mut self.held);
     }
 
     pub(super) fn pipeline(&mut self, pipeline: &Pipeline) -> Flow {
@@ -211,10 +272,22 @@ impl Machine<'_> {
         let vars = self.vars.clone();
         let errexit = self.errexit;
         let frames = std::mem::take(&mut self.locals);
+        let left = self.left.take();
+        self.subshells += 1;
         let flow = run(self);
+        self.subshells -= 1;
         self.vars = vars;
         self.errexit = errexit;
         self.locals = frames;
+        if let Some((code, waits)) = std::mem::replace(&mut self.left, left) {
+            // An exit in here has ended the subshell: what stands around it sees the status.
+            self.undecided = waits.last().map(|index| (*index, self.branches));
+            self.held = waits;
+            self.status = Status::Failure(code);
+            if !matches!(flow, Flow::Killed | Flow::Spent) {
+                return Flow::Next;
+            }
+        }
         match flow {
             Flow::Exit => {
                 self.status = if self.exit_code == 0 {
@@ -230,7 +303,7 @@ impl Machine<'_> {
     }
 
     pub(super) fn command(&mut self, command: &Command) -> Flow {
-        if self.depth >= DEEPEST || !self.step() {
+        if !self.has_room() || !self.step() {
             return Flow::Spent;
         }
         self.depth += 1;
@@ -262,7 +335,8 @@ impl Machine<'_> {
             Kind::ForArith { parts, body } => self.for_arithmetic(command.at, parts, body),
             Kind::Case { subject, arms } => self.case(subject, arms),
             Kind::Function { name, body } => {
-                self.functions.insert(name.clone(), body.clone());
+                let function = (body.clone(), self.source.clone());
+                self.functions.insert(name.clone(), function);
                 self.status = Status::Success;
                 Flow::Next
             }
@@ -322,6 +396,7 @@ impl Machine<'_> {
         rest: &[(List, List)],
         otherwise: Option<&List>,
     ) -> Flow {
+        self.leave_the_end_open();
         let others = rest.iter().map(|(_, list)| list).chain(otherwise);
         let mut taken = Some(body);
         for list in others.clone() {
@@ -366,6 +441,7 @@ impl Machine<'_> {
     }
 
     fn open_case(&mut self, arms: &[CaseArm]) -> Flow {
+        self.leave_the_end_open();
         let heaviest = arms.iter().max_by_key(|arm| {
             self.weight(&arm.body) * 2 + i64::from(arm.patterns.iter().any(|p| p.bare() == Some("*")))
         });

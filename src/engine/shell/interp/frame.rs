@@ -19,12 +19,19 @@ pub(super) struct Frame {
     pub pauses: Vec<(Seconds, u64)>,
     /// Pause in the round at hand.
     pub pause: Seconds,
+    /// What tools wait by themselves, per round, as `pauses`; and in the round at hand.
+    pub tools: Vec<(Seconds, u64)>,
+    pub tool: Seconds,
+    /// Its rounds are work items: nothing in it leaves when a call works.
+    pub works_on_items: bool,
     /// Rounds with a probe.
     pub tries: u64,
     pub tried: bool,
     /// Probes in the round at hand and at most in any round.
     pub probes: u64,
     pub probe: Option<Probe>,
+    /// How long a probe hangs at most, where something ends it.
+    pub hangs: Option<Seconds>,
     /// All calls of network services inside.
     pub calls: Vec<Probe>,
     /// Something that is no network probe decides: a program, a file.
@@ -39,6 +46,8 @@ pub(super) struct Frame {
     /// Why its bound is not known.
     pub hidden: Option<Rc<str>>,
     pub endless: bool,
+    /// Under `set -e` a refused connection ends it in the first round.
+    pub ends_when_refused: bool,
     /// The longest round: its own time, and with hanging probes.
     pub longest: (Seconds, Seconds),
     /// Where the round at hand began.
@@ -57,6 +66,8 @@ pub(super) struct ClockCheck {
     pub gap: i64,
     /// When that was.
     pub at: Seconds,
+    /// It ends a second after the two sides are equal, as `-gt` does.
+    pub late: bool,
 }
 
 impl Frame {
@@ -69,10 +80,14 @@ impl Frame {
             waits,
             pauses: Vec::new(),
             pause: Seconds::ZERO,
+            tools: Vec::new(),
+            tool: Seconds::ZERO,
+            works_on_items: false,
             tries: 0,
             tried: false,
             probes: 0,
             probe: None,
+            hangs: None,
             calls: Vec::new(),
             readiness: false,
             ready: Vec::new(),
@@ -82,6 +97,7 @@ impl Frame {
             assumed: false,
             hidden: None,
             endless: false,
+            ends_when_refused: false,
             longest: (Seconds::ZERO, Seconds::ZERO),
             round: (start, surplus),
             rounds: 0,
@@ -97,14 +113,17 @@ impl Frame {
         self.round = (now, surplus);
         self.tries += u64::from(self.tried);
         self.tried = false;
-        let pause = std::mem::take(&mut self.pause);
-        if pause > Seconds::ZERO {
-            if let Some((_, count)) = self.pauses.last_mut().filter(|(last, _)| *last == pause) {
-                *count += 1;
-            } else if self.pauses.len() < 64 {
-                self.pauses.push((pause, 1));
-            }
-        }
+        count(&mut self.pauses, std::mem::take(&mut self.pause));
+        count(&mut self.tools, std::mem::take(&mut self.tool));
+    }
+
+    /// True when each round calls somebody else, and none leaves the loop because the call has worked.
+    pub(super) fn is_work(&self) -> bool {
+        let varies = |one: &Probe| {
+            let same_place = self.calls.iter().filter(|other| other.place == one.place);
+            same_place.clone().any(|other| other.target != one.target)
+        };
+        self.works_on_items && self.calls.iter().any(varies)
     }
 
     /// How many rounds paused.
@@ -135,13 +154,14 @@ impl Frame {
         }
     }
 
-    pub(super) fn note_clock(&mut self, outcome: bool, gap: i64, at: Seconds) {
+    pub(super) fn note_clock(&mut self, outcome: bool, gap: i64, late: bool, at: Seconds) {
         let first = self.clock.map_or(outcome, |check| check.first);
         self.clock = Some(ClockCheck {
             first,
             last: outcome,
             gap,
             at,
+            late,
         });
     }
 
@@ -156,7 +176,19 @@ impl Frame {
     pub(super) fn probe_limit(&self) -> Option<Seconds> {
         match self.probe.as_ref()?.limit {
             Limit::At(limit) => Some(limit),
-            Limit::Never => None,
+            Limit::Never => self.hangs,
         }
+    }
+}
+
+/// Counts equal neighbours together.
+fn count(list: &mut Vec<(Seconds, u64)>, span: Seconds) {
+    if span <= Seconds::ZERO {
+        return;
+    }
+    if let Some((_, count)) = list.last_mut().filter(|(last, _)| *last == span) {
+        *count += 1;
+    } else if list.len() < 64 {
+        list.push((span, 1));
     }
 }

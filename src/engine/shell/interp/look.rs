@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::syntax::{Command, Item, Kind, List, Part, Pipeline, Word};
+use super::super::syntax::{Item, Kind, List, Part, Pipeline, Word};
 use super::Machine;
 
 /// What a piece of script holds.
@@ -13,6 +13,8 @@ pub(super) struct Looks {
     pub leaves: bool,
     /// `exit` or `return` with a status other than 0.
     pub fails: bool,
+    /// `break`, or `exit` or `return` with a status that may be 0.
+    pub leaves_well: bool,
     pub sleeps: bool,
     pub loops: bool,
     /// Number of commands.
@@ -34,12 +36,20 @@ pub(super) fn pipeline(pipeline: &Pipeline) -> Looks {
 fn note(looks: &mut Looks, name: &str, words: &[Word]) {
     looks.size += 1;
     match name {
-        "break" => looks.leaves = true,
+        "break" => {
+            looks.leaves = true;
+            looks.leaves_well = true;
+        }
         "exit" | "return" => {
             looks.leaves = true;
             looks.fails |= words.get(1).is_some_and(|word| word.bare() != Some("0"));
+            let code = words
+                .get(1)
+                .and_then(Word::bare)
+                .and_then(|code| code.parse::<u8>().ok());
+            looks.leaves_well |= code.is_none_or(|code| code == 0);
         }
-        "sleep" => looks.sleeps = true,
+        "sleep" | "usleep" | "/bin/sleep" | "/usr/bin/sleep" => looks.sleeps = true,
         "\0loop" => looks.loops = true,
         _ => {}
     }
@@ -152,23 +162,31 @@ fn assigned_name(word: &Word) -> Option<String> {
     }
 }
 
-/// The `sleep` that an item runs in the background, so that a signal can interrupt the `wait` for it.
-pub(super) fn sleeping(item: &Item) -> Option<&Command> {
-    match (item.rest.as_slice(), item.first.stages.as_slice()) {
-        ([], [command]) => match &command.kind {
-            Kind::Simple { words, .. } if words.first().and_then(Word::bare) == Some("sleep") => {
-                Some(command)
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 impl Machine<'_> {
     /// How much a list has to do with waiting; below zero when it only gives up.
     pub(super) fn weight(&mut self, list: &List) -> i64 {
         self.weigh(list, 3)
+    }
+
+    /// True when something in a list may leave a loop or the script without a failure.
+    pub(super) fn leaves_well(&mut self, body: &List) -> bool {
+        let mut looks = Looks::default();
+        let mut called = Vec::new();
+        walk_list(body, &mut |name, words| {
+            note(&mut looks, name, words);
+            called.push(name.to_owned());
+        });
+        self.charge(looks.size);
+        let exits = |name: &String| {
+            let function = self.functions.get(name)?.0.clone();
+            let Kind::Group(inner) = &function.kind else {
+                return None;
+            };
+            let mut exits = false;
+            walk_list(inner, &mut |name, _| exits |= name == "exit");
+            Some(exits)
+        };
+        looks.leaves_well || called.iter().filter_map(exits).any(|exits| exits)
     }
 
     fn weigh(&mut self, list: &List, calls: u32) -> i64 {
@@ -185,7 +203,7 @@ impl Machine<'_> {
         let mut probes = false;
         for name in called {
             let body = self.functions.get(&name).cloned();
-            if let Some(body) = body.filter(|_| calls > 0)
+            if let Some((body, _)) = body.filter(|_| calls > 0)
                 && let Kind::Group(list) = &body.kind
             {
                 weight += self.weigh(list, calls - 1).max(0);

@@ -4,9 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use super::super::syntax::{List, Word};
-use super::super::value::Status;
+use super::super::value::{Status, Value};
 use super::frame::Frame;
 use super::{Flow, MOST_ROUNDS, Machine};
+use crate::engine::Seconds;
 
 /// What a loop does after a round.
 enum Round {
@@ -25,7 +26,15 @@ impl Round {
 
 impl Machine<'_> {
     pub(super) fn while_loop(&mut self, at: usize, until: bool, condition: &List, body: &List) -> Flow {
+        self.tell_loop(at, &[condition, body], &|machine| {
+            machine.run_while(at, until, condition, body)
+        })
+    }
+
+    fn run_while(&mut self, at: usize, until: bool, condition: &List, body: &List) -> Flow {
         self.open_frame(at);
+        // A loop ends with the status of its last round.
+        let mut status = Status::Success;
         let flow = loop {
             let before = self.fingerprint();
             let flow = self.as_condition(|machine| machine.list(condition));
@@ -44,9 +53,11 @@ impl Machine<'_> {
                 }
             };
             if !holds {
+                self.status = status;
                 break Round::Over(Flow::Next);
             }
             let flow = self.list(body);
+            status = self.status.clone();
             match self.after_body(flow) {
                 Round::Again => {}
                 over @ Round::Over(_) => break over,
@@ -63,20 +74,33 @@ impl Machine<'_> {
             Some(words) => self.fields(words),
             None => self.arguments.clone(),
         };
+        self.tell_loop(at, &[body], &|machine| machine.run_for(at, name, &items, body))
+    }
+
+    fn run_for(&mut self, at: usize, name: &str, items: &[Value], body: &List) -> Flow {
         self.open_frame(at);
+        let works_on_items = !self.leaves_well(body);
         let unknown = items.iter().find_map(|item| item.unknown.clone());
         if let Some(frame) = self.frames.last_mut() {
             frame.assumed |= items.iter().any(|item| item.assumed);
+            frame.works_on_items = works_on_items;
         }
         let mut flow = Round::Over(Flow::Next);
-        for (index, item) in items.into_iter().enumerate() {
+        for (index, item) in items.iter().enumerate() {
             if u64::try_from(index).unwrap_or(u64::MAX) >= MOST_ROUNDS {
                 self.hide_bound(&format!("the loop has more than {MOST_ROUNDS} rounds").into());
                 break;
             }
-            self.assign(name, item);
+            self.assign(name, item.clone());
+            let waits = self.waits.len();
             let ended = self.list(body);
+            let gave_up = self.gives_up_on(item, waits, ended);
             if let over @ Round::Over(_) = self.after_body(ended) {
+                if gave_up && index + 1 < items.len() {
+                    // Read on as if this one had come up in time: the next one is waited for too.
+                    self.leave_on_failure();
+                    continue;
+                }
                 flow = over;
                 break;
             }
@@ -90,7 +114,17 @@ impl Machine<'_> {
     pub(super) fn for_arithmetic(&mut self, at: usize, parts: &[Word; 3], body: &List) -> Flow {
         let [first, condition, step] = parts;
         self.arithmetic_command(first);
+        self.tell_loop(at, &[body], &|machine| {
+            machine.run_for_arithmetic(at, condition, step, body)
+        })
+    }
+
+    fn run_for_arithmetic(&mut self, at: usize, condition: &Word, step: &Word, body: &List) -> Flow {
         self.open_frame(at);
+        let works_on_items = !self.leaves_well(body);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.works_on_items = works_on_items;
+        }
         let flow = loop {
             let before = self.fingerprint();
             if !condition.parts.is_empty() {
@@ -116,6 +150,26 @@ impl Machine<'_> {
         self.close_frame(flow.flow())
     }
 
+    /// True when the script ends because the wait for this item has run out.
+    fn gives_up_on(&self, item: &Value, waits: usize, flow: Flow) -> bool {
+        let fails = match flow {
+            Flow::Exit => self.exit_code != 0,
+            Flow::Return => matches!(self.status, Status::Failure(_)),
+            _ => false,
+        };
+        let Some(frame) = self.frames.last().filter(|_| fails && self.doom.is_none()) else {
+            return false;
+        };
+        let target = match self.waits.get(waits..) {
+            Some([.., last]) => last.target.as_ref(),
+            _ if frame.tool > Seconds::ZERO => frame.calls.last().and_then(|call| call.target.as_ref()),
+            _ => None,
+        };
+        // A small number counts tries; a greater one may be a port.
+        let named = item.text.len() > 2 || item.text.parse::<i64>().is_err();
+        named && !item.text.is_empty() && target.is_some_and(|target| target.text.contains(&item.text))
+    }
+
     fn open_frame(&mut self, at: usize) {
         self.frames.push(Frame::new(
             at,
@@ -128,6 +182,7 @@ impl Machine<'_> {
 
     /// Says of the innermost loop that its bound is not known.
     pub(super) fn hide_bound(&mut self, why: &Rc<str>) {
+        self.leave_the_end_open();
         if let Some(frame) = self.frames.last_mut() {
             frame.hidden.get_or_insert_with(|| why.clone());
         }
@@ -175,6 +230,7 @@ impl Machine<'_> {
             self.now = deadline;
             return Flow::Killed;
         }
+        self.leave_the_end_open();
         if let Some(frame) = self.frames.last_mut() {
             frame.endless = true;
         }

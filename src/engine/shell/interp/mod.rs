@@ -8,30 +8,39 @@
 
 mod builtins;
 mod commands;
+mod ending;
 mod expand;
 mod external;
 mod flow;
 mod frame;
+mod jobs;
 mod look;
 mod loops;
+mod mounted;
 mod output;
 mod parameters;
 mod pattern;
+mod retold;
 mod test;
 mod verdict;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::reading::{EnvValue, Place, Probe, Reading, Unread, Wait};
-use super::syntax::{Command, List};
+use super::files::{Files, ScriptFile};
+use super::reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Unread, Wait};
+use super::syntax::{Command, Item, List};
 use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
+pub(super) use ending::Doom;
 pub(super) use external::is_shell;
 use frame::Frame;
 
 /// The most commands that are run for one container.
 const MOST_STEPS: u32 = 200_000;
+
+/// The most commands that are run to learn what one failure does.
+const MOST_STEPS_TO_THE_END: u32 = 20_000;
 
 /// The most rounds of one loop. A loop that goes on for longer is taken for endless.
 pub(super) const MOST_ROUNDS: u64 = 4_000;
@@ -105,12 +114,25 @@ impl Source {
     }
 }
 
+/// Where text runs that the manifest does not show: any wait may stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum HiddenText {
+    None,
+    /// In a process of its own.
+    Elsewhere,
+    /// In this shell: it may have set any variable.
+    Here,
+}
+
 /// The state of the shell and of the world around it.
+#[allow(clippy::struct_excessive_bools)] // marks that do not exclude each other
+#[derive(Clone)]
 pub(super) struct Machine<'e> {
     env: &'e dyn Fn(&str) -> EnvValue<'e>,
     source: Source,
     vars: BTreeMap<String, Value>,
-    functions: BTreeMap<String, Rc<Command>>,
+    /// Bodies, and the scripts that they stand in.
+    functions: BTreeMap<String, (Rc<Command>, Source)>,
     arguments: Vec<Value>,
     locals: Vec<Vec<(String, Option<Value>)>>,
     status: Status,
@@ -146,13 +168,49 @@ pub(super) struct Machine<'e> {
     undecided: Option<(usize, u32)>,
     /// How many conditional branches are around the command at hand.
     branches: u32,
-    /// A `sleep` that runs in the background until `wait`.
-    background: Option<Command>,
+    /// How many subshells are around the command at hand: an exit ends the innermost only.
+    subshells: u32,
+    /// Exits in the subshell at hand that were read on behind: the first status, and the waits before them.
+    left: Option<(i32, Vec<usize>)>,
+    /// The waits whose exits have ended the last subshell: what stands around it decides.
+    held: Vec<usize>,
+    /// What runs in the background until `wait`.
+    background: Vec<Item>,
     waits: Vec<Wait>,
     calls: Vec<Probe>,
     unread: Vec<Unread>,
-    /// True when text runs that is not shown: any wait may stand in it.
-    opaque: bool,
+    /// A program has run that is not shown: it may be a wait.
+    hidden_program: bool,
+    /// Set where only the end of the script is asked for: which calls fail. All others work.
+    doom: Option<Doom>,
+    /// What is not shown decides how the script ends.
+    open_end: bool,
+    /// What is not shown, and what is called, answers: the loop at hand waits for it to go.
+    present: bool,
+    /// How often something that is not shown has decided inside of loops.
+    opaque_decisions: u32,
+    /// How many calls have run inside of loops.
+    probed: u32,
+    /// How often a failure inside of a loop has ended the script.
+    given_up: u32,
+    /// Whether the shell at hand expands braces; `None` where that is not known.
+    braces: Option<bool>,
+    /// Whether `sh` does, in this image.
+    sh_braces: Option<bool>,
+    /// How the script has ended.
+    ended: Flow,
+    /// Whether text runs that is not shown.
+    hidden: HiddenText,
+    files: Files<'e>,
+    /// How many elements `command` and `args` have; mounted scripts are counted behind them.
+    elements: usize,
+    script_files: Vec<ScriptFile>,
+    /// The first carriage return at the end of a line: no shell reads such a script as it is meant.
+    windows: Option<Place>,
+    /// Commands were nested too deep to be followed.
+    too_deep: bool,
+    /// Where `cd` has gone to, if that is known.
+    directory: Option<String>,
 }
 
 impl<'e> Machine<'e> {
@@ -184,17 +242,51 @@ impl<'e> Machine<'e> {
             codes: Vec::new(),
             undecided: None,
             branches: 0,
-            background: None,
+            subshells: 0,
+            left: None,
+            held: Vec::new(),
+            background: Vec::new(),
             waits: Vec::new(),
             calls: Vec::new(),
             unread: Vec::new(),
-            opaque: false,
+            hidden_program: false,
+            doom: None,
+            open_end: false,
+            present: false,
+            opaque_decisions: 0,
+            probed: 0,
+            given_up: 0,
+            braces: None,
+            sh_braces: None,
+            ended: Flow::Next,
+            hidden: HiddenText::None,
+            files: Files::default(),
+            elements: 0,
+            script_files: Vec::new(),
+            windows: None,
+            too_deep: false,
+            directory: None,
         }
     }
 
     pub(super) fn set_options(&mut self, errexit: bool, arguments: Vec<Value>) {
         self.errexit = errexit;
         self.arguments = arguments;
+    }
+
+    /// Says which shell runs the script, and what `sh` is in the image.
+    pub(super) fn set_shell(&mut self, name: &str, sh_braces: Option<bool>) {
+        self.sh_braces = sh_braces;
+        self.braces = self.expands_braces(name);
+    }
+
+    /// bash, zsh and ksh expand `{1..9}`; for ash and dash it is one word.
+    fn expands_braces(&self, shell: &str) -> Option<bool> {
+        match shell.rsplit('/').next().unwrap_or(shell) {
+            "bash" | "zsh" | "ksh" | "mksh" => Some(true),
+            "ash" | "dash" => Some(false),
+            _ => self.sh_braces,
+        }
     }
 
     /// Runs a whole script and ends what is left open.
@@ -211,6 +303,7 @@ impl<'e> Machine<'e> {
 
     /// The script is over: a wait that nobody has judged falls through if the script ends well.
     pub(super) fn finish(&mut self, flow: Flow) {
+        self.ended = flow;
         let failed = match flow {
             Flow::Exit => self.exit_code != 0,
             Flow::Killed => true,
@@ -221,24 +314,54 @@ impl<'e> Machine<'e> {
         }
         self.undecided = None;
         if flow == Flow::Spent {
+            let why = if self.too_deep {
+                "commands are nested too deep to be followed: a function that calls itself?"
+            } else {
+                "the script takes too many steps to be followed to its end"
+            };
             self.unread.push(Unread {
                 place: self.source.place(0),
-                why: "the script is too long to be followed to its end".to_owned(),
+                why: why.to_owned(),
             });
         }
     }
 
-    pub(super) fn into_reading(self) -> Reading {
+    /// Looks at the line ends of a script.
+    pub(super) fn note_line_ends(&mut self, text: &str, source: &Source) {
+        if let Some(at) = text.find("\r\n") {
+            self.windows.get_or_insert_with(|| source.place(at));
+        }
+    }
+
+    pub(super) fn into_reading(mut self) -> Reading {
+        if let Some(place) = self.windows {
+            for wait in &mut self.waits {
+                wait.confidence = ReadConfidence::Possible;
+            }
+            self.unread.push(Unread {
+                place,
+                why: "the lines end with carriage returns, which a shell takes for parts of words: write LF alone"
+                    .to_owned(),
+            });
+        }
         Reading {
             waits: self.waits,
             calls: self.calls,
-            visible: !self.opaque,
+            visible: self.hidden == HiddenText::None,
             unread: self.unread,
+            files: self.script_files,
+            never_fails: false,
         }
     }
 
     fn place(&self, at: usize) -> Place {
         self.source.place(at)
+    }
+
+    /// False when commands are nested as deep as they are followed.
+    fn has_room(&mut self) -> bool {
+        self.too_deep |= self.depth >= DEEPEST;
+        self.depth < DEEPEST
     }
 
     fn in_loop(&self) -> bool {
@@ -257,13 +380,18 @@ impl<'e> Machine<'e> {
 
     /// Text runs that is not shown, so that nothing certain can be said of the whole.
     fn hidden_text(&mut self, at: usize, why: impl Into<String>) {
-        self.opaque = true;
+        self.hidden = self.hidden.max(HiddenText::Elsewhere);
         self.unreadable(at, why);
         self.status = Status::Open;
     }
 
     /// The last wait ends the script with a failure: nothing falls through.
     fn decide_failure(&mut self) {
+        for index in std::mem::take(&mut self.held) {
+            if let Some(wait) = self.waits.get_mut(index) {
+                wait.falls_through = false;
+            }
+        }
         if let Some(wait) = self
             .undecided
             .take()
@@ -295,7 +423,12 @@ impl<'e> Machine<'e> {
     /// Counts a step; false when there are none left.
     fn step(&mut self) -> bool {
         self.steps += 1;
-        self.steps <= MOST_STEPS
+        self.steps
+            <= if self.doom.is_some() {
+                MOST_STEPS_TO_THE_END
+            } else {
+                MOST_STEPS
+            }
     }
 
     /// Counts work that is not a command: the size of what is copied or looked through.

@@ -1,10 +1,9 @@
 //! Redirections: where output goes, and probes of the form `>/dev/tcp/HOST/PORT`.
 
 use super::super::syntax::{Command, RedirectKind};
-use super::super::tools::{Call, Prints, target};
+use super::super::tools::{Call, target};
 use super::super::value::Value;
 use super::{Flow, Machine};
-use crate::engine::{Limit, Seconds};
 
 impl Machine<'_> {
     /// True when what the command prints does not reach the enclosing substitution.
@@ -42,16 +41,7 @@ impl Machine<'_> {
             let mut parts = address.splitn(2, '/');
             let host = parts.next().unwrap_or_default();
             let port = parts.next().unwrap_or_default();
-            let call = Call {
-                tool: "/dev/tcp".to_owned(),
-                target: Some(target::of_host(host, Some(port))),
-                limit: Limit::Never,
-                nominal: Seconds::ZERO,
-                prints: Prints::Nothing,
-                waits: None,
-                assumed: false,
-                hidden: None,
-            };
+            let call = Call::of("/dev/tcp", Some(target::of_host(host, Some(port))));
             return Some(self.call(command.at, call));
         }
         None

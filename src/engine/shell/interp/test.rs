@@ -169,7 +169,7 @@ fn unary(machine: &mut Machine<'_>, flag: &str, operand: &Value) -> Status {
             if let Some(frame) = machine.frames.last_mut() {
                 frame.readiness = true;
             }
-            return Status::Open;
+            return machine.undecided_status();
         }
     };
     match operand.get() {
@@ -177,7 +177,10 @@ fn unary(machine: &mut Machine<'_>, flag: &str, operand: &Value) -> Status {
         // Parts are known and not empty.
         None if !machine.in_loop() => Status::Open,
         // In a loop: a program that has nothing to print yet; a name of the environment that is set.
-        None => Status::of(operand.printed != wants_text),
+        None => {
+            machine.note_opaque(operand.printed);
+            Status::of((operand.printed && !machine.present) != wants_text)
+        }
     }
 }
 
@@ -212,9 +215,10 @@ fn compare(machine: &mut Machine<'_>, left: &Token, operator: &str, right: &Toke
 }
 
 /// In a loop a text that is not known is not the one that is waited for.
-fn not_equal_yet(machine: &Machine<'_>, wanted: bool) -> Status {
+fn not_equal_yet(machine: &mut Machine<'_>, wanted: bool) -> Status {
     if machine.in_loop() {
-        Status::of(!wanted)
+        machine.note_opaque(true);
+        Status::of(wanted == machine.present)
     } else {
         Status::Open
     }
@@ -231,7 +235,8 @@ fn numbers(machine: &mut Machine<'_>, left: &Value, operator: &str, right: &Valu
             let program_left = left.printed;
             let asks_for_more = matches!(operator, "-gt" | "-ge") == program_left;
             return if in_loop {
-                Status::of(!asks_for_more)
+                machine.note_opaque(true);
+                Status::of(asks_for_more == machine.present)
             } else {
                 Status::Open
             };
@@ -257,7 +262,7 @@ fn numbers(machine: &mut Machine<'_>, left: &Value, operator: &str, right: &Valu
         _ => a >= b,
     };
     if left.clock || right.clock {
-        machine.note_clock(truth, a.saturating_sub(b));
+        machine.note_clock(truth, a.saturating_sub(b), operator);
     }
     if left.assumed || right.assumed {
         for frame in &mut machine.frames {

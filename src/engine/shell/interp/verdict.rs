@@ -5,7 +5,7 @@ use super::super::reading::{Probe, ReadConfidence, Wait};
 use super::super::syntax::CaseArm;
 use super::super::value::Status;
 use super::frame::Frame;
-use super::{Flow, MOST_FINDS, Machine, look};
+use super::{Flow, HiddenText, MOST_FINDS, Machine, look};
 use crate::engine::{Limit, Seconds, Span};
 
 impl Machine<'_> {
@@ -19,9 +19,18 @@ impl Machine<'_> {
         }
         let paused = frame.pause_count() > 0;
         let decides = frame.probe.is_some() || frame.readiness || frame.waits < self.waits.len();
-        if frame.hidden.is_some() && (paused || frame.probe.is_some()) {
+        let waited = !frame.tools.is_empty() || frame.waits < self.waits.len();
+        if frame.hidden.is_some() && (paused || waited || frame.probe.is_some()) {
+            // A wait inside runs nobody knows how often.
+            let mut inner = self.waits.split_off(frame.waits.min(self.waits.len()));
+            inner.retain(|wait| !wait.is_bounded());
+            self.waits.append(&mut inner);
+            self.undecided = None;
             let why = frame.hidden.clone().unwrap_or_default();
-            self.unreadable(frame.at, format!("how long this loop waits is not shown: {why}"));
+            self.unreadable(
+                frame.at,
+                format!("how long this loop waits cannot be told: {why}"),
+            );
             self.keep_calls(frame);
             return self.leave(flow);
         }
@@ -29,7 +38,13 @@ impl Machine<'_> {
             self.keep_calls(frame);
             return flow;
         }
-        if (paused && (decides || self.frames.is_empty())) || (frame.endless && decides) {
+        if self.frames.is_empty() && paused && !waited && frame.is_work() {
+            self.keep_work(frame);
+        } else if (paused && (decides || self.frames.is_empty()))
+            || !frame.tools.is_empty()
+            || (frame.endless && decides)
+            || self.repeats_a_wait(&frame)
+        {
             self.keep_wait(frame, flow);
         } else {
             self.hand_up(frame);
@@ -40,12 +55,11 @@ impl Machine<'_> {
     /// An exit inside the outermost loop ends the loop; the script is read on as if the dependency had come
     /// up in time.
     fn leave(&mut self, flow: Flow) -> Flow {
-        if flow != Flow::Exit || self.in_loop() {
+        if flow != Flow::Exit || self.in_loop() || self.doom.is_some() {
             return flow;
         }
-        if self.exit_code != 0 {
-            self.decide_failure();
-        }
+        self.given_up += u32::from(self.exit_code != 0);
+        self.leave_on_failure();
         self.status = Status::Success;
         Flow::Next
     }
@@ -66,6 +80,7 @@ impl Machine<'_> {
         outer.probes += frame.tries.saturating_sub(1);
         outer.readiness |= frame.readiness;
         outer.assumed |= frame.assumed;
+        outer.ends_when_refused |= frame.ends_when_refused;
         outer.reads_clock |= frame.reads_clock;
         outer.ready.extend(frame.ready);
         outer.fatal.extend(frame.fatal);
@@ -74,8 +89,33 @@ impl Machine<'_> {
         }
     }
 
+    /// A loop without a pause of its own around a loop that waits, for the same thing again and again.
+    fn repeats_a_wait(&self, frame: &Frame) -> bool {
+        match self.waits.get(frame.waits..) {
+            Some([first, rest @ ..]) => {
+                !rest.is_empty()
+                    && rest
+                        .iter()
+                        .all(|wait| wait.place == first.place && wait.target == first.target)
+            }
+            _ => false,
+        }
+    }
+
+    /// Work items with pauses between them: the loop takes its time, and waits for nobody.
+    fn keep_work(&mut self, frame: Frame) {
+        let paused: Seconds = frame
+            .pauses
+            .iter()
+            .map(|(pause, count)| pause.times(*count))
+            .sum();
+        self.keep_pause(frame.at, Span::exactly(paused), frame.assumed);
+        self.keep_calls(frame);
+    }
+
     fn keep_calls(&mut self, frame: Frame) {
-        for probe in frame.calls {
+        for mut probe in frame.calls {
+            probe.behind_unread |= frame.hidden.is_some();
             self.keep_call(probe);
         }
     }
@@ -109,7 +149,8 @@ impl Machine<'_> {
         let nominal = clock.unwrap_or(elapsed);
         if let Some(clock) = clock {
             // The last round may begin just before the clock runs out.
-            surplus = clock + frame.longest.1 - elapsed;
+            let late = Seconds::new(i64::from(frame.clock.is_some_and(|check| check.late)));
+            surplus = clock + late + frame.longest.1 - elapsed;
             self.surplus = frame.surplus + surplus.max(Seconds::ZERO);
         }
         let killed = flow == Flow::Killed;
@@ -132,17 +173,24 @@ impl Machine<'_> {
         };
         tidy(&mut frame.ready);
         tidy(&mut frame.fatal);
-        let counted = clock.is_none() && !endless && !killed && frame.tries > 0;
-        let arithmetic = arithmetic_text::of_loop(&arithmetic_text::Loop {
+        let counted = frame.tools.is_empty() && clock.is_none() && !endless && !killed && frame.tries > 0;
+        let mut arithmetic = arithmetic_text::of_loop(&arithmetic_text::Loop {
             span,
             clock: clock.map(|clock| (clock, frame.longest)),
             killed,
-            pauses: &frame.pauses,
+            pauses: if frame.pauses.is_empty() {
+                &frame.tools
+            } else {
+                &frame.pauses
+            },
             probe: frame.probe.as_ref(),
             probe_limit: frame.probe_limit(),
             probes: frame.probes,
             surplus,
         });
+        if frame.ends_when_refused {
+            arithmetic.push_str("; under `set -e` a refused connection ends it at once");
+        }
         let wait = Wait {
             place: self.place(frame.at),
             target: frame.probe.as_ref().and_then(|probe| probe.target.clone()),
@@ -150,7 +198,7 @@ impl Machine<'_> {
             attempts: counted.then_some(frame.tries),
             interval: frame.interval(),
             probe: frame.probe,
-            falls_through: !endless && flow != Flow::Exit,
+            falls_through: !endless && (flow != Flow::Exit || self.subshells > 0),
             ready_statuses: frame.ready,
             fatal_statuses: frame.fatal,
             confidence,
@@ -159,7 +207,11 @@ impl Machine<'_> {
         self.keep(wait);
     }
 
-    pub(super) fn keep(&mut self, wait: Wait) {
+    pub(super) fn keep(&mut self, mut wait: Wait) {
+        // A loop that counts nothing has no end, whatever the hidden text has set.
+        if self.hidden == HiddenText::Here && wait.is_bounded() {
+            wait.confidence = wait.confidence.min(ReadConfidence::Likely);
+        }
         if self.waits.len() < MOST_FINDS {
             self.undecided = Some((self.waits.len(), self.branches));
             self.waits.push(wait);
@@ -174,6 +226,7 @@ impl Machine<'_> {
             .is_some_and(|(_, branches)| self.branches <= branches)
         {
             self.undecided = None;
+            self.held.clear();
         }
     }
 

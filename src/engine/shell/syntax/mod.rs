@@ -24,10 +24,15 @@ pub(super) const DEEPEST: u32 = 32;
 /// Reads a script. What stands before a syntax error is returned with the error.
 pub(super) fn parse(text: &str) -> (List, Option<SyntaxError>) {
     if text.len() > LONGEST {
-        let why = format!("the script is longer than {} KiB", LONGEST / 1024);
+        let why = format!("the script is longer than {} KiB and is not read", LONGEST / 1024);
         return (List::default(), Some(SyntaxError { at: 0, why }));
     }
-    Parser::new(text).program()
+    let (list, error) = Parser::new(text).program();
+    let error = error.map(|error| SyntaxError {
+        why: format!("the script cannot be read from here on: {}", error.why),
+        ..error
+    });
+    (list, error)
 }
 
 #[cfg(test)]

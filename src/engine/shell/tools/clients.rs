@@ -3,6 +3,10 @@
 use super::super::value::Value;
 use super::options::Options;
 use super::{Call, Prints, target};
+use crate::engine::{Limit, Seconds};
+
+/// `healthCheckInterval` of `mc ready` (minio/mc `cmd/ready.go`).
+const MC_READY: Seconds = Seconds::new(5);
 
 /// Their names.
 const CLIENTS: [&str; 26] = [
@@ -53,6 +57,20 @@ pub(super) fn read(name: &str, arguments: &[Value]) -> Option<Call> {
         .iter()
         .copied()
         .find(|word| word.text.contains("://"));
+    let words = options
+        .operands
+        .iter()
+        .map(|word| word.text.as_str())
+        .collect::<Vec<_>>();
+    if name == "mc" && matches!(words.first(), Some(&"ready")) {
+        // An alias, not a URL. Old versions gave up when nobody answered.
+        let target = words.get(1).map(|alias| target::of_host(alias, None));
+        return Some(Call::of(name, target).waiting(
+            Limit::Never,
+            format!("mc ready asks every {MC_READY} without end"),
+            true,
+        ));
+    }
     let mut call = Call::of(
         name,
         named.or(operand).map(|address| target::of_url(&address.text)),

@@ -3,7 +3,7 @@
 use super::super::duration::seconds;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, Prints, Waiting, target};
+use super::{Call, OnError, Prints, Waiting, target};
 use crate::engine::{Limit, Seconds, Span};
 
 /// Short options that take a value.
@@ -58,8 +58,14 @@ const LONG: [&str; 46] = [
     "user-agent",
 ];
 
-/// Between retries curl waits 1 s, then twice as long each time, at most 10 min.
+/// The first pause between two tries (`RETRY_SLEEP_DEFAULT`, curl/curl `src/tool_cfgable.h`); it doubles.
+const FIRST_RETRY_DELAY: Seconds = Seconds::new(1);
+
+/// The longest pause between two tries (`RETRY_SLEEP_MAX`, curl/curl `src/tool_cfgable.h`).
 const LONGEST_RETRY_DELAY: Seconds = Seconds::new(600);
+
+/// More tries than this are multiplied, not counted.
+const MOST_COUNTED: u64 = 2_000;
 
 /// curl(1) does not end a transfer by itself; `--connect-timeout` bounds the connection alone.
 pub(super) fn read(arguments: &[Value]) -> Option<Call> {
@@ -78,6 +84,9 @@ pub(super) fn read(arguments: &[Value]) -> Option<Call> {
         call = call.limited("--connect-timeout", options.value(&["connect-timeout"]), seconds);
     }
     call.prints = prints(&options);
+    if !options.has(&["f", "fail", "fail-with-body", "fail-early"]) {
+        call.on_error = OnError::Answers;
+    }
     if let Some(retries) = options.value(&["retry"]) {
         retry(&mut call, &options, retries);
     }
@@ -113,53 +122,96 @@ fn retry(call: &mut Call, options: &Options<'_>, retries: &Value) {
         ));
         return;
     };
-    let fixed = options
-        .value(&["retry-delay"])
-        .and_then(|delay| seconds(delay.get()?));
-    let fixed = fixed.filter(|delay| *delay > Seconds::ZERO);
-    let delays = match fixed {
-        Some(delay) => delay.times(count),
-        None => doubling(count),
+    let positive = |flag: &str| {
+        let value = options.value(&[flag])?;
+        seconds(value.get()?).filter(|span| *span > Seconds::ZERO)
     };
-    let end = options
-        .value(&["retry-max-time"])
-        .and_then(|end| seconds(end.get()?))
-        .filter(|end| *end > Seconds::ZERO);
-    let cut = |span: Seconds| end.map_or(span, |end| span.min(end));
+    let retries_of = Retries {
+        count,
+        fixed: positive("retry-delay"),
+        end: positive("retry-max-time"),
+    };
     if let Limit::At(limit) = call.limit {
-        // The last try may begin just before the end.
-        call.limit = Limit::At(match end {
-            Some(end) => (limit.times(count + 1) + delays).min(end + limit),
-            None => limit.times(count + 1) + delays,
-        });
+        call.limit = Limit::At(retries_of.at_worst(limit));
     }
     if !options.has(&["retry-connrefused", "retry-all-errors"]) {
         return;
     }
-    call.nominal = cut(delays);
+    call.nominal = retries_of.at_best();
     call.assumed |= retries.assumed;
-    let arithmetic = match fixed {
-        Some(delay) => format!("curl --retry {count}: {count} x {delay} = {}", call.nominal),
-        None => format!("curl --retry {count}: {} of growing delays", call.nominal),
+    let arithmetic = match (retries_of.fixed, retries_of.end) {
+        (Some(delay), None) => format!("curl --retry {count}: {count} x {delay} = {}", call.nominal),
+        (Some(_), Some(end)) => format!("curl --retry {count}, no new try after {end}: {}", call.nominal),
+        (None, None) => format!("curl --retry {count}: {} = {}", retries_of.growth(), call.nominal),
+        (None, Some(end)) => format!(
+            "curl --retry {count}: {}, no new try after {end}: {}",
+            retries_of.growth(),
+            call.nominal
+        ),
     };
     call.waits = Some(Waiting {
         span: Span::between(call.nominal, call.limit),
-        attempts: Some(count + 1),
-        interval: fixed,
+        attempts: retries_of.end.is_none().then_some(count + 1),
+        interval: retries_of.fixed,
         arithmetic,
         assumed: false,
     });
 }
 
-/// `1 + 2 + 4 + ...`, each at most 10 min.
-fn doubling(count: u64) -> Seconds {
-    let (mut total, mut delay) = (Seconds::ZERO, Seconds::new(1));
-    for done in 0..count {
-        if delay >= LONGEST_RETRY_DELAY {
-            return total + LONGEST_RETRY_DELAY.times(count - done);
+/// `--retry`, `--retry-delay` and `--retry-max-time`.
+struct Retries {
+    count: u64,
+    /// Every pause, instead of the growing ones.
+    fixed: Option<Seconds>,
+    /// No try begins later; the one that runs is not cut (`post_per_transfer`, curl/curl
+    /// `src/tool_operate.c`).
+    end: Option<Seconds>,
+}
+
+impl Retries {
+    /// How long all tries take when each takes `one`, and the last pause.
+    fn run(&self, one: Seconds, end: Option<Seconds>) -> (Seconds, Seconds) {
+        let (mut total, mut delay) = (one, self.fixed.unwrap_or(FIRST_RETRY_DELAY));
+        let mut last = Seconds::ZERO;
+        for done in 0..self.count {
+            if end.is_some_and(|end| total >= end) {
+                break;
+            }
+            last = delay;
+            if done >= MOST_COUNTED {
+                let rest = total + (delay + one).times(self.count - done);
+                return (end.map_or(rest, |end| rest.min(end + delay + one)), last);
+            }
+            total = total + delay + one;
+            if self.fixed.is_none() {
+                delay = (delay * 2).min(LONGEST_RETRY_DELAY);
+            }
         }
-        total = total + delay;
-        delay = delay * 2;
+        (total, last)
     }
-    total
+
+    /// When every try fails at once.
+    fn at_best(&self) -> Seconds {
+        self.run(Seconds::ZERO, self.end).0
+    }
+
+    /// When tries hang for up to `limit`. With an end, the last pause may begin just before it, and the longest
+    /// pauses come when the tries before were short.
+    fn at_worst(&self, limit: Seconds) -> Seconds {
+        let all = self.run(limit, None).0;
+        match self.end {
+            Some(end) => all.min(end + self.run(Seconds::ZERO, self.end).1 + limit),
+            None => all,
+        }
+    }
+
+    /// `1 s + 2 s + 4 s + ...`
+    fn growth(&self) -> &'static str {
+        match self.count {
+            0 | 1 => "1 s",
+            2 => "1 s + 2 s",
+            3 => "1 s + 2 s + 4 s",
+            _ => "1 s + 2 s + 4 s + ...",
+        }
+    }
 }

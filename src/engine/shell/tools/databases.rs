@@ -4,11 +4,14 @@ use super::super::duration::seconds;
 use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, Prints, target};
-use crate::engine::{Limit, Seconds};
+use super::{Call, Prints, Waiting, target};
+use crate::engine::{Limit, Seconds, Span};
 
 /// "The default is 3 seconds" (`pg_isready(1)`, `--timeout`).
 const PG_ISREADY: Seconds = Seconds::new(3);
+
+/// `sleep(5)` between two tries of `mysqladmin --wait` (mysql/mysql-server `client/mysqladmin.cc`).
+const MYSQLADMIN_PAUSE: Seconds = Seconds::new(5);
 
 pub(super) fn read(
     name: &str,
@@ -19,7 +22,7 @@ pub(super) fn read(
         "pg_isready" => {
             let long = ["host", "port", "username", "dbname", "timeout"];
             let options = Options::parse(arguments, "hpUdt", &long, false);
-            let call = Call::of(name, host_flags(&options, &variable, "PGHOST", "PGPORT"));
+            let call = Call::of(name, of_postgres(&options, variable));
             let timeout = options.value(&["t", "timeout"]);
             if timeout.is_some() {
                 return Some(call.limited("-t", timeout, seconds));
@@ -35,7 +38,7 @@ pub(super) fn read(
                 "host", "port", "username", "dbname", "command", "file", "set", "variable",
             ];
             let options = Options::parse(arguments, "hpUdcfvF", &long, false);
-            let call = Call::of(name, host_flags(&options, &variable, "PGHOST", "PGPORT"));
+            let call = Call::of(name, of_postgres(&options, variable));
             // libpq: "wait indefinitely" without `connect_timeout`.
             let limit = variable("PGCONNECT_TIMEOUT");
             let call = call.limited("PGCONNECT_TIMEOUT", limit.as_ref(), seconds);
@@ -54,19 +57,24 @@ pub(super) fn read(
                 "connect_timeout",
                 "execute",
                 "database",
-                "wait",
             ];
             let options = Options::parse(arguments, "hPue", &long, false);
             let call = Call::of(name, host_flags(&options, &variable, "MYSQL_HOST", ""));
-            call.limited(
+            let call = call.limited(
                 "--connect-timeout",
                 options.value(&["connect-timeout", "connect_timeout"]),
                 seconds,
-            )
+            );
+            if name.ends_with("admin") && options.has(&["w", "wait"]) {
+                mysqladmin_wait(call, options.value(&["wait"]))
+            } else {
+                call
+            }
         }
         "redis-cli" | "valkey-cli" => {
             let options = Options::parse(arguments, "hpatnu", &["user", "pass"], false);
-            let call = Call::of(name, host_flags(&options, &variable, "", ""));
+            let address = options.value(&["u"]).map(|address| target::of_url(&address.text));
+            let call = Call::of(name, address.or_else(|| host_flags(&options, &variable, "", "")));
             call.limited("-t", options.value(&["t"]), seconds)
         }
         "mongo" | "mongosh" | "mongodump" | "mongorestore" => {
@@ -100,6 +108,44 @@ pub(super) fn read(
         _ => return None,
     };
     Some(call)
+}
+
+/// `mysqladmin --wait[=COUNT]`: tries again after each pause; without a number without end (`sql_connect`).
+fn mysqladmin_wait(call: Call, count: Option<&Value>) -> Call {
+    let Some(count) = count else {
+        let arithmetic = format!("{} --wait, without end", call.tool);
+        return call.waiting(Limit::Never, arithmetic, true);
+    };
+    let Some(retries) = count.get().and_then(|text| text.parse::<u64>().ok()) else {
+        return call.limited("--wait", Some(count), seconds);
+    };
+    let (nominal, retries) = (MYSQLADMIN_PAUSE.times(retries.max(1)), retries.max(1));
+    let worst = match call.limit {
+        Limit::At(limit) => Limit::At(nominal + limit.times(retries + 1)),
+        Limit::Never => Limit::Never,
+    };
+    Call {
+        nominal,
+        limit: worst,
+        waits: Some(Waiting {
+            span: Span::between(nominal, worst),
+            attempts: Some(retries + 1),
+            interval: Some(MYSQLADMIN_PAUSE),
+            arithmetic: format!("{} --wait: {retries} x {MYSQLADMIN_PAUSE} = {nominal}", call.tool),
+            assumed: count.assumed,
+        }),
+        ..call
+    }
+}
+
+/// A connection URI in place of the database's name, else flags and variables.
+fn of_postgres(options: &Options<'_>, variable: &dyn Fn(&str) -> Option<Value>) -> Option<Target> {
+    let named = options.value(&["d", "dbname"]).into_iter();
+    let mut words = named.chain(options.operands.iter().copied());
+    let address = words.find(|word| word.text.contains("://"));
+    address
+        .map(|address| target::of_url(&address.text))
+        .or_else(|| host_flags(options, &variable, "PGHOST", "PGPORT"))
 }
 
 /// Host and port from flags, else from the variables that the client reads.

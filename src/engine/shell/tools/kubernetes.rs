@@ -5,14 +5,17 @@ use super::super::duration::go_or_seconds;
 use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, Prints, Waiting};
-use crate::engine::{Limit, Seconds, Span};
+use super::{Call, OnError, Prints};
+use crate::engine::{Limit, Seconds};
 
 /// `kubectl wait --timeout`: 30 s (kubernetes/kubectl, `pkg/cmd/wait/wait.go`).
 const KUBECTL_WAIT: Seconds = Seconds::new(30);
 
 /// A negative `kubectl wait --timeout` "means wait for a week" (its help text).
 const A_WEEK: Seconds = Seconds::new(7 * 86_400);
+
+/// `progressDeadlineSeconds` of a Deployment: 600 (kubernetes/api `apps/v1/types.go`).
+const PROGRESS: Seconds = Seconds::new(600);
 
 /// `helm --timeout`: 5 min (helm/helm, `pkg/cmd/install.go`).
 const HELM: Seconds = Seconds::new(300);
@@ -56,7 +59,7 @@ pub(super) fn kubectl(name: &str, arguments: &[Value]) -> Option<Call> {
     ) {
         return None;
     }
-    let object = words.get(1..).unwrap_or_default().join(" ");
+    let object = object_of(verb, &words, options.value(&["l", "selector"]));
     let target = (!object.is_empty()).then_some(Target {
         text: object,
         host: None,
@@ -68,16 +71,43 @@ pub(super) fn kubectl(name: &str, arguments: &[Value]) -> Option<Call> {
         options.value(&["request-timeout"]),
         go_or_seconds,
     );
-    call.prints = Prints::Nothing;
+    call.prints = if matches!(verb, "get" | "describe" | "logs" | "exec") {
+        Prints::Unknown
+    } else {
+        Prints::Nothing
+    };
     let timeout = options.value(&["timeout"]);
     match (verb, words.get(1)) {
         ("wait", _) => wait(&mut call, timeout),
         ("rollout", Some(&"status")) if !options.has(&["watch"]) || timeout.is_some() => {
-            rollout(&mut call, timeout);
+            let kind = words.get(2).copied().unwrap_or_default();
+            rollout(&mut call, kind.split('/').next().unwrap_or_default(), timeout);
         }
-        _ => {}
+        _ => call.on_error = OnError::Open,
     }
     Some(call)
+}
+
+/// The objects that a command names: `deployment/web`, `pod x`, `pod -l app=web`. Values that it sets are left
+/// out: they may be secrets.
+fn object_of(verb: &str, words: &[&str], selector: Option<&Value>) -> String {
+    let mut words = words.get(1..).unwrap_or_default();
+    if verb == "rollout" {
+        words = words.get(1..).unwrap_or_default();
+        if let [kind, name] = words
+            && !kind.contains('/')
+        {
+            return format!("{kind}/{name}");
+        }
+    }
+    let mut object = words
+        .iter()
+        .copied()
+        .filter(|word| !word.contains('='))
+        .collect::<Vec<_>>();
+    let selector = selector.map(|selector| format!("-l {}", selector.text));
+    object.extend(selector.as_deref());
+    object.join(" ")
 }
 
 fn wait(call: &mut Call, timeout: Option<&Value>) {
@@ -111,15 +141,30 @@ fn wait(call: &mut Call, timeout: Option<&Value>) {
     }
 }
 
-/// "zero means never" (`kubectl rollout status --timeout`, 0 s by default).
-fn rollout(call: &mut Call, timeout: Option<&Value>) {
+/// "zero means never" (`kubectl rollout status --timeout`, 0 s by default). A Deployment ends it with an error
+/// when its progress deadline has passed (`DeploymentStatusViewer`, kubernetes/kubectl
+/// `pkg/polymorphichelpers/rollout_status.go`); for a `StatefulSet` and a `DaemonSet` nothing does.
+fn rollout(call: &mut Call, kind: &str, timeout: Option<&Value>) {
+    let of_deployment = matches!(
+        kind.split('.')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .as_str(),
+        "deployment" | "deployments" | "deploy"
+    );
+    let endless = if of_deployment {
+        Limit::At(PROGRESS)
+    } else {
+        Limit::Never
+    };
     let Some(timeout) = timeout else {
-        waits(
-            call,
-            Limit::Never,
-            "kubectl rollout status without --timeout".to_owned(),
-            false,
-        );
+        let text = if of_deployment {
+            format!("kubectl rollout status, by default until the progress deadline of {PROGRESS}")
+        } else {
+            "kubectl rollout status without --timeout".to_owned()
+        };
+        waits(call, endless, text, of_deployment);
         return;
     };
     let text = timeout.get().unwrap_or_default();
@@ -127,9 +172,9 @@ fn rollout(call: &mut Call, timeout: Option<&Value>) {
         Some(span) if span <= Seconds::ZERO => {
             waits(
                 call,
-                Limit::Never,
+                endless,
                 format!("kubectl rollout status --timeout={text}"),
-                false,
+                of_deployment,
             );
         }
         Some(span) => waits(
@@ -171,6 +216,7 @@ pub(super) fn helm(arguments: &[Value]) -> Option<Call> {
         return None;
     }
     let mut call = Call::of("helm", None);
+    call.prints = Prints::Unknown;
     if options.has(&["wait", "atomic"]) {
         match options.value(&["timeout"]) {
             None => waits(
@@ -194,16 +240,7 @@ pub(super) fn helm(arguments: &[Value]) -> Option<Call> {
 }
 
 fn waits(call: &mut Call, limit: Limit, arithmetic: String, assumed: bool) {
-    call.limit = limit;
-    call.nominal = limit.seconds().unwrap_or(Seconds::ZERO);
-    let span = Span::from(limit);
-    call.waits = Some(Waiting {
-        span,
-        attempts: None,
-        interval: None,
-        arithmetic,
-        assumed,
-    });
+    *call = call.clone().waiting(limit, arithmetic, assumed);
 }
 
 fn hide(call: &mut Call, flag: &str, value: &Value) {

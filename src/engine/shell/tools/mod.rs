@@ -1,5 +1,6 @@
 //! Programs that call network services: whom, for how long, and whether they wait by themselves.
 
+mod airflow;
 mod clients;
 mod curl;
 mod databases;
@@ -23,6 +24,17 @@ pub(super) enum Prints {
     Unknown,
 }
 
+/// How a call ends in a loop, for `set -e`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnError {
+    /// With a failure, whatever is wrong.
+    Fails,
+    /// With a failure when the connection is refused, well when the service answers with an HTTP error.
+    Answers,
+    /// Well or not: the API server is there, and what it is asked for may be missing or not ready.
+    Open,
+}
+
 /// A call of a network service that does not answer.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
@@ -30,9 +42,12 @@ pub(super) struct Call {
     pub target: Option<Target>,
     /// The longest that it takes.
     pub limit: Limit,
+    /// It can hang while it connects alone: an unanswered SYN ends it.
+    pub connects: bool,
     /// How long it takes when the connection is refused.
     pub nominal: Seconds,
     pub prints: Prints,
+    pub on_error: OnError,
     /// Set when the program waits by itself.
     pub waits: Option<Waiting>,
     /// The limit is a documented default.
@@ -54,17 +69,33 @@ pub(super) struct Waiting {
 
 impl Call {
     /// A call that nothing limits.
-    fn of(tool: &str, target: Option<Target>) -> Self {
+    pub(super) fn of(tool: &str, target: Option<Target>) -> Self {
         Self {
             tool: tool.to_owned(),
             target,
             limit: Limit::Never,
+            connects: false,
             nominal: Seconds::ZERO,
             prints: Prints::Nothing,
+            on_error: OnError::Fails,
             waits: None,
             assumed: false,
             hidden: None,
         }
+    }
+
+    /// A call that waits by itself for as long as `limit`.
+    fn waiting(mut self, limit: Limit, arithmetic: String, assumed: bool) -> Self {
+        self.limit = limit;
+        self.nominal = limit.seconds().unwrap_or(Seconds::ZERO);
+        self.waits = Some(Waiting {
+            span: Span::from(limit),
+            attempts: None,
+            interval: None,
+            arithmetic,
+            assumed,
+        });
+        self
     }
 
     /// Limits the call by a flag's value, if the flag is there.
@@ -102,9 +133,17 @@ pub(super) fn read(
         "kubectl" | "oc" => kubernetes::kubectl(name, arguments),
         "cmctl" => Some(kubernetes::cmctl(arguments)),
         "helm" => kubernetes::helm(arguments),
+        "airflow" => airflow::read(arguments),
         _ => waiters::read(name, arguments, variable)
             .or_else(|| sockets::read(name, arguments))
-            .or_else(|| databases::read(name, arguments, variable))
+            .or_else(|| {
+                // These clients ask a service that answers: what hangs is the connection.
+                let call = databases::read(name, arguments, variable)?;
+                Some(Call {
+                    connects: true,
+                    ..call
+                })
+            })
             .or_else(|| clients::read(name, arguments)),
     }
 }

@@ -20,7 +20,9 @@ pub(super) fn read(name: &str, arguments: &[Value]) -> Option<Call> {
                 options.operands.first().copied(),
                 options.operands.get(1).copied(),
             );
-            Some(Call::of(name, target).limited("-w", options.value(&["w", "wait"]), seconds))
+            let mut call = Call::of(name, target).limited("-w", options.value(&["w", "wait"]), seconds);
+            call.connects = options.has(&["z"]);
+            Some(call)
         }
         "telnet" => {
             let options = Options::parse(arguments, "", &[], false);

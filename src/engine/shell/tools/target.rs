@@ -5,9 +5,9 @@ use super::super::value::Value;
 
 /// `http://user@host:port/path`, `tcp://host:port`, `host:port`, `host`.
 pub(in crate::engine::shell) fn of_url(text: &str) -> Target {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let shown = without_secrets(text);
+    let (scheme, rest) = shown.split_once("://").unwrap_or(("", &shown));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let (host, port) = split_port(authority);
     let default = match scheme {
         "http" | "ws" => Some(80),
@@ -20,14 +20,46 @@ pub(in crate::engine::shell) fn of_url(text: &str) -> Target {
         None => default,
     };
     Target {
-        text: text.to_owned(),
         host: known_host(host),
         port,
+        text: shown.clone(),
+    }
+}
+
+/// Takes user, password, query and fragment out of an address: they may be credentials, and targets are shown.
+pub(in crate::engine::shell) fn without_secrets(text: &str) -> String {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (Some(scheme), rest),
+        None => (None, text),
+    };
+    let path = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(path);
+    // A password that is not escaped may hold a slash, so that its `@` stands behind one.
+    let unescaped = (scheme.is_some() && authority.contains(':'))
+        .then(|| path.rsplit_once('@'))
+        .flatten()
+        .filter(|(_, after)| {
+            authority
+                .rsplit(':')
+                .next()
+                .is_some_and(|port| port.parse::<u16>().is_err())
+                && !after.is_empty()
+        });
+    let (authority, path) = match unescaped {
+        Some((_, after)) => after.split_at(after.find(['/', '?', '#']).unwrap_or(after.len())),
+        None => (authority, path),
+    };
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    match scheme {
+        Some(scheme) => format!("{scheme}://{host}{path}"),
+        None => format!("{host}{path}"),
     }
 }
 
 /// A host and a port that stand in two places.
 pub(in crate::engine::shell) fn of_host(host: &str, port: Option<&str>) -> Target {
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     let text = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     Target {
         text,

@@ -4,16 +4,19 @@ use super::super::duration::{go_or_seconds, seconds};
 use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, Waiting, target};
-use crate::engine::{Limit, Seconds, Span};
+use super::{Call, target};
+use crate::engine::{Limit, Seconds};
 
-/// `WAITFORIT_TIMEOUT` of vishnubob/wait-for-it and `TIMEOUT` of eficode/wait-for: 15 s.
+/// `WAITFORIT_TIMEOUT` of vishnubob/wait-for-it and `TIMEOUT` of eficode/wait-for: 15 s, and 0 for no limit.
 const WAIT_FOR_IT: Seconds = Seconds::new(15);
 
-/// `-timeout` of jwilder/dockerize: 10 s.
+/// `--timeout` of bitnami/wait-for-port: 30 s (`main.go`).
+const WAIT_FOR_PORT: Seconds = Seconds::new(30);
+
+/// `-timeout` of jwilder/dockerize: 10 s (`main.go`).
 const DOCKERIZE: Seconds = Seconds::new(10);
 
-/// `--timeout` of wait4x: 10 s (`cmd/wait4x`).
+/// `--timeout` of wait4x: 10 s, and 0 for no limit (wait4x/wait4x `waiter/waiter.go`).
 const WAIT4X: Seconds = Seconds::new(10);
 
 pub(super) fn read(
@@ -25,10 +28,12 @@ pub(super) fn read(
         "wait-for-it" | "wait-for-it.sh" | "wait-for" | "wait-for.sh" | "wait_for_it.sh" => {
             Some(wait_for_it(name, arguments))
         }
+        "wait-for-port" => Some(wait_for_port(arguments)),
+        "waitup" => Some(waitup(arguments)),
         "dockerize" => dockerize(arguments),
         "wait4x" => Some(wait4x(arguments)),
         "k8s-wait-for" | "wait_for.sh" | "k8s-wait-for.sh" => {
-            // groundnuty/k8s-wait-for has no limit at all.
+            // groundnuty/k8s-wait-for has no limit at all (`wait_for_resource` in `wait_for.sh`).
             let words = arguments
                 .iter()
                 .map(|word| word.text.as_str())
@@ -72,6 +77,40 @@ fn wait_for_it(name: &str, arguments: &[Value]) -> Call {
     }
 }
 
+/// `wait-for-port [--host HOST] [--timeout SECONDS] [--state inuse|free] PORT`
+fn wait_for_port(arguments: &[Value]) -> Call {
+    let options = Options::parse(arguments, "", &["host", "timeout", "state"], false);
+    let target = match (options.value(&["host"]), options.operands.first()) {
+        (None, Some(port)) => Some(target::of_host("localhost", Some(&port.text))),
+        (host, port) => target::of_values(host, port.copied()),
+    };
+    match options.value(&["timeout"]) {
+        None => waiting(
+            "wait-for-port",
+            target,
+            Limit::At(WAIT_FOR_PORT),
+            format!("wait-for-port, by default {WAIT_FOR_PORT}"),
+            true,
+        ),
+        Some(value) => by_flag("wait-for-port", "--timeout", target, value, go_or_seconds),
+    }
+}
+
+/// `waitup TARGET.. [--timeout SPAN]`
+fn waitup(arguments: &[Value]) -> Call {
+    let options = Options::parse(arguments, "ti", &["timeout", "interval"], false);
+    let target = options
+        .operands
+        .first()
+        .map(|address| target::of_url(&address.text));
+    if let Some(value) = options.value(&["t", "timeout"]) {
+        return by_flag("waitup", "--timeout", target, value, go_or_seconds);
+    }
+    let mut call = Call::of("waitup", target);
+    call.hidden = Some("how long `waitup` waits without --timeout is not known".to_owned());
+    call
+}
+
 /// Waits only with `-wait`; else it renders templates and runs a program.
 fn dockerize(arguments: &[Value]) -> Option<Call> {
     let long = [
@@ -95,6 +134,11 @@ fn dockerize(arguments: &[Value]) -> Option<Call> {
             "dockerize, by default 10s".to_owned(),
             true,
         ),
+        // 0 is no switch here: the limit is over at once (`time.After`, `main.go`).
+        Some(value) if value.get().and_then(go_or_seconds) == Some(Seconds::ZERO) => {
+            let arithmetic = format!("dockerize -timeout {}", value.text);
+            waiting("dockerize", target, Limit::ZERO, arithmetic, value.assumed)
+        }
         Some(value) => by_flag("dockerize", "-timeout", target, value, go_or_seconds),
     })
 }
@@ -161,15 +205,5 @@ fn by_flag(
 }
 
 fn waiting(name: &str, target: Option<Target>, limit: Limit, arithmetic: String, assumed: bool) -> Call {
-    let mut call = Call::of(name, target);
-    call.limit = limit;
-    call.nominal = limit.seconds().unwrap_or(Seconds::ZERO);
-    call.waits = Some(Waiting {
-        span: Span::from(limit),
-        attempts: None,
-        interval: None,
-        arithmetic,
-        assumed,
-    });
-    call
+    Call::of(name, target).waiting(limit, arithmetic, assumed)
 }

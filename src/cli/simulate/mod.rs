@@ -1,28 +1,40 @@
 //! `hookbudget simulate`: a Job's timeline when its dependency comes up late or never.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+pub mod survival;
 
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use self::survival::{StretchReport, SurvivalReport, Survivals};
 use super::args::duration;
 use super::objects::{self, Judged, Options};
-use super::render::timeline;
+use super::policy;
+use super::render::story::Story;
+use super::render::{svg, timeline};
 use super::terminal::Terminal;
 use crate::engine::backoff::{Kubelet, Retries};
 use crate::engine::budget::{Clocks, retries_of};
 use crate::engine::job::{Job, RestartPolicy};
 use crate::engine::policy::Policy;
-use crate::engine::timeline::{Scenario, Timeline};
+use crate::engine::timeline::{Outcome, Scenario, Timeline};
 use crate::engine::{Limit, Seconds};
+
+/// Endings that a sweep tells apart; a Job that tries more often has more, and nobody reads them.
+const MOST_STRETCHES: usize = 50;
 
 /// Play a Job's timeline: attempts, pauses, who ends it and when.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   hookbudget simulate job.yaml                       never comes up
   hookbudget simulate job.yaml --ready-after 9m40s   comes up 580 s later
+  hookbudget simulate job.yaml --ready-after 0..30m  every way in which that can end
   hookbudget simulate job.yaml --kubelet max=30s     restarts at most 30 s apart
+  hookbudget simulate job.yaml --svg job.svg         a picture
   hookbudget simulate release.yaml job.yaml --json | jq .ends_at_lower
 
 Exit status: 0 the Job succeeds, 1 it fails or hangs, 2 it could not be played.")]
@@ -33,9 +45,10 @@ pub struct SimulateArgs {
     /// The Job to play, where there are several: NAME or NAMESPACE/NAME.
     #[arg(long, value_name = "NAME")]
     job: Option<String>,
-    /// When the dependency comes up, counted from the Job's start (Go duration); without it: never.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    ready_after: Option<Seconds>,
+    /// When the dependency comes up, counted from the Job's start (Go duration, or FROM..TO for all of them);
+    /// without it: never.
+    #[arg(long, value_name = "DURATION")]
+    ready_after: Option<Ready>,
     /// How long a failing attempt runs; without it: what the script shows, nothing for a refused connection.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     run_time: Option<Seconds>,
@@ -51,12 +64,51 @@ pub struct SimulateArgs {
     /// Policy file.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Draw the timeline as SVG, into a file or, without one, in place of the text.
+    #[arg(long, value_name = "FILE.svg", num_args = 0..=1, default_missing_value = "-", value_parser = svg_file)]
+    svg: Option<PathBuf>,
     /// How to print the timeline.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Short for --format json.
     #[arg(long)]
     json: bool,
+}
+
+/// When the dependency comes up: at one time, or at any time of a range.
+#[derive(Clone, Copy, Debug)]
+enum Ready {
+    After(Seconds),
+    Between(Seconds, Seconds),
+}
+
+impl FromStr for Ready {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((from, to)) = text.split_once("..") else {
+            return duration(text).map(Self::After);
+        };
+        match (duration(from)?, duration(to)?) {
+            (from, to) if from <= to => Ok(Self::Between(from, to)),
+            _ => Err(format!(
+                "{text:?} ends before it begins: write the shorter span first"
+            )),
+        }
+    }
+}
+
+/// Reads `--svg`. A manifest that stands behind it by mistake must not be written over.
+fn svg_file(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    let is_svg = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("svg"));
+    if text == "-" || is_svg {
+        Ok(path.to_owned())
+    } else {
+        Err("write a file that ends in .svg, or --svg - for standard output".to_owned())
+    }
 }
 
 /// How the timeline is printed.
@@ -90,6 +142,9 @@ struct Report<'a> {
     ready_after: Option<Seconds>,
     #[serde(flatten)]
     timeline: &'a Timeline,
+    survives_up_to: SurvivalReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sweep: Option<Vec<StretchReport>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -104,7 +159,7 @@ struct JobReport<'a> {
 /// # Errors
 /// When no input names exactly one Job, or an input cannot be read.
 pub fn run(args: &SimulateArgs, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
-    let mut policy = objects::policy(args.policy.as_deref())?;
+    let mut policy = policy::read(args.policy.as_deref())?;
     policy.startup = args.startup.unwrap_or(policy.startup);
     let options = Options {
         release_timeout: args.release_timeout,
@@ -118,7 +173,26 @@ pub fn run(args: &SimulateArgs, terminal: &mut Terminal) -> anyhow::Result<ExitC
     let Judged { job, assessment, .. } = choose(&objects.judged, args.job.as_deref())?;
     let scenario = scenario(job, &assessment.clocks, &options.policy, args);
     let story = scenario.play();
-    if args.json || args.format == Format::Json {
+    let survivals = Survivals::of(scenario, &assessment.clocks);
+    let sweep = match args.ready_after {
+        Some(Ready::Between(from, to)) => Some(scenario.sweep(from, to, MOST_STRETCHES)),
+        _ => None,
+    };
+    let drawing = Story {
+        job,
+        scenario: &scenario,
+        clocks: &assessment.clocks,
+        timeline: &story,
+        survivals,
+    };
+    let in_place_of_text = args.svg.as_deref() == Some(Path::new("-"));
+    if let Some(file) = args.svg.as_deref().filter(|_| !in_place_of_text) {
+        std::fs::write(file, svg::draw(&drawing))
+            .with_context(|| format!("cannot write the drawing {}", file.display()))?;
+    }
+    if in_place_of_text {
+        terminal.line(svg::draw(&drawing).trim_end())?;
+    } else if args.json || args.format == Format::Json {
         let job = JobReport {
             kind: job.kind.as_str(),
             namespace: job.namespace.as_deref(),
@@ -126,19 +200,21 @@ pub fn run(args: &SimulateArgs, terminal: &mut Terminal) -> anyhow::Result<ExitC
         };
         terminal.json(&Report {
             job,
-            ready_after: args.ready_after,
+            ready_after: scenario.ready_after,
             timeline: &story,
+            survives_up_to: survivals.into(),
+            sweep: sweep.map(|sweep| sweep.into_iter().map(StretchReport::from).collect()),
         })?;
     } else {
-        terminal.line(timeline::draw(
-            job,
-            &scenario,
-            &assessment.clocks,
-            &story,
-            terminal,
-        ))?;
+        terminal.line(timeline::draw(&drawing, terminal))?;
+        if let Some(sweep) = sweep {
+            terminal.line("")?;
+            for line in survival::table(&sweep) {
+                terminal.line(line)?;
+            }
+        }
     }
-    let succeeded = story.result == crate::engine::timeline::Outcome::Succeeded;
+    let succeeded = story.result == Outcome::Succeeded;
     Ok(if succeeded {
         ExitCode::SUCCESS
     } else {
@@ -185,7 +261,10 @@ fn scenario(job: &Job<'_>, clocks: &Clocks, policy: &Policy, args: &SimulateArgs
             ..retries
         },
         patience: clocks.wait.map_or(Limit::ZERO, |wait| wait.nominal),
-        ready_after: args.ready_after,
+        // A sweep draws the story of the longest of its cold starts.
+        ready_after: args.ready_after.map(|ready| match ready {
+            Ready::After(at) | Ready::Between(_, at) => at,
+        }),
         deadline: clocks.deadline,
         release: clocks.release.timeout,
         grace: clocks.grace,

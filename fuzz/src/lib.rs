@@ -1,0 +1,5 @@
+//! The fuzz targets, and a driver for them that needs no instrumentation.
+
+pub mod driver;
+mod mutate;
+pub mod targets;

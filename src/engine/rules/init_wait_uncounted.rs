@@ -1,0 +1,213 @@
+//! HB208.
+
+use crate::engine::budget::{ContainerReading, WaitSource};
+use crate::engine::finding::{At, Confidence, Finding, Severity};
+use crate::engine::rewrite::Quantity;
+use crate::engine::rule::{Context, rule};
+use crate::engine::rules::common::{go, read_confidence};
+use crate::engine::shell::Wait;
+use crate::engine::{Limit, Seconds};
+
+rule! {
+    /// An init container waits as well, and the declared budget does not count it.
+    ///
+    /// ## What it does
+    ///
+    /// Reports a Job whose annotation `hookbudget.dev/wait` states as much as its main container waits while an
+    /// init container waits before it; and a Job whose annotation `hookbudget.dev/env` has the whole wait handed
+    /// to the script (`wait-timeout`, `wait-attempts`) while an init container spends a part of it.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Init containers run before the others, one after the other, and the Job's deadline counts them. A script
+    /// that is told to wait for at most 600 s behind an init container that waits for up to 120 s ends after
+    /// 720 s, and of the headroom of 240 s a half is left.
+    ///
+    /// ## Severity
+    ///
+    /// Information: the clocks that are shown count the init container; the number that somebody wrote, or the
+    /// container reads, does not.
+    ///
+    /// ## How to fix
+    ///
+    /// Declare the sum, or move the init container's wait into the loop of the main container:
+    ///
+    /// ```yaml
+    /// metadata:
+    ///   annotations:
+    ///     hookbudget.dev/wait: 12m   # 2m in the init container, 10m in the script
+    /// ```
+    ///
+    /// ## When to ignore
+    ///
+    /// When both wait for the same thing, so that the second wait is over at once.
+    "HB208" "init-wait-uncounted" Info check
+}
+
+fn check(cx: &Context<'_>) -> Vec<Finding> {
+    let Some((container, wait, init)) = init_wait(cx) else {
+        return Vec::new();
+    };
+    let Some(gap) = declared_too_short(cx, init).or_else(|| handed_out_whole(cx, container, init)) else {
+        return Vec::new();
+    };
+    vec![Finding {
+        at: At::script(container.pointer.clone(), wait.place),
+        brief: format!("init container {} waits {init} more", container.name),
+        message: format!(
+            "init container {} waits {init} before the others, which {} does not count",
+            container.name, gap.where_it_is_missing
+        ),
+        arithmetic: Some(gap.arithmetic),
+        help: gap.help,
+        ..RULE.finding(
+            Severity::Info,
+            read_confidence(wait.confidence).min(Confidence::Likely),
+        )
+    }]
+}
+
+/// What a declaration leaves out.
+struct Gap {
+    where_it_is_missing: &'static str,
+    arithmetic: String,
+    help: String,
+}
+
+/// The longest wait of the init containers, and the sum of all of them.
+fn init_wait<'a>(cx: &Context<'a>) -> Option<(&'a ContainerReading, &'a Wait, Seconds)> {
+    let init = || {
+        cx.clocks
+            .waits_for_something()
+            .filter(|(container, _)| container.init)
+    };
+    let (container, wait) = init().max_by_key(|(_, wait)| wait.span.nominal)?;
+    let sum = init()
+        .map(|(_, wait)| wait.span.nominal.seconds())
+        .sum::<Option<Seconds>>()?;
+    (sum > Seconds::ZERO).then_some((container, wait, sum))
+}
+
+/// The wait of the main containers, the longest of them.
+fn main_wait(cx: &Context<'_>) -> Option<Seconds> {
+    let main = cx.clocks.containers.iter().filter(|container| !container.init);
+    let waits = main.filter_map(|container| container.reading.total());
+    match waits.map(|span| span.nominal).max()? {
+        Limit::At(wait) => Some(wait),
+        Limit::Never => None,
+    }
+}
+
+/// `hookbudget.dev/wait` holds the wait of the main containers, and not that of the init containers on top. Any
+/// other difference from what the script shows is no matter of init containers.
+fn declared_too_short(cx: &Context<'_>, init: Seconds) -> Option<Gap> {
+    let declared = cx
+        .job
+        .annotation("hookbudget.dev/wait")
+        .and_then(|text| Seconds::parse_go(text).ok())?;
+    let main = main_wait(cx).filter(|_| cx.clocks.wait_source == WaitSource::Script)?;
+    let sum = init + main;
+    (declared >= main && declared < sum).then(|| Gap {
+        where_it_is_missing: "hookbudget.dev/wait",
+        arithmetic: format!("{init} + {main} = {sum}, declared {declared}"),
+        help: format!("hookbudget.dev/wait: {}", go(sum)),
+    })
+}
+
+/// The script gets the whole budget by `hookbudget.dev/env`, and the init container waits beside it.
+fn handed_out_whole(cx: &Context<'_>, container: &ContainerReading, init: Seconds) -> Option<Gap> {
+    let name = cx
+        .job
+        .annotation("hookbudget.dev/env")?
+        .split(',')
+        .filter_map(|entry| entry.split_once('='))
+        .find(|(_, word)| {
+            let quantity = Quantity::parse(word.trim());
+            matches!(quantity, Some(Quantity::WaitTimeout | Quantity::WaitAttempts))
+        })
+        .map(|(name, _)| name.trim())?;
+    // An init container that reads the name itself is the one that the budget is for.
+    let reads = |(at, index, found): (bool, usize, &crate::engine::job::Container<'_>)| {
+        let here = cx.job.container_pointer(at, index) == container.pointer;
+        here && found
+            .command
+            .iter()
+            .chain(&found.args)
+            .any(|text| text.contains(name))
+    };
+    if cx.job.containers().any(reads) {
+        return None;
+    }
+    let deadline = cx.clocks.deadline?;
+    let left = (deadline - cx.policy.headroom - cx.clocks.startup - init).whole();
+    Some(Gap {
+        where_it_is_missing: "the budget of hookbudget.dev/env",
+        arithmetic: format!(
+            "deadline {deadline} - {} headroom - {init} in the init container = {left} s for {name}",
+            cx.policy.headroom
+        ),
+        help: format!("one wait for both in the main container, bounded by {name}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::job::{Container, Job};
+    use crate::engine::rules::testkit::{HOOK, Hook, found};
+
+    /// 300 s in the script behind 120 s in an init container.
+    fn job(annotations: &[(&'static str, &'static str)]) -> Job<'static> {
+        let script = "for i in $(seq $TRIES); do curl -f -m 3 http://web && exit 0; sleep 5; done; exit 1";
+        let mut job = Hook {
+            script,
+            deadline: Some(840),
+            ..HOOK
+        }
+        .job();
+        job.pod.containers[0].env.push(crate::engine::job::EnvVar {
+            name: "TRIES".into(),
+            value: Some("60".into()),
+        });
+        job.pod.init_containers.push(Container {
+            name: "wait-for-db".into(),
+            command: ["dockerize", "-wait", "tcp://db:5432", "-timeout", "120s"]
+                .map(Into::into)
+                .to_vec(),
+            ..Container::default()
+        });
+        job.annotations
+            .extend(annotations.iter().map(|(k, v)| ((*k).into(), (*v).into())));
+        job
+    }
+
+    #[test]
+    fn a_declaration_below_at_and_above_the_sum() {
+        for (declared, found_so) in [
+            ("299s", false), // differs from the script itself
+            ("300s", true),
+            ("419s", true),
+            ("420s", false),
+            ("421s", false),
+        ] {
+            let findings = found(&job(&[("hookbudget.dev/wait", declared)]), "HB208");
+            assert_eq!(!findings.is_empty(), found_so, "{declared}");
+            assert!(
+                findings.iter().all(|f| f.help == "hookbudget.dev/wait: 7m"),
+                "{declared}"
+            );
+        }
+        assert_eq!(found(&job(&[]), "HB208"), [], "nothing is declared");
+    }
+
+    #[test]
+    fn a_budget_that_is_handed_out_whole() {
+        for (names, found_so) in [("TRIES=wait-attempts", true), ("TRIES=wait-interval", false)] {
+            let findings = found(&job(&[("hookbudget.dev/env", names)]), "HB208");
+            assert_eq!(!findings.is_empty(), found_so, "{names}");
+            assert!(
+                findings.iter().all(|f| f.message.contains("hookbudget.dev/env")),
+                "{findings:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! HB302.
+
+use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
+use crate::engine::rule::{Context, rule};
+
+rule! {
+    /// A container that fails leaves no termination message, so its last log lines are lost with its Pod.
+    ///
+    /// ## What it does
+    ///
+    /// Reports a Job with a container, init container or sidecar whose `terminationMessagePolicy` is not
+    /// `FallbackToLogsOnError`. One finding per Job, however many containers there are.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The kubelet copies a termination message into the Pod's status: what the container wrote to
+    /// `/dev/termination-log`, which next to no image does. With `FallbackToLogsOnError` it takes the end of the
+    /// log instead, at most 2048 bytes or 80 lines, when the container fails and the file is empty
+    /// (kubernetes/api `core/v1/types.go`, `TerminationMessageFallbackToLogsOnError`). That text is in
+    /// `lastState.terminated.message` while the Pod is retried under `OnFailure`, and whoever watches Pods has it
+    /// even after the Pod is gone.
+    ///
+    /// ## Severity
+    ///
+    /// Information: nothing breaks without it, and next to no public chart sets it. It never becomes a warning
+    /// at admission.
+    ///
+    /// ## How to fix
+    ///
+    /// ```yaml
+    /// spec:
+    ///   template:
+    ///     spec:
+    ///       containers:
+    ///         - name: main
+    ///           terminationMessagePolicy: FallbackToLogsOnError
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Safe: what runs, and how often, stays as it is, and a message that the container writes itself still
+    /// wins. The webhook writes it into hooks and CronJobs at the rewrite level `safe`, without a warning.
+    ///
+    /// ## When to ignore
+    ///
+    /// When a container prints secrets as it fails: the Pod's status is read by more people than its logs.
+    "HB302" "termination-message-from-logs" Info check
+}
+
+const POLICY: &str = "FallbackToLogsOnError";
+
+fn check(cx: &Context<'_>) -> Vec<Finding> {
+    let silent: Vec<(&str, String)> = cx
+        .job
+        .containers()
+        .filter(|(_, _, container)| !container.message_from_logs)
+        .map(|(init, index, container)| {
+            let pointer = cx.job.container_pointer(init, index);
+            (
+                container.name.as_ref(),
+                format!("{pointer}/terminationMessagePolicy"),
+            )
+        })
+        .collect();
+    let Some((first, pointer)) = silent.first() else {
+        return Vec::new();
+    };
+    let who = match silent.len() {
+        1 => format!("container {first} leaves"),
+        more => format!("{more} containers, {first} the first of them, leave"),
+    };
+    vec![Finding {
+        at: At::field(pointer.clone()),
+        brief: "a failed container leaves no message".to_owned(),
+        message: format!(
+            "{who} nothing in the Pod's status on failure: terminationMessagePolicy is not {POLICY}",
+        ),
+        help: format!("terminationMessagePolicy: {POLICY}"),
+        fix: Some(Fix {
+            safety: FixSafety::Safe,
+            edits: silent
+                .iter()
+                .map(|(_, pointer)| Edit::Set {
+                    pointer: pointer.clone(),
+                    value: POLICY.into(),
+                })
+                .collect(),
+        }),
+        ..RULE.finding(Severity::Info, Confidence::Certain)
+    }]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::job::{Container, Job};
+    use crate::engine::rules::testkit::{HOOK, found};
+
+    fn with(messages: &[bool]) -> Job<'static> {
+        let mut job = HOOK.job();
+        let container = |message_from_logs: &bool| Container {
+            message_from_logs: *message_from_logs,
+            ..job.pod.containers[0].clone()
+        };
+        let mut containers: Vec<_> = messages.iter().map(container).collect();
+        job.pod.containers = containers.split_off(1);
+        job.pod.init_containers = containers;
+        job
+    }
+
+    #[test]
+    fn there_is_one_finding_with_an_edit_for_each_container_that_lacks_it() {
+        for (messages, edits) in [
+            (&[true, true][..], 0),
+            (&[true, false], 1),
+            (&[false, true], 1),
+            (&[false, false, false], 3),
+        ] {
+            let findings = found(&with(messages), "HB302");
+            assert_eq!(findings.len(), usize::from(edits > 0), "{messages:?}");
+            let fixes = findings.iter().filter_map(|finding| finding.fix.as_ref());
+            assert_eq!(
+                fixes.map(|fix| fix.edits.len()).sum::<usize>(),
+                edits,
+                "{messages:?}"
+            );
+        }
+    }
+}
