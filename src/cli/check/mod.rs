@@ -231,7 +231,7 @@ async fn reach(args: &CheckArgs, client: &Client, hooks: &[Hook], report: &mut R
     installed
 }
 
-/// Asks whether the ServiceAccount of the webhook may do what it does.
+/// Asks whether the `ServiceAccount`s may do what the webhook and the exporter do.
 async fn permissions(args: &CheckArgs, client: &Client, installed: &Installed, report: &mut Report) {
     let Some(user) = &installed.user else { return };
     let groups = client.list_api_groups().await;
@@ -250,5 +250,16 @@ async fn permissions(args: &CheckArgs, client: &Client, installed: &Installed, r
         kept,
         flux,
     );
-    access::judge(&mut report.area("permissions"), client, user, needs).await;
+    access::judge(
+        &mut report.area("permissions of the webhook"),
+        client,
+        user,
+        needs,
+    )
+    .await;
+    if let Some(exporter) = &installed.exporter {
+        let needs = access::exporter_needs(&exporter.namespaces, flux);
+        let mut area = report.area("permissions of the exporter");
+        access::judge(&mut area, client, &exporter.user, needs).await;
+    }
 }
