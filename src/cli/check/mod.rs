@@ -27,7 +27,7 @@ use self::report::Report;
 use super::place::PlaceArgs;
 use super::policy;
 use super::terminal::Terminal;
-use crate::certs::ConfigurationKind;
+use crate::certs::{ConfigurationKind, KeepError};
 use crate::engine::policy::Mode;
 use crate::tls::kept::Found;
 
@@ -177,6 +177,10 @@ async fn certificates(args: &CheckArgs, client: &Client, report: &mut Report) {
     }
     let mut area = report.area("certificate");
     match cluster.secret().await {
+        Err(KeepError::Forbidden { what, .. }) => area.warn(
+            format!("{what} may not be read: its days are not looked at, nor whether caBundle is of its authority"),
+            "run it as a user who may get that Secret; the dry run above shows whether the API server accepts it",
+        ),
         Err(error) => area.warn(
             format!("{} cannot be read: {error}", cluster.secret_name()),
             "run it as a user who may",
