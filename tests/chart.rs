@@ -137,6 +137,7 @@ fn each_certificate_mode_renders_and_the_binary_takes_the_result() {
         &[
             "webhook.extraArgs[0]=--no-cluster",
             "exporter.extraArgs[0]=--retention=2h",
+            "exporter.namespaces={shop,warehouse}",
         ],
     ] {
         let Some(output) = helm(sets) else { return };

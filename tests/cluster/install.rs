@@ -42,6 +42,18 @@ fn helm(arguments: &[&str]) -> Printed {
     printed
 }
 
+/// What a test leaves behind when it fails, so that the next one finds an empty cluster.
+struct Tidy;
+
+impl Drop for Tidy {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            run("helm", &["uninstall", "hookbudget", "-n", NAMESPACE, "--no-hooks"], "");
+            run("kubectl", &["delete", "namespace", SHOP, NAMESPACE, "--ignore-not-found"], "");
+        }
+    }
+}
+
 /// Every object that carries the release's label, whatever its kind.
 fn left_behind() -> Vec<String> {
     let kinds = kubectl(&["api-resources", "--verbs=list,delete", "-o", "name"], "").stdout;
@@ -92,6 +104,7 @@ fn first_steps() -> Vec<(String, String)> {
 #[test]
 #[ignore = "installs the release itself: see tests/cluster/run"]
 fn the_first_steps_of_the_readme_do_what_it_says() {
+    let _tidy = Tidy;
     let steps = first_steps();
     assert!(steps.len() >= 5, "{steps:#?}");
     for (script, shown) in steps {
@@ -185,6 +198,7 @@ fn written_later() -> [Value; 3] {
 #[test]
 #[ignore = "installs the release itself: see tests/cluster/run"]
 fn a_release_is_upgraded_applied_by_others_and_uninstalled_while_jobs_are_created() {
+    let _tidy = Tidy;
     kubectl(&["create", "namespace", SHOP], "");
     kubectl(&["create", "namespace", NAMESPACE], "");
     // The Pods of the hooks have to pass what the strictest namespaces ask of them, as the others do.
@@ -211,7 +225,7 @@ fn a_release_is_upgraded_applied_by_others_and_uninstalled_while_jobs_are_create
     assert!(before.iter().all(|value| !value.is_null()), "{before:#?}");
 
     let seen = Load::under("helm upgrade", || {
-        let roll = ["--set", "webhook.podAnnotations.example\\.com/roll=1"];
+        let roll = ["--set-string", "webhook.podAnnotations.example\\.com/roll=1"];
         helm(&[&["upgrade"], &settings[..], &roll].concat());
         // Both replicas are new; those before them have ended.
         until(60, "the replicas before the upgrade to end", || {
@@ -324,6 +338,7 @@ fn provide(directory: &str) -> String {
 #[test]
 #[ignore = "installs the release itself: see tests/cluster/run"]
 fn a_provided_certificate_is_replaced_while_jobs_are_created() {
+    let _tidy = Tidy;
     kubectl(&["create", "namespace", SHOP], "");
     kubectl(&["create", "namespace", NAMESPACE], "");
     let directory = std::env::temp_dir().join(format!("hookbudget-provided-{}", std::process::id()));
