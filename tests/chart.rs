@@ -243,6 +243,18 @@ fn nobody_can_drop_the_namespaces_that_are_never_looked_at() {
 }
 
 #[test]
+fn a_kubernetes_without_match_conditions_is_refused_and_a_vendors_suffix_is_not() {
+    for (version, fits) in [("1.29.9", false), ("1.30.0", true), ("1.33.1-gke.100", true)] {
+        let Some(output) = template(&["--kube-version", version]) else {
+            return;
+        };
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), fits, "{version}: {error}");
+        assert!(fits || error.contains("kubeVersion"), "{version}: {error}");
+    }
+}
+
+#[test]
 fn the_chart_renders_as_recorded_for_each_kind_of_installation() {
     let installations = files("charts/hookbudget/ci", "-values.yaml");
     assert!(installations.len() >= 5, "{installations:?}");

@@ -251,6 +251,8 @@ fn a_release_is_upgraded_applied_by_others_and_uninstalled_while_jobs_are_create
             .then_some(())
     });
 
+    what_is_broken_is_named_and_mended_by_an_upgrade(&settings);
+
     let tested = helm(&["test", "hookbudget", "-n", NAMESPACE, "--timeout", "2m"]);
     let shown = format!("{}{}", tested.stdout, tested.stderr);
     for part in ["was rewritten and judged", " 0 fail"] {
@@ -270,6 +272,27 @@ fn a_release_is_upgraded_applied_by_others_and_uninstalled_while_jobs_are_create
     });
     nothing_is_left();
     kubectl(&["delete", "namespace", SHOP, NAMESPACE], "");
+}
+
+/// `check` names what is wrong, and the remedy that it names helps.
+fn what_is_broken_is_named_and_mended_by_an_upgrade(settings: &[&str]) {
+    let check = || run(env!("CARGO_BIN_EXE_hookbudget"), &["check"], "");
+    kubectl(&["delete", "clusterrolebinding", "hookbudget-webhook"], "");
+    let patch = r#"[{"op": "remove", "path": "/webhooks/0/rules/1"}]"#;
+    let kind = "validatingwebhookconfiguration";
+    kubectl(&["patch", kind, "hookbudget", "--type=json", "-p", patch], "");
+    let broken = check();
+    assert!(!broken.ok, "{}", broken.stdout);
+    for part in [
+        "fail  validate.hookbudget.dev: no rule covers CREATE of cronjobs",
+        "may not list, watch namespaces",
+        "-> helm upgrade brings the chart's roles back",
+    ] {
+        assert!(broken.stdout.contains(part), "{part}: {}", broken.stdout);
+    }
+    helm(&[&["upgrade"], settings].concat());
+    let mended = check();
+    assert!(mended.ok && mended.stdout.contains(" 0 warn, 0 fail"), "{}", mended.stdout);
 }
 
 /// Flux and Argo CD compare the rendered chart with the cluster, server-side or by a three-way merge: `kubectl
