@@ -209,7 +209,10 @@ fn values_that_cannot_work_are_refused() {
         ),
         (&["webhook.timeoutSeconds=31"], "timeoutSeconds"),
         (&["webhok.replicaCount=1"], "webhok"),
-        (&["webhook.namespaceSelector.matchLabels.a=b"], "namespaceSelector"),
+        (
+            &["webhook.namespaceSelector.matchLabels.a=b"],
+            "namespaceSelector",
+        ),
         (&["policy.headrom=3m"], "headrom"),
         (&["policy.rules.HB999=off"], "HB999"),
         (&["policy.rules.HB101=loud"], "'warning'"),
@@ -235,7 +238,11 @@ fn nobody_can_drop_the_namespaces_that_are_never_looked_at() {
         let mut lists = 0;
         for rest in text.split("key: kubernetes.io/metadata.name").skip(1) {
             let list: Vec<&str> = rest.lines().skip(3).map(str::trim).take(3).collect();
-            assert_eq!(list, ["- hooks", "- kube-system", "- kube-node-lease"], "{sets:?}");
+            assert_eq!(
+                list,
+                ["- hooks", "- kube-system", "- kube-node-lease"],
+                "{sets:?}"
+            );
             lists += 1;
         }
         assert_eq!(lists, 2, "{sets:?}: both configurations");

@@ -48,8 +48,16 @@ struct Tidy;
 impl Drop for Tidy {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            run("helm", &["uninstall", "hookbudget", "-n", NAMESPACE, "--no-hooks"], "");
-            run("kubectl", &["delete", "namespace", SHOP, NAMESPACE, "--ignore-not-found"], "");
+            run(
+                "helm",
+                &["uninstall", "hookbudget", "-n", NAMESPACE, "--no-hooks"],
+                "",
+            );
+            run(
+                "kubectl",
+                &["delete", "namespace", SHOP, NAMESPACE, "--ignore-not-found"],
+                "",
+            );
         }
     }
 }
@@ -292,7 +300,11 @@ fn what_is_broken_is_named_and_mended_by_an_upgrade(settings: &[&str]) {
     }
     helm(&[&["upgrade"], settings].concat());
     let mended = check();
-    assert!(mended.ok && mended.stdout.contains(" 0 warn, 0 fail"), "{}", mended.stdout);
+    assert!(
+        mended.ok && mended.stdout.contains(" 0 warn, 0 fail"),
+        "{}",
+        mended.stdout
+    );
 }
 
 /// Flux and Argo CD compare the rendered chart with the cluster, server-side or by a three-way merge: `kubectl
