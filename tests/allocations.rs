@@ -1,7 +1,11 @@
 //! How often a review makes the allocator work: counts are exact on any machine, times are not. The handler
 //! alone is counted, from the body's bytes to the answer's, with the metrics and 200 releases to look through.
 #![cfg(feature = "server")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "../examples/webhook-bench/reviews.rs"]
 mod reviews;
