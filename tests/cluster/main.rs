@@ -6,4 +6,5 @@ mod admission;
 mod causes;
 mod certs;
 mod incidents;
+mod install;
 mod kit;

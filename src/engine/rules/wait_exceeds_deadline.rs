@@ -159,4 +159,42 @@ mod tests {
             assert_eq!(hook.verdict("HB102").is_some(), warned, "{deadline}");
         }
     }
+
+    #[test]
+    fn a_default_of_a_tool_may_be_meant_to_be_cut() {
+        for (script, severity) in [
+            ("kubectl rollout status deployment/catalog", Severity::Info),
+            (
+                "kubectl rollout status deployment/catalog --timeout=600s",
+                Severity::Error,
+            ),
+        ] {
+            let hook = Hook {
+                script,
+                deadline: Some(600),
+                ..HOOK
+            };
+            assert_eq!(
+                hook.verdict("HB102").map(|found| found.0),
+                Some(severity),
+                "{script}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wait_for_the_own_pod_is_a_warning_at_most() {
+        for (host, severity) in [("localhost", Severity::Warning), ("catalog", Severity::Error)] {
+            let hook = Hook {
+                script: WAIT_600.replace("//catalog", &format!("//{host}")).leak(),
+                deadline: Some(599),
+                ..HOOK
+            };
+            assert_eq!(
+                hook.verdict("HB102").map(|found| found.0),
+                Some(severity),
+                "{host}"
+            );
+        }
+    }
 }
