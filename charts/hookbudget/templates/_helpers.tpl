@@ -172,7 +172,7 @@ affinity: {{- toYaml . | nindent 2 }}
 matchExpressions:
   - key: kubernetes.io/metadata.name
     operator: NotIn
-    values: {{- concat (list (include "hookbudget.namespace" .) "kube-system" "kube-node-lease") .Values.webhook.excludedNamespaces | uniq | toYaml | nindent 6 }}
+    values: {{- concat (list (include "hookbudget.namespace" .) "kube-system" "kube-node-lease") (.Values.webhook.excludedNamespaces | default list) | uniq | toYaml | nindent 6 }}
   - key: hookbudget.dev/mode
     operator: NotIn
     values: ["off"]

@@ -211,10 +211,6 @@ fn init_waits(job: &Job<'_>, clocks: &Clocks) -> Seconds {
             .filter_map(|variable| variable.value.as_ref());
         container.name == WAIT_CONTAINER
             || words.chain(env).any(|text| told(text))
-            || container
-                .env
-                .iter()
-                .any(|variable| names().any(|name| name == variable.name))
     };
     let is_told = |reading: &ContainerReading| {
         job.containers().any(|(init, index, container)| {
