@@ -40,6 +40,7 @@ pub(super) enum Outcome {
 /// One creation.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
+    pub(super) asked: Instant,
     pub(super) answered: Instant,
     pub(super) outcome: Outcome,
 }
@@ -88,6 +89,7 @@ async fn drive(rate: u32, stopped: &AtomicBool) -> Vec<Event> {
 }
 
 async fn create(api: Api<Job>, safe: bool) -> Event {
+    let asked = Instant::now();
     let answer = timeout(PATIENCE, api.create(&PostParams::default(), &job(safe))).await;
     let outcome = match answer {
         Ok(Ok(created)) => created_as(&created, safe),
@@ -95,6 +97,7 @@ async fn create(api: Api<Job>, safe: bool) -> Event {
         Err(_) => Outcome::Failed(format!("no answer within {PATIENCE:?}")),
     };
     Event {
+        asked,
         answered: Instant::now(),
         outcome,
     }

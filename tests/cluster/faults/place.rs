@@ -33,6 +33,8 @@ pub(super) struct Replica {
 /// A release of the chart.
 pub(super) struct Installation {
     pub(super) policy: &'static str,
+    /// Whether the cluster is its own.
+    alone: bool,
     /// Every object of the cluster, before it.
     before: Vec<String>,
 }
@@ -57,14 +59,13 @@ impl Installation {
             };
             (there(NAME) && there(LOAD_NAMESPACE)).then_some(())
         });
+        let before = if alone { objects() } else { Vec::new() };
         let installation = Self {
             policy,
-            before: if alone { objects() } else { Vec::new() },
+            alone,
+            before,
         };
         installation.helm("install", &[]);
-        if !alone {
-            narrow();
-        }
         installation.whole(60);
         installation
     }
@@ -93,6 +94,9 @@ impl Installation {
             "helm {arguments:?}: {}{}",
             printed.stdout, printed.stderr
         );
+        if !self.alone {
+            narrow();
+        }
     }
 
     /// Removes it; whether everything of it goes.
@@ -103,7 +107,7 @@ impl Installation {
             "",
         );
         assert!(printed.ok, "helm uninstall: {}{}", printed.stdout, printed.stderr);
-        if self.before.is_empty() {
+        if !self.alone {
             return;
         }
         let mut left = Vec::new();
@@ -160,7 +164,8 @@ impl Installation {
     }
 }
 
-/// Lets this release judge the load and nothing else, so that other tests can go on beside it.
+/// Lets this release judge the load and nothing else, so that other tests can go on beside it. An upgrade takes
+/// that back.
 fn narrow() {
     let only = json!([{"op": "add", "path": "/webhooks/0/namespaceSelector/matchExpressions/-", "value":
         {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [LOAD_NAMESPACE]}}]);

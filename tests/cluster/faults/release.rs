@@ -7,8 +7,8 @@ use hookbudget::tls::CertificateFacts;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::place::{Installation, NAME, eventually, patch_secret, replicas, secret};
-use crate::kit::kubectl;
+use super::place::{Installation, NAME, Replica, eventually, patch_secret, replicas, secret};
+use crate::kit::{kubectl, run};
 
 fn write_policy(text: &str) {
     let patch = json!({"data": {"policy.yaml": text}});
@@ -32,18 +32,36 @@ fn write_policy(text: &str) {
     );
 }
 
-/// A policy that cannot be read, and back; what is in force stays in force.
+/// A policy that cannot be read, and back; what is in force stays in force, and the metrics tell.
 pub(super) fn policy_invalid(_: &Installation) -> Instant {
     const GOOD: &str = "apiVersion: hookbudget.dev/v1alpha1\nkind: Policy\nheadroom: 240s\n";
     write_policy(&format!("{GOOD}hedroom: 1s\n"));
-    thread::sleep(Duration::from_secs(8));
+    told("0");
     assert!(
         replicas().iter().all(|replica| replica.ready),
         "a bad policy does not end a replica"
     );
     let begun = Instant::now();
     write_policy(GOOD);
+    told("1");
     begun
+}
+
+/// Waits until every replica says whether it took the policy. One that reads its policy at its start alone has
+/// nothing to say, and is given the time that the kubelet needs.
+fn told(success: &str) {
+    const METRIC: &str = "hookbudget_policy_load_success ";
+    let metrics = |replica: &Replica| {
+        let url = format!("http://{}:9464/metrics", replica.address);
+        run("curl", &["-sf", "--max-time", "2", &url], "").stdout
+    };
+    if !replicas().iter().any(|replica| metrics(replica).contains(METRIC)) {
+        return thread::sleep(Duration::from_secs(8));
+    }
+    let line = format!("{METRIC}{success}");
+    eventually(90, &line, || {
+        replicas().iter().all(|replica| metrics(replica).lines().any(|found| found == line)).then_some(())
+    });
 }
 
 /// Every replica runs on a clock that is an hour ahead, and makes a certificate by it.

@@ -1,7 +1,7 @@
 //! What each fault cost, held against what was promised.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::load::{Event, Outcome};
 
@@ -64,16 +64,12 @@ impl Row {
         self.count(|outcome| *outcome == Outcome::Unseen)
     }
 
-    /// From the first review that was lost to the last.
+    /// From the first creation whose review was lost to the answer to the last.
     fn lost_for(&self) -> Option<Duration> {
         let right = [Outcome::Passed, Outcome::Denied, Outcome::Away];
-        let lost = || {
-            self.events
-                .iter()
-                .filter(|event| !right.contains(&event.outcome))
-                .map(|event| event.answered)
-        };
-        let (first, last): (Instant, Instant) = (lost().min()?, lost().max()?);
+        let lost = || self.events.iter().filter(|event| !right.contains(&event.outcome));
+        let first = lost().map(|event| event.asked).min()?;
+        let last = lost().map(|event| event.answered).max()?;
         Some(last - first)
     }
 
@@ -130,6 +126,14 @@ impl Row {
         broken
     }
 
+    /// In parentheses where no replica could be asked.
+    fn wrongly(&self, allowed: usize) -> String {
+        match self.promise {
+            Promise::PolicyWhileHeld | Promise::NobodyIsAsked if allowed > 0 => format!("({allowed})"),
+            _ => allowed.to_string(),
+        }
+    }
+
     /// The cells of the table.
     pub(super) fn cells(&self) -> [String; 9] {
         let lost = self
@@ -140,7 +144,7 @@ impl Row {
             self.policy.to_owned(),
             self.events.len().to_string(),
             self.failed().to_string(),
-            self.allowed().to_string(),
+            self.wrongly(self.allowed()),
             self.refused().to_string(),
             self.unseen().to_string(),
             lost,
