@@ -253,6 +253,12 @@ pub(super) fn served(address: &str) -> String {
     shown.get(begin..end).unwrap_or_default().to_owned()
 }
 
+/// What a replica tells Prometheus.
+pub(super) fn metrics(replica: &Replica) -> String {
+    let url = format!("http://{}:9464/metrics", replica.address);
+    run("curl", &["-sf", "--max-time", "2", &url], "").stdout
+}
+
 /// Changes the certificate's Secret.
 pub(super) fn patch_secret(patch: &Value) {
     kubectl(

@@ -7,8 +7,8 @@ use hookbudget::tls::CertificateFacts;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::place::{Installation, NAME, Replica, eventually, patch_secret, replicas, secret};
-use crate::kit::{kubectl, run};
+use super::place::{Installation, NAME, eventually, metrics, patch_secret, replicas, secret};
+use crate::kit::kubectl;
 
 fn write_policy(text: &str) {
     let patch = json!({"data": {"policy.yaml": text}});
@@ -51,16 +51,15 @@ pub(super) fn policy_invalid(_: &Installation) -> Instant {
 /// nothing to say, and is given the time that the kubelet needs.
 fn told(success: &str) {
     const METRIC: &str = "hookbudget_policy_load_success ";
-    let metrics = |replica: &Replica| {
-        let url = format!("http://{}:9464/metrics", replica.address);
-        run("curl", &["-sf", "--max-time", "2", &url], "").stdout
-    };
     if !replicas().iter().any(|replica| metrics(replica).contains(METRIC)) {
         return thread::sleep(Duration::from_secs(8));
     }
     let line = format!("{METRIC}{success}");
     eventually(90, &line, || {
-        replicas().iter().all(|replica| metrics(replica).lines().any(|found| found == line)).then_some(())
+        replicas()
+            .iter()
+            .all(|replica| metrics(replica).lines().any(|found| found == line))
+            .then_some(())
     });
 }
 

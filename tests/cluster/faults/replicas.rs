@@ -4,26 +4,52 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::place::{Installation, NAME, Replica, eventually, get, replicas};
+use super::place::{Installation, NAME, Replica, eventually, get, metrics, replicas};
 use crate::kit::{kubectl, run};
 
 /// Port of the reviews.
 const PORT: &str = "8443";
 
-fn first() -> Replica {
-    replicas().into_iter().next().expect("a replica")
+/// The replica that answers most reviews: the API server keeps its connections, and may have none to the other.
+fn busiest() -> Replica {
+    let answered = |replica: &Replica| {
+        let text = metrics(replica);
+        let counts = text
+            .lines()
+            .filter(|line| line.starts_with("hookbudget_admission_reviews_total{"));
+        counts
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum::<u64>()
+    };
+    let mut all: Vec<_> = replicas()
+        .into_iter()
+        .map(|replica| (answered(&replica), replica))
+        .collect();
+    thread::sleep(Duration::from_secs(1));
+    for (count, replica) in &mut all {
+        *count = answered(replica) - *count;
+    }
+    let (count, replica) = all
+        .into_iter()
+        .max_by_key(|(count, _)| *count)
+        .expect("a replica");
+    assert!(count > 0, "no replica answers a review");
+    replica
 }
 
 /// As a scale-down, an eviction or an upgrade ends it.
 pub(super) fn deleted(_: &Installation) -> Instant {
     let begun = Instant::now();
-    kubectl(&["-n", NAME, "delete", "pod", &first().name, "--wait=false"], "");
+    kubectl(
+        &["-n", NAME, "delete", "pod", &busiest().name, "--wait=false"],
+        "",
+    );
     begun
 }
 
 /// As a bug or the node's memory ends it: at once.
 pub(super) fn killed(_: &Installation) -> Instant {
-    let replica = first();
+    let replica = busiest();
     let begun = Instant::now();
     signal(&replica, "KILL");
     eventually(60, "the container to be started again", || {
@@ -35,7 +61,7 @@ pub(super) fn killed(_: &Installation) -> Instant {
 
 /// It takes connections, by the kernel, and answers nothing. The probes find it out.
 pub(super) fn hangs(_: &Installation) -> Instant {
-    let replica = first();
+    let replica = busiest();
     let begun = Instant::now();
     signal(&replica, "STOP");
     eventually(120, "the liveness probe to start it again", || {
