@@ -154,7 +154,7 @@ const FAULTS: [Fault; 18] = [
 
 const UNINSTALLED: Fault = fault(
     "uninstalled",
-    "`helm uninstall`",
+    "`helm uninstall`, under Fail after `hookbudget cleanup`",
     release::uninstalled,
     Promise::NobodyIsAsked,
 );

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::place::{Installation, NAME, eventually, metrics, patch_secret, replicas, secret};
-use crate::kit::kubectl;
+use crate::kit::{kubectl, run};
 
 fn write_policy(text: &str) {
     let patch = json!({"data": {"policy.yaml": text}});
@@ -115,8 +115,14 @@ pub(super) fn upgraded(installation: &Installation) -> Instant {
     begun
 }
 
+/// Helm removes the configurations last, when no replica is left: under Fail they have to go first, by a hook of the
+/// chart, or where it has none by hand.
 pub(super) fn uninstalled(installation: &Installation) -> Instant {
     let begun = Instant::now();
+    let hooks = run("helm", &["get", "hooks", NAME, "-n", NAME], "").stdout;
+    if installation.policy == "Fail" && !hooks.contains("pre-delete") {
+        installation.product(&["cleanup"]);
+    }
     installation.uninstall();
     begun
 }
