@@ -66,6 +66,10 @@ in-cluster +command:
 cluster-down *options:
     tests/cluster/down {{ options }}
 
+# Bring about every fault under a steady load of Jobs, and write the table of docs/design/faults.md (about 15 minutes)
+faults *names:
+    tests/cluster/fault-table {{ names }}
+
 # Check the chart with helm: lint, and render it in each certificate mode
 chart:
     helm lint --strict charts/hookbudget

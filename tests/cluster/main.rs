@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
 mod admission;
+mod apply;
 mod causes;
 mod certs;
+mod faults;
 mod incidents;
 mod install;
 mod kit;
