@@ -7,7 +7,7 @@ use super::Seconds;
 use super::finding::Confidence;
 use super::formulas::{kustomization_timeout, needed_release};
 use super::job::{Job, Origin};
-use super::release::{HelmRelease, owning_helm_release};
+use super::release::{HelmRelease, Surroundings, owning_helm_release};
 
 /// A Flux `Kustomization` as facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,15 +154,34 @@ impl Windows {
             }
         }
         for job in jobs.filter(|job| job.origin() == Origin::HelmHook) {
-            windows.add(job, releases);
+            if let Some(release) = owning_helm_release(job, releases, None) {
+                windows.add(job, release);
+            }
         }
         windows
     }
 
-    fn add(&mut self, job: &Job<'_>, releases: &[HelmRelease]) {
-        let Some(release) = owning_helm_release(job, releases) else {
-            return;
-        };
+    /// The window of a single Job, where the other hooks of its release are not known: what it spends is the
+    /// least that the action spends.
+    #[must_use]
+    pub fn of_one(job: &Job<'_>, around: Surroundings<'_>) -> Option<Self> {
+        if around.kustomizations.is_empty() || job.origin() != Origin::HelmHook {
+            return None;
+        }
+        let release = owning_helm_release(job, around.helm_releases, around.requester)?;
+        let mut windows = Self::of(
+            [].into_iter(),
+            std::slice::from_ref(release),
+            around.kustomizations,
+        );
+        if windows.by_release.is_empty() {
+            return None;
+        }
+        windows.add(job, release);
+        Some(windows)
+    }
+
+    fn add(&mut self, job: &Job<'_>, release: &HelmRelease) {
         let key = (release.namespace.clone(), release.name.clone());
         let Some(window) = self.by_release.get_mut(&key) else {
             return;
