@@ -7,3 +7,4 @@ mod causes;
 mod certs;
 mod incidents;
 mod kit;
+mod policy;

@@ -63,9 +63,7 @@ scheme: HTTPS
 {{- if .Values.certs.clientAuth.configMap }}
 - {name: clients, mountPath: /var/run/hookbudget/clients, readOnly: true}
 {{- end }}
-{{- if .Values.policy }}
 - {name: policy, mountPath: /etc/hookbudget, readOnly: true}
-{{- end }}
 {{- with .Values.webhook.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -83,10 +81,8 @@ scheme: HTTPS
 - name: clients
   configMap: {name: {{ . }}}
 {{- end }}
-{{- if .Values.policy }}
 - name: policy
   configMap: {name: {{ include "hookbudget.fullname" . }}-policy}
-{{- end }}
 {{- with .Values.webhook.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
@@ -106,13 +102,16 @@ scheme: HTTPS
 {{- define "hookbudget.policy" -}}
 apiVersion: hookbudget.dev/v1alpha1
 kind: Policy
-{{ toYaml .Values.policy }}
+{{- with .Values.policy }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
-{{/* Annotations of the Pods: a changed policy starts them anew. Takes a dict of root and component. */}}
+{{/* Annotations of the Pods: a changed policy starts the exporter anew, the webhook reads it. Takes a dict of root and
+component. */}}
 {{- define "hookbudget.podAnnotations" -}}
 {{- $annotations := (index .root.Values .component).podAnnotations -}}
-{{- if .root.Values.policy -}}
+{{- if and .root.Values.policy (eq .component "exporter") -}}
 {{- $annotations = merge (dict "checksum/policy" (include "hookbudget.policy" .root | sha256sum)) $annotations -}}
 {{- end -}}
 {{- with $annotations }}
