@@ -16,10 +16,6 @@ use super::policy::Policy;
 use super::window::{Kustomization, Windows};
 use helm_release::DEFAULTED;
 
-/// `DefaultTimeout` of Helm's command line (helm/helm `pkg/cmd/install.go`) and of a `HelmRelease`
-/// (fluxcd/helm-controller `api/v2`, `GetTimeout`).
-pub const HELM_DEFAULT_TIMEOUT: Seconds = Seconds::new(300);
-
 /// How long Flux's poller and the API take to see a finished Job (fluxcd/pkg `ssa` polls every 5 s).
 pub const RELEASE_POLL: Seconds = Seconds::new(5);
 

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{HELM_DEFAULT_TIMEOUT, ReleaseObject};
+use super::ReleaseObject;
 use crate::engine::Seconds;
 use crate::engine::job::Job;
+use crate::engine::policy::HELM_DEFAULT_TIMEOUT;
 
 /// What stands for a field where a `HelmRelease` states no timeout for an action.
 pub(super) const DEFAULTED: &str = "the default of spec.timeout";
@@ -30,14 +31,15 @@ pub enum Action {
 }
 
 impl Action {
-    /// The action that runs a hook; anything unknown counts as an installation.
+    /// The action that runs this hook.
     #[must_use]
-    pub fn of_hook(hook: &str) -> Self {
-        match hook.split_once('-').map_or(hook, |(_, action)| action) {
-            "upgrade" => Self::Upgrade,
-            "rollback" => Self::Rollback,
-            "delete" => Self::Uninstall,
-            "test" | "success" | "failure" => Self::Test,
+    pub fn of(hook: &str) -> Self {
+        match hook.split_once('-') {
+            Some((_, "upgrade")) => Self::Upgrade,
+            Some((_, "rollback")) => Self::Rollback,
+            Some((_, "delete")) => Self::Uninstall,
+            // test-success and test-failure are names that old charts use.
+            None | Some(("test", _)) if hook.starts_with("test") => Self::Test,
             _ => Self::Install,
         }
     }
@@ -45,14 +47,45 @@ impl Action {
     /// Reads the name that helm-controller gives an action (fluxcd/helm-controller `internal/reconcile`).
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "install" => Self::Install,
-            "upgrade" => Self::Upgrade,
-            "rollback" => Self::Rollback,
-            "uninstall" => Self::Uninstall,
-            "test" => Self::Test,
-            _ => return None,
-        })
+        let all = [
+            Self::Install,
+            Self::Upgrade,
+            Self::Rollback,
+            Self::Uninstall,
+            Self::Test,
+        ];
+        all.into_iter().find(|action| action.command() == name)
+    }
+
+    /// The field of a `HelmRelease` that states its timeout.
+    pub(in crate::engine) const fn field(self) -> &'static str {
+        match self {
+            Self::Install => "spec.install.timeout",
+            Self::Upgrade => "spec.upgrade.timeout",
+            Self::Rollback => "spec.rollback.timeout",
+            Self::Uninstall => "spec.uninstall.timeout",
+            Self::Test => "spec.test.timeout",
+        }
+    }
+
+    /// The command of Helm.
+    #[must_use]
+    pub const fn command(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Upgrade => "upgrade",
+            Self::Rollback => "rollback",
+            Self::Uninstall => "uninstall",
+            Self::Test => "test",
+        }
+    }
+
+    /// Its timeout, and the field to write another one in: the common one only where that is what states it.
+    pub(in crate::engine) fn timeout(self, release: &HelmRelease) -> (Seconds, &'static str) {
+        match (release.own_timeout(self), release.timeout) {
+            (None, Some(timeout)) => (timeout, "spec.timeout"),
+            (own, _) => (own.unwrap_or(HELM_DEFAULT_TIMEOUT), self.field()),
+        }
     }
 }
 
@@ -172,28 +205,30 @@ impl HelmRelease {
 
     /// The timeout of the action that runs this hook, and the field that states it.
     pub(in crate::engine) fn timeout_of(&self, hook: &str) -> (Seconds, &'static str) {
-        self.timeout_of_action(Action::of_hook(hook))
+        self.timeout_of_action(Action::of(hook))
     }
 
     fn timeout_of_action(&self, action: Action) -> (Seconds, &'static str) {
-        let (own, field) = match action {
-            Action::Install => (self.install_timeout, "spec.install.timeout"),
-            Action::Upgrade => (self.upgrade_timeout, "spec.upgrade.timeout"),
-            Action::Rollback => (self.rollback_timeout, "spec.rollback.timeout"),
-            Action::Uninstall => (self.uninstall_timeout, "spec.uninstall.timeout"),
-            Action::Test => (self.test_timeout, "spec.test.timeout"),
-        };
-        match (own, self.timeout) {
-            (Some(timeout), _) => (timeout, field),
+        match (self.own_timeout(action), self.timeout) {
+            (Some(timeout), _) => (timeout, action.field()),
             (None, Some(timeout)) => (timeout, "spec.timeout"),
             (None, None) => (HELM_DEFAULT_TIMEOUT, DEFAULTED),
         }
     }
 
-    /// The timeout that counts for a Job, and the field that states it. Where the status tells which action runs
-    /// or comes next, and a hook of the Job belongs to it, that action's; else the shortest of its hooks'.
-    pub(super) fn timeout_for(&self, job: &Job<'_>) -> (Seconds, &'static str) {
-        let hooks = job.hooks();
+    fn own_timeout(&self, action: Action) -> Option<Seconds> {
+        match action {
+            Action::Install => self.install_timeout,
+            Action::Upgrade => self.upgrade_timeout,
+            Action::Rollback => self.rollback_timeout,
+            Action::Uninstall => self.uninstall_timeout,
+            Action::Test => self.test_timeout,
+        }
+    }
+
+    /// The actions that a Job's hooks belong to and that can run now or next: the one that the status tells, where it is
+    /// among them, else all.
+    fn actions_of(&self, hooks: &[&str]) -> Vec<Action> {
         let next = match self.stage {
             Stage::Unknown => None,
             Stage::New => Some(Action::Install),
@@ -201,11 +236,18 @@ impl HelmRelease {
             Stage::Running(action) => Some(action),
         };
         if let Some(action) = next
-            && (hooks.is_empty() || hooks.iter().any(|hook| Action::of_hook(hook) == action))
+            && (hooks.is_empty() || hooks.iter().any(|hook| Action::of(hook) == action))
         {
-            return self.timeout_of_action(action);
+            return vec![action];
         }
-        let clocks = hooks.iter().map(|hook| self.timeout_of(hook));
+        hooks.iter().map(|hook| Action::of(hook)).collect()
+    }
+
+    /// The timeout that counts for a Job, and the field that states it. Where the status tells which action runs
+    /// or comes next, and a hook of the Job belongs to it, that action's; else the shortest of its hooks'.
+    pub(super) fn timeout_for(&self, job: &Job<'_>) -> (Seconds, &'static str) {
+        let actions = self.actions_of(&job.hooks());
+        let clocks = actions.iter().map(|action| self.timeout_of_action(*action));
         let shortest = clocks.min_by_key(|(timeout, _)| *timeout);
         shortest.unwrap_or_else(|| self.timeout_of_action(Action::Install))
     }
