@@ -119,7 +119,7 @@ fn ok(body: &Value) -> Response<Body> {
 }
 
 async fn answer(uri: &http::Uri, mut state: watch::Receiver<Flux>) -> Response<Body> {
-    let now = *state.borrow();
+    let now = *state.borrow_and_update();
     let Some(rest) = uri.path().strip_prefix("/apis/helm.toolkit.fluxcd.io/") else {
         // Definitions may not be watched here, and there is neither a Kustomization nor an Application.
         return status(if uri.path().contains("customresourcedefinitions") {

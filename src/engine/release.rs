@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use helm_release::{Action, HelmRelease, Stage};
-pub(super) use owner::owning_helm_release;
+pub(super) use owner::{is_helm_controller, owning_helm_release};
 
 use super::Seconds;
 use super::inventory::Inventory;

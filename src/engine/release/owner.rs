@@ -64,11 +64,16 @@ fn service_account(user: &str) -> Option<(&str, &str)> {
     user.strip_prefix("system:serviceaccount:")?.split_once(':')
 }
 
+/// True for the account that helm-controller runs as, in whatever namespace Flux is installed.
+pub(in crate::engine) fn is_helm_controller(user: &str) -> bool {
+    service_account(user).is_some_and(|(_, name)| name.ends_with("helm-controller"))
+}
+
 /// True for helm-controller itself, and for an account of the release's namespace, which it may act as
 /// (`--default-service-account`).
 fn may_be_flux(user: &str, release: &HelmRelease) -> bool {
-    service_account(user)
-        .is_some_and(|(namespace, name)| name.ends_with("helm-controller") || namespace == release.namespace)
+    is_helm_controller(user)
+        || service_account(user).is_some_and(|(namespace, _)| namespace == release.namespace)
 }
 
 /// The Application that applied a Job, where Argo CD's annotation or label names one; its namespace is looked up.
