@@ -93,13 +93,19 @@ impl Skipped {
 /// Tells several.
 impl Observer for Vec<Arc<dyn Observer>> {
     fn judged(&self, outcome: &Outcome<'_>) {
-        self.iter().for_each(|one| one.judged(outcome));
+        for one in self {
+            one.judged(outcome);
+        }
     }
     fn skipped(&self, webhook: Webhook, kind: &'static str, reason: Skipped) {
-        self.iter().for_each(|one| one.skipped(webhook, kind, reason));
+        for one in self {
+            one.skipped(webhook, kind, reason);
+        }
     }
     fn answered(&self, webhook: Webhook, took: Duration) {
-        self.iter().for_each(|one| one.answered(webhook, took));
+        for one in self {
+            one.answered(webhook, took);
+        }
     }
 }
 

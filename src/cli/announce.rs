@@ -1,7 +1,7 @@
 //! What the webhook did, as Kubernetes Events: for the one who looks at a namespace and not at a log.
 
 use crate::admission::{Observer, Outcome, Skipped, Webhook};
-use crate::engine::finding::Decision;
+use crate::engine::finding::{Decision, Finding};
 use crate::engine::job::Job;
 use crate::engine::release::ReleaseObject;
 use crate::report::events::{Events, Note, Object};
@@ -14,13 +14,28 @@ impl Observer for Announcer {
     fn judged(&self, outcome: &Outcome<'_>) {
         match (outcome.webhook, outcome.decision, outcome.denial) {
             (Webhook::Validate, Decision::Deny, Some(denial)) => self.0.offer(|| denied(outcome, denial)),
-            (Webhook::Mutate, ..) if !outcome.changes.is_empty() => self.0.offer(|| rewritten(outcome)),
+            (Webhook::Mutate, ..) if !outcome.changes.is_empty() && !is_about_to_be_denied(outcome) => {
+                self.0.offer(|| rewritten(outcome));
+            }
             _ => {}
         }
     }
 
     fn skipped(&self, _: Webhook, _: &'static str, _: Skipped) {}
     fn answered(&self, _: Webhook, _: std::time::Duration) {}
+}
+
+/// True when a finding denies that no change is for: the other webhook says so next, and nothing of the rewrite will
+/// exist.
+fn is_about_to_be_denied(outcome: &Outcome<'_>) -> bool {
+    let denies = |finding: &Finding| finding.decision(outcome.mode) == Decision::Deny;
+    let mended = |finding: &Finding| outcome.changes.iter().any(|change| change.rule == finding.code);
+    let mut denying = outcome
+        .judged_by
+        .iter()
+        .filter(|finding| denies(finding))
+        .peekable();
+    denying.peek().is_some() && !denying.any(mended)
 }
 
 fn denied(outcome: &Outcome<'_>, denial: &str) -> Note {

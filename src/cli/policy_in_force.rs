@@ -76,7 +76,7 @@ pub(super) fn start(
             }
             // A good policy is worth a word only after a bad one.
             Look::Loaded if refused.swap(false, Ordering::Relaxed) => {
-                events.offer(|| loaded_note(regarding()))
+                events.offer(|| loaded_note(regarding()));
             }
             Look::Loaded | Look::Same => {}
         }

@@ -7,7 +7,7 @@ use super::Seconds;
 use super::finding::Confidence;
 use super::formulas::{kustomization_timeout, needed_release};
 use super::job::{Job, Origin};
-use super::release::{HelmRelease, Surroundings, owning_helm_release};
+use super::release::{HelmRelease, Stage, Surroundings, owning_helm_release};
 
 /// A Flux `Kustomization` as facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +72,10 @@ fn waiting_for<'k>(
     }
     if let Some(checks) = active().find(|k| k.checks(release)) {
         return Some((checks, Confidence::Certain));
+    }
+    if release.stage != Stage::Unknown {
+        // In a cluster, what a Kustomization applied bears its labels: the rest was applied by somebody else.
+        return None;
     }
     let by_path = active()
         .filter(|k| k.wait && release.file.as_deref().is_some_and(|file| k.applies(file)))
@@ -266,12 +270,20 @@ mod tests {
             ..infra.clone()
         };
         assert_eq!(found(&release, from_ref(&idle)), None);
-        let checks = Kustomization {
+        let checks_of = |k: &Kustomization| Kustomization {
             health_checks: vec![("shop".into(), "shop".into())],
-            ..idle.clone()
+            wait: false,
+            ..k.clone()
         };
+        let checks = checks_of(&idle);
         let certain = |name: &str| Some((name.to_owned(), Confidence::Certain));
         assert_eq!(found(&release, &[checks, apps.clone()]), certain("infra"));
+        let live = HelmRelease {
+            stage: Stage::New,
+            ..release.clone()
+        };
+        assert_eq!(found(&live, from_ref(&apps)), None);
+        assert_eq!(found(&live, from_ref(&checks_of(&infra))), certain("infra"));
         let labelled = HelmRelease {
             kustomization: Some(("flux-system".into(), "infra".into())),
             ..release

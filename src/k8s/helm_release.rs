@@ -86,6 +86,17 @@ struct Strategy<'a> {
     name: Option<Str<'a>>,
 }
 
+impl Action<'_> {
+    /// `RetryOnFailure` tries again for ever, whatever the remediation says.
+    fn retries(&self) -> Option<i64> {
+        if self.strategy.is_retry() {
+            Some(-1)
+        } else {
+            self.remediation.retries
+        }
+    }
+}
+
 impl Strategy<'_> {
     fn is_retry(&self) -> bool {
         self.name
@@ -212,10 +223,8 @@ impl HelmReleaseObject<'_> {
             rollback_timeout: span(spec.rollback.timeout, "/spec/rollback/timeout"),
             uninstall_timeout: span(spec.uninstall.timeout, "/spec/uninstall/timeout"),
             test_timeout: span(spec.test.timeout, "/spec/test/timeout"),
-            install_retries: spec.install.remediation.retries,
-            upgrade_retries: spec.upgrade.remediation.retries,
-            install_is_retried,
-            upgrade_is_retried: spec.upgrade.strategy.is_retry(),
+            install_retries: spec.install.retries(),
+            upgrade_retries: spec.upgrade.retries(),
             stage,
             kustomization,
             file: None,
@@ -264,7 +273,9 @@ mod tests {
             let text =
                 format!(r#"{{"metadata":{{"name":"r","uid":"u"}},"spec":{{{spec}}},"status":{status}}}"#);
             let object: HelmReleaseObject<'_> = serde_json::from_str(&text).expect("a HelmRelease");
-            assert_eq!(object.into_facts().0.stage, expected, "{text}");
+            let (release, _) = object.into_facts();
+            assert_eq!(release.stage, expected, "{text}");
+            assert_eq!(release.install_tries(), spec.is_empty().then_some(1));
         }
         let file: HelmReleaseObject<'_> =
             serde_json::from_str(r#"{"metadata":{"name":"r"},"spec":{"kubeConfig":{}}}"#)

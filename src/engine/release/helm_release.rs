@@ -132,15 +132,11 @@ pub struct HelmRelease {
     pub uninstall_timeout: Option<Seconds>,
     /// `spec.test.timeout`, if set.
     pub test_timeout: Option<Seconds>,
-    /// `spec.install.remediation.retries`; below zero for ever, none when absent.
+    /// `spec.install.remediation.retries`; below zero for ever, as under the strategy `RetryOnFailure`; none when
+    /// absent.
     pub install_retries: Option<i64>,
-    /// `spec.upgrade.remediation.retries`; below zero for ever, none when absent.
+    /// `spec.upgrade.remediation.retries`; as for the installation.
     pub upgrade_retries: Option<i64>,
-    /// `spec.install.strategy.name` is `RetryOnFailure`: a failed installation is tried again for ever, as an
-    /// upgrade, whatever the retries say.
-    pub install_is_retried: bool,
-    /// `spec.upgrade.strategy.name` is `RetryOnFailure`: as for the installation.
-    pub upgrade_is_retried: bool,
     /// How far it is.
     pub stage: Stage,
     /// Namespace and name of the Kustomization that applied it, where Flux's labels say it.
@@ -194,13 +190,13 @@ impl HelmRelease {
     /// How often an installation is tried; `None` for ever.
     #[must_use]
     pub fn install_tries(&self) -> Option<u32> {
-        tries(self.install_retries).filter(|_| !self.install_is_retried)
+        tries(self.install_retries)
     }
 
     /// How often an upgrade is tried; `None` for ever.
     #[must_use]
     pub fn upgrade_tries(&self) -> Option<u32> {
-        tries(self.upgrade_retries).filter(|_| !self.upgrade_is_retried)
+        tries(self.upgrade_retries)
     }
 
     /// The timeout of the action that runs this hook, and the field that states it.
@@ -276,19 +272,5 @@ mod tests {
         assert!(!release.is_named(&release.release_name()));
         release.name = "settlements".into();
         assert!(release.is_named("payments-settlements") && !release.is_named("settlements"));
-    }
-
-    #[test]
-    fn retries_on_failure_never_end() {
-        let mut release = HelmRelease {
-            install_retries: Some(2),
-            ..HelmRelease::default()
-        };
-        assert_eq!(release.install_tries(), Some(3));
-        release.install_is_retried = true;
-        assert_eq!(
-            (release.install_tries(), release.upgrade_tries()),
-            (None, Some(1))
-        );
     }
 }

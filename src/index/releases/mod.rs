@@ -45,6 +45,7 @@ pub struct Releases {
 
 /// Starts the watches, which run until shutdown. Each of what is returned becomes true with the first complete list
 /// of a kind, or when it turns out that there is none to be had.
+#[must_use]
 pub fn watch_releases(
     client: &Client,
     into: &Releases,
