@@ -195,6 +195,18 @@ async fn a_kind_that_may_not_be_read_is_said_and_taken_up_when_it_may() {
     let mut cluster = Cluster::with(Flux::Forbidden);
     cluster.is_ready().await;
     cluster.until("forbidden").await;
+    let began = std::time::Instant::now();
+    let lists = || {
+        let asked = cluster.asked.lock().unwrap();
+        asked.iter().filter(|uri| uri.contains("/helmreleases")).count()
+    };
+    while lists() < 3 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(
+        began.elapsed() >= Duration::from_millis(2_900),
+        "it is asked less and less often"
+    );
     cluster.flux.send_replace(Flux::Served("v2"));
     cluster.until("synced").await;
     assert_eq!(cluster.names(), ["bp-powerdns"]);

@@ -124,8 +124,11 @@ impl<S: Source> Keeper<S> {
         loop {
             let state = match self.find().await {
                 Found::Served(resource) => {
-                    pause = FIRST_PAUSE;
-                    self.watch(resource).await
+                    let (state, listed) = self.watch(resource).await;
+                    if listed {
+                        pause = FIRST_PAUSE;
+                    }
+                    state
                 }
                 Found::Absent => WatchState::Absent,
                 Found::Unknown(error) => {
@@ -183,12 +186,13 @@ impl<S: Source> Keeper<S> {
         Found::Absent
     }
 
-    /// Returns when the API server refuses the kind, with what that means.
-    async fn watch(&self, resource: ApiResource) -> WatchState {
+    /// Returns when the API server refuses the kind, with what that means, and whether it had been listed until then.
+    async fn watch(&self, resource: ApiResource) -> (WatchState, bool) {
         self.metrics.set(Self::KIND, WatchState::Listing);
         let api: Api<Watched> = Api::all_with(self.client.clone(), &resource);
         let mut events = pin!(watcher(api, Config::default()).default_backoff());
         let mut state = State::<S>::default();
+        let mut listed = false;
         loop {
             match events.try_next().await {
                 Ok(Some(event)) => {
@@ -196,18 +200,19 @@ impl<S: Source> Keeper<S> {
                     let changed = state.apply(event);
                     self.metrics.unreadable(Self::KIND, state.take_unreadable());
                     if changed {
+                        listed = true;
                         self.into.store(Arc::new(state.all()));
                         self.metrics.set(Self::KIND, WatchState::Synced);
                         self.synced.send_replace(true);
                     }
                 }
-                Ok(None) => return WatchState::Interrupted,
+                Ok(None) => return (WatchState::Interrupted, listed),
                 Err(error) => match refusal(&error) {
                     Some(404) => {
                         tracing::info!(kind = Self::KIND, "the cluster has the kind no more");
-                        return WatchState::Absent;
+                        return (WatchState::Absent, listed);
                     }
-                    Some(_) => return WatchState::Forbidden,
+                    Some(_) => return (WatchState::Forbidden, listed),
                     None => {
                         // A kind that nobody has to have must not hold up readiness either.
                         if !self.synced.send_replace(true) {
