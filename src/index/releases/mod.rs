@@ -136,7 +136,10 @@ impl<S: Source> Keeper<S> {
                     WatchState::Interrupted
                 }
             };
-            self.into.store(Arc::default());
+            // An API server that has just started refuses what it lets through a second later: once is not yet no.
+            if state != WatchState::Forbidden || told == WatchState::Forbidden {
+                self.into.store(Arc::default());
+            }
             self.metrics.set(Self::KIND, state);
             if state != told {
                 Self::tell(state);
