@@ -18,6 +18,7 @@ use super::policy_in_force::{self, PolicyFileArgs};
 use super::serving::{self, ServingArgs};
 use super::{logging, policy};
 use crate::admission::{self, Admission, Metrics, Observer, Ready, Surroundings};
+use crate::engine::shell::Readings;
 use crate::http::{Acceptor, HandshakeFailure, HandshakeObserver, Limits, bind, serve_plain, serve_tls};
 use crate::index::namespaces::watch_namespaces;
 use crate::index::releases::{Releases, watch_releases};
@@ -111,6 +112,7 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
         surroundings,
         own_namespace,
         observer: Arc::new(observers),
+        readings: Readings::default(),
     });
 
     let limits = Limits {

@@ -209,6 +209,7 @@ impl HelmReleaseObject<'_> {
         } else {
             Stage::Unknown
         };
+        let (install_retries, upgrade_retries) = (spec.install.retries(), spec.upgrade.retries());
         let release = HelmRelease {
             namespace: owned(metadata.namespace).unwrap_or_else(|| "default".to_owned()),
             name: metadata.name.0.into_owned(),
@@ -223,8 +224,8 @@ impl HelmReleaseObject<'_> {
             rollback_timeout: span(spec.rollback.timeout, "/spec/rollback/timeout"),
             uninstall_timeout: span(spec.uninstall.timeout, "/spec/uninstall/timeout"),
             test_timeout: span(spec.test.timeout, "/spec/test/timeout"),
-            install_retries: spec.install.retries(),
-            upgrade_retries: spec.upgrade.retries(),
+            install_retries,
+            upgrade_retries,
             stage,
             kustomization,
             file: None,

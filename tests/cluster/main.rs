@@ -6,5 +6,6 @@ mod admission;
 mod causes;
 mod certs;
 mod incidents;
+mod install;
 mod kit;
 mod policy;
