@@ -39,7 +39,7 @@ gen: bless
 # Measure the webhook beside a bare server, on loopback: options go to the measuring program (--help)
 bench-webhook *options:
     cargo build --release --bin hookbudget --example webhook-bench
-    ulimit -n 8192; taskset -c "$(($(nproc) - 1))" target/release/examples/webhook-bench {{ options }}
+    ulimit -n "$(ulimit -H -n)"; taskset -c "$(($(nproc) - 1))" target/release/examples/webhook-bench {{ options }}
 
 # See the product on this machine, without a cluster
 demo *arguments:

@@ -66,8 +66,8 @@ fn count(webhook: Webhook, body: &[u8]) -> (u64, u64, String) {
 /// What is wanted is less; `docs/design/performance.md` says where the rest goes.
 const BOUNDS: [(Case, Webhook, &str, u64, u64); 3] = [
     (Case::Allow, Webhook::Validate, "\"allowed\":true}", 4_500, 70),
-    (Case::Deny, Webhook::Validate, "HB101", 800, 260),
-    (Case::Rewrite, Webhook::Mutate, "JSONPatch", 2_000, 430),
+    (Case::Deny, Webhook::Validate, "HB101", 900, 360),
+    (Case::Rewrite, Webhook::Mutate, "JSONPatch", 2_200, 520),
 ];
 
 #[test]

@@ -279,7 +279,7 @@ impl Bench {
                 for _ in 0..MANY {
                     server.1.connect().await?;
                 }
-                into.push((server.0.cpu() - before).as_secs_f64() * 1e6 / f64::from(MANY));
+                into.push(server.0.cpu().saturating_sub(before).as_secs_f64() * 1e6 / f64::from(MANY));
             }
         }
         let (product, floor) = (median(product.into_iter()), median(floor.into_iter()));

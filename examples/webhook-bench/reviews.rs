@@ -1,6 +1,8 @@
 //! Reviews as the API server sends them, of a wanted size: a hook Job with its defaults filled in, its
 //! `managedFields`, and a script that waits.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 /// What the webhook says about a Job in a namespace that enforces.
@@ -124,9 +126,10 @@ fn job(case: Case, units: usize, padding: Padding, number: usize) -> Value {
             managed["f:spec"][name] = json!({".": {}, "f:name": {}, "f:value": {}});
         }
         if pads(Padding::Script) {
-            script.push_str(&format!(
-                "export STEP_{unit}=\"${{SETTING_{unit:04}:-unset}}\"; echo \"step {unit}\"\n"
-            ));
+            let _ = writeln!(
+                script,
+                "export STEP_{unit}=\"${{SETTING_{unit:04}:-unset}}\"; echo \"step {unit}\""
+            );
         }
     }
     let (restart, limit, deadline, messages) = match case {

@@ -203,7 +203,7 @@ impl Table {
 
 /// Three digits that matter.
 fn short(number: f64) -> String {
-    if number >= 100.0 || number == number.trunc() {
+    if number >= 100.0 || number.fract().abs() < f64::EPSILON {
         format!("{number:.0}")
     } else if number >= 10.0 {
         format!("{number:.1}")

@@ -32,7 +32,7 @@ impl LoopVariable {
     }
 }
 
-impl<'e> Machine<'e> {
+impl Machine<'_> {
     /// Somebody looks at a variable.
     pub(super) fn note_look(&self, name: &str) {
         for variable in &self.loop_variables {
@@ -72,6 +72,7 @@ impl<'e> Machine<'e> {
     }
 
     /// True where a round has left the state as it was `before`, but for the sums.
+    #[allow(clippy::too_many_lines, reason = "every field is named")]
     fn is_alike(&self, before: &Self) -> bool {
         // Named one by one: whoever adds a field has to say on which side it belongs.
         let Self {
