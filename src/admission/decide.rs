@@ -16,9 +16,10 @@ use crate::engine::assess::{Assessment, assess_with};
 use crate::engine::finding::Decision;
 use crate::engine::job::Job;
 use crate::engine::policy::{Mode, Policy};
-use crate::engine::release::Surroundings as EngineSurroundings;
-use crate::engine::rewrite::{self, Rewrite};
+use crate::engine::release::{Surroundings as EngineSurroundings, TimeoutSource};
+use crate::engine::rewrite::{self, Change, Rewrite};
 use crate::engine::shell::Readings;
+use crate::engine::window::Windows;
 use crate::k8s::namespace::NamespaceFacts;
 use crate::k8s::patch::json_patch;
 use crate::k8s::{JobObject, Problem};
@@ -174,15 +175,20 @@ impl Admission {
             return invalid(&problems);
         }
         let releases = self.surroundings.releases.load();
-        let around = EngineSurroundings {
+        let kustomizations = self.surroundings.kustomizations.load();
+        let applications = self.surroundings.applications.load();
+        let mut around = EngineSurroundings {
             helm_releases: &releases,
-            flag: None,
+            kustomizations: &kustomizations,
+            applications: &applications,
+            requester: request.user_info.username.as_ref().map(|name| name.0.as_ref()),
             namespace_timeout: facts.release_timeout,
             namespace_cold_start: facts.cold_start,
-            inventory: None,
-            windows: None,
             now: Some(jiff::Timestamp::now()),
+            ..EngineSurroundings::default()
         };
+        let windows = Windows::of_one(&job, around);
+        around.windows = windows.as_ref();
         let assessment = assess_with(&job, around, &policy, |container, files| {
             self.readings.of(container, files)
         });
@@ -204,7 +210,7 @@ impl Admission {
     fn mutate(&self, case: &Case<'_>, object: &RawValue) -> Answer {
         if case.mode == Mode::Audit {
             // Audit changes nothing that anybody could see outside the audit log.
-            self.count(case, Webhook::Mutate, Decision::Allow, &[]);
+            self.count(case, Webhook::Mutate, &Did::default());
             return Answer::default();
         }
         let level = rewrite::level(case.job, case.namespace.rewrite, case.policy);
@@ -246,13 +252,23 @@ impl Admission {
                 .push(("rewritten", message::one_line(&texts.join(", "))));
         }
         answer.patch = patch;
-        self.count(case, Webhook::Mutate, decision, &fields);
+        let changes = if answer.patch.is_empty() {
+            &[][..]
+        } else {
+            &changes
+        };
+        let did = Did {
+            decision,
+            fields: &fields,
+            changes,
+            denial: None,
+        };
+        self.count(case, Webhook::Mutate, &did);
         answer
     }
 
     fn validate(&self, case: &Case<'_>) -> Answer {
         let decision = case.assessment.decision(case.job, case.mode);
-        self.count(case, Webhook::Validate, decision, &[]);
         let mut answer = Answer::default();
         if !case.assessment.findings.is_empty() {
             answer
@@ -267,6 +283,12 @@ impl Admission {
                     format!("{} (enforce: {})", decision.as_str(), enforced.as_str())
                 },
             ));
+            let release = &case.assessment.clocks.release.source;
+            if *release != TimeoutSource::None {
+                answer
+                    .audit
+                    .push(("release-timeout", message::one_line(&release.to_string())));
+            }
         }
         match decision {
             Decision::Deny => {
@@ -275,7 +297,10 @@ impl Admission {
                     tracing::info!(
                         object = %message::one_line(&case.job.to_string()),
                         operation = case.scope.operation,
+                        mode = case.mode.as_str(),
+                        requester = %message::one_line(requester(case.request)),
                         findings = %message::audit(&case.assessment.findings),
+                        release_timeout = %case.assessment.clocks.release.source,
                         why = denial.lines().next().unwrap_or_default(),
                         "denied"
                     );
@@ -287,10 +312,17 @@ impl Admission {
             }
             Decision::Allow => {}
         }
+        let did = Did {
+            decision,
+            denial: answer.denial.as_deref(),
+            ..Did::default()
+        };
+        self.count(case, Webhook::Validate, &did);
         answer
     }
 
-    fn count(&self, case: &Case<'_>, webhook: Webhook, decision: Decision, rewrites: &[&'static str]) {
+    /// Dry runs leave no trace outside their own answer.
+    fn count(&self, case: &Case<'_>, webhook: Webhook, did: &Did<'_>) {
         if case.request.dry_run == Some(true) {
             return;
         }
@@ -305,9 +337,14 @@ impl Admission {
             operation: case.scope.operation,
             kind: case.scope.kind.as_str(),
             mode: case.mode,
-            decision,
+            decision: did.decision,
             findings: &findings,
-            rewrites,
+            rewrites: did.fields,
+            job: case.job,
+            judged_by: &case.assessment.findings,
+            changes: did.changes,
+            denial: did.denial,
+            release: &case.assessment.clocks.release,
         });
     }
 }
@@ -321,6 +358,23 @@ struct Case<'a> {
     namespace: NamespaceFacts,
     job: &'a Job<'a>,
     assessment: &'a Assessment,
+}
+
+/// What was done about a review.
+#[derive(Default)]
+struct Did<'a> {
+    decision: Decision,
+    fields: &'a [&'static str],
+    changes: &'a [Change],
+    denial: Option<&'a str>,
+}
+
+fn requester<'a>(request: &'a Request<'_>) -> &'a str {
+    request
+        .user_info
+        .username
+        .as_ref()
+        .map_or("", |name| name.0.as_ref())
 }
 
 type Read<'a> = (&'a RawValue, (Job<'a>, Vec<Problem>));

@@ -12,9 +12,11 @@ use crate::engine::rewrite::Change;
 
 /// Characters of one warning (`k8s.io/api/admission/v1`, `AdmissionResponse.Warnings`).
 const WARNING: usize = 120;
-/// Characters of all warnings together: below the 4096 at which the API server begins to cut
-/// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
-const ALL_WARNINGS: usize = 4_000;
+/// Characters of all warnings of one answer: both webhooks together stay below the 4096 of a response at which the
+/// API server begins to cut (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+const ALL_WARNINGS: usize = 2_000;
+/// Warnings of one answer: nobody reads more, and "large numbers of warnings may be truncated" (the same field).
+const MOST_WARNINGS: usize = 16;
 
 /// The warnings of an assessment under a mode.
 pub(super) fn warnings(assessment: &Assessment, mode: Mode) -> Vec<String> {
@@ -34,7 +36,7 @@ pub(super) fn within_limits(warnings: Vec<String>) -> Vec<String> {
     for text in warnings {
         let text = cut(&one_line(&text), WARNING);
         let length = text.chars().count();
-        if length > room {
+        if length > room || (kept.len() + 1 == MOST_WARNINGS && kept.len() + 1 < all) {
             kept.push(format!("hookbudget has {} more warnings", all - kept.len()));
             break;
         }
@@ -191,7 +193,13 @@ mod tests {
     fn many_warnings_stay_below_the_limit_and_say_how_many_are_missing() {
         let kept = within_limits(vec!["word ".repeat(60); 80]);
         let all: usize = kept.iter().map(|text| text.chars().count()).sum();
-        assert!(all < 4_096, "{all}");
+        assert!(2 * all < 4_096, "{all}");
+        assert!(kept.len() <= MOST_WARNINGS);
+        assert_eq!(within_limits(vec!["short".to_owned(); 16]).len(), 16);
+        assert_eq!(
+            within_limits(vec!["short".to_owned(); 17])[15],
+            "hookbudget has 2 more warnings"
+        );
         assert!(kept.iter().all(|text| text.chars().count() <= WARNING));
         assert_eq!(
             kept.last().map(String::as_str),

@@ -40,6 +40,8 @@ pub(super) struct Request<'a> {
     pub(super) namespace: Option<Str<'a>>,
     #[serde(borrow, default)]
     pub(super) operation: Str<'a>,
+    #[serde(borrow, default)]
+    pub(super) user_info: UserInfo<'a>,
     pub(super) dry_run: Option<bool>,
     #[serde(borrow)]
     pub(super) object: Option<&'a RawValue>,
@@ -53,6 +55,14 @@ pub(super) struct Kind<'a> {
     pub(super) group: Str<'a>,
     #[serde(borrow)]
     pub(super) kind: Str<'a>,
+}
+
+/// Who asks.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct UserInfo<'a> {
+    #[serde(borrow)]
+    pub(super) username: Option<Str<'a>>,
 }
 
 /// What can still be answered when the rest of a review makes no sense.

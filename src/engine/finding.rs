@@ -196,10 +196,11 @@ impl Edit {
 }
 
 /// What admission does with an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// It goes through without a word.
+    #[default]
     Allow,
     /// It goes through with warnings.
     Warn,

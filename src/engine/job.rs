@@ -428,6 +428,10 @@ impl Job<'_> {
     pub fn origin(&self) -> Origin {
         let has = |key| lookup(&self.annotations, key).is_some_and(|list| !list.trim().is_empty());
         if has("helm.sh/hook") {
+            // Argo CD runs Helm's hooks as its own, and marks them as it marks all that it applies.
+            if has("argocd.argoproj.io/tracking-id") {
+                return Origin::ArgoHook;
+            }
             Origin::HelmHook
         } else if has("argocd.argoproj.io/hook") {
             Origin::ArgoHook

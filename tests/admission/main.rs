@@ -23,6 +23,7 @@ use tower::ServiceExt;
 mod bad_input;
 mod judged;
 mod rewritten;
+mod told;
 
 const UID: &str = "5f0ad1a4-7a1c-4b5e-9b0e-3c1f2d6a8e01";
 

@@ -10,3 +10,4 @@ mod faults;
 mod incidents;
 mod install;
 mod kit;
+mod policy;

@@ -75,9 +75,7 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- if .Values.certs.clientAuth.configMap }}
 - {name: clients, mountPath: /var/run/hookbudget/clients, readOnly: true}
 {{- end }}
-{{- if .Values.policy }}
 - {name: policy, mountPath: /etc/hookbudget, readOnly: true}
-{{- end }}
 {{- with .Values.webhook.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -95,10 +93,8 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 - name: clients
   configMap: {name: {{ . }}}
 {{- end }}
-{{- if .Values.policy }}
 - name: policy
   configMap: {name: {{ include "hookbudget.fullname" . }}-policy}
-{{- end }}
 {{- with .Values.webhook.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
@@ -118,13 +114,16 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- define "hookbudget.policy" -}}
 apiVersion: hookbudget.dev/v1alpha1
 kind: Policy
-{{ toYaml .Values.policy }}
+{{- with .Values.policy }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
-{{/* Annotations of the Pods: a changed policy starts them anew. Takes a dict of root and component. */}}
+{{/* Annotations of the Pods: a changed policy starts the exporter anew, the webhook reads it. Takes a dict of root and
+component. */}}
 {{- define "hookbudget.podAnnotations" -}}
 {{- $annotations := (index .root.Values .component).podAnnotations -}}
-{{- if .root.Values.policy -}}
+{{- if and .root.Values.policy (eq .component "exporter") -}}
 {{- $annotations = merge (dict "checksum/policy" (include "hookbudget.policy" .root | sha256sum)) $annotations -}}
 {{- end -}}
 {{- with $annotations }}

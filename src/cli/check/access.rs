@@ -38,6 +38,14 @@ pub(super) fn needs(namespace: &str, secret: &str, configuration: &str, kept: bo
             name: None,
             purpose: "the timeout of a release (flux.enabled)",
         });
+        needs.push(Need {
+            verbs: watch,
+            group: "kustomize.toolkit.fluxcd.io",
+            resource: "kustomizations",
+            namespace: None,
+            name: None,
+            purpose: "the timeout around a release (flux.enabled)",
+        });
     }
     if kept {
         needs.push(Need {
