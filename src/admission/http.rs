@@ -1,8 +1,8 @@
 //! The paths of the webhook: body limit, memory limit, deadline, status codes.
 //!
 //! - An answer to a review is always HTTP 200, be the verdict what it may.
-//! - 400, 413 and 408 stand for bodies that hold no uid to answer to, that are too large, or that do not
-//!   arrive. The API server then does what the `failurePolicy` of the webhook says.
+//! - 400, 413, 415 and 408 stand for bodies that hold no uid to answer to, that are too large, compressed, or
+//!   that do not arrive. The API server then does what the `failurePolicy` of the webhook says.
 //! - 503 under overload: when no memory for a body becomes free before the deadline. Allowing unread would take
 //!   the choice of `failurePolicy: Fail` away from the administrator.
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::observer::Skipped;
-use super::{Admission, Webhook};
+use super::{Admission, Webhook, message};
 use crate::engine::Seconds;
 use crate::http::{BodyError, Limits, read_body};
 
@@ -95,6 +95,7 @@ async fn validate(State(server): State<Server>, request: Request) -> Response {
 impl Server {
     async fn review(&self, webhook: Webhook, request: Request) -> Response {
         let deadline = Instant::now() + patience(request.uri().query());
+        let encoded = is_encoded(request.headers());
         let body = request.into_body();
         // A length that is not announced may turn out to be anything up to the limit.
         let announced = body.size_hint().upper().unwrap_or(u64::MAX).min(self.body as u64);
@@ -120,6 +121,13 @@ impl Server {
                 );
             }
         };
+        if encoded {
+            return self.refusal(
+                webhook,
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body is compressed, and nothing is unpacked here: send it without a Content-Encoding",
+            );
+        }
         match self.answer(webhook, body, deadline).await {
             Ok(answer) => {
                 let json = [(header::CONTENT_TYPE, "application/json")];
@@ -139,7 +147,7 @@ impl Server {
         self.admission.observer.skipped(webhook, "other", reason);
         tracing::warn!(
             status = status.as_u16(),
-            why,
+            why = %message::shown(why),
             "request not answered with a review"
         );
         (status, format!("{why}\n")).into_response()
@@ -157,6 +165,12 @@ impl Server {
             Ok(Err(_)) | Err(_) => self.admission.answer_late(webhook, &body),
         }
     }
+}
+
+/// True for a body that would have to be unpacked: a few kilobytes could become gigabytes.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// How long a request may take: nine tenths of the webhook's timeout, which the API server sends as

@@ -11,6 +11,8 @@ mod observer;
 mod review;
 mod scope;
 mod surroundings;
+mod unjudged;
+mod update;
 
 pub use decide::{Admission, Webhook};
 pub use http::{Ready, router};

@@ -13,8 +13,7 @@ use crate::k8s::text::Str;
 pub(super) const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
-/// A review as far as it is read: everything borrowed from the body, the object left as text, the old object
-/// passed over.
+/// A review as far as it is read: everything borrowed from the body, both objects left as text.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Review<'a> {
@@ -43,14 +42,18 @@ pub(super) struct Request<'a> {
     pub(super) dry_run: Option<bool>,
     #[serde(borrow)]
     pub(super) object: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) old_object: Option<&'a RawValue>,
 }
 
-/// Group and kind of the object.
+/// Group, version and kind of the object.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Kind<'a> {
     #[serde(borrow)]
     pub(super) group: Str<'a>,
+    #[serde(borrow)]
+    pub(super) version: Str<'a>,
     #[serde(borrow)]
     pub(super) kind: Str<'a>,
 }

@@ -22,7 +22,9 @@ use tower::ServiceExt;
 
 mod bad_input;
 mod judged;
+mod hostile;
 mod rewritten;
+mod shapes;
 
 const UID: &str = "5f0ad1a4-7a1c-4b5e-9b0e-3c1f2d6a8e01";
 

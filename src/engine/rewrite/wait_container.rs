@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Budget, Plan, Quantity};
-use crate::engine::finding::Edit;
+use super::{Budget, Plan, Quantity, record};
+use crate::engine::finding::{At, Edit};
 use crate::engine::job::Job;
 use crate::engine::policy::Policy;
 
@@ -41,8 +41,20 @@ pub(super) fn targets<'j>(job: &'j Job<'_>, plan: &mut Plan<'_>) -> Vec<&'j str>
 /// Puts the container in front of the others, once.
 pub(super) fn add(plan: &mut Plan<'_>, budget: &Budget, policy: &Policy, targets: &[&str]) {
     let job = plan.job;
-    let present = |name| job.containers().any(|(_, _, container)| container.name == name);
-    if targets.is_empty() || present(WAIT_CONTAINER) {
+    if targets.is_empty() {
+        return;
+    }
+    let pointer = format!("{}/template/spec/initContainers", job.spec_pointer());
+    if job
+        .containers()
+        .any(|(_, _, container)| container.name == WAIT_CONTAINER)
+    {
+        // The one that an earlier rewrite added is as it should be.
+        if record::recorded(job, &At::field(pointer).dotted()).is_none() {
+            plan.warn(format!(
+                "hookbudget.dev/wait-for: a container {WAIT_CONTAINER} is there already, so none is added"
+            ));
+        }
         return;
     }
     if let Err(why) = budget.value(Quantity::WaitTimeout) {
@@ -79,7 +91,6 @@ pub(super) fn add(plan: &mut Plan<'_>, budget: &Budget, policy: &Policy, targets
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
     });
-    let pointer = format!("{}/template/spec/initContainers", job.spec_pointer());
     plan.push(
         Edit::Prepend {
             pointer,
