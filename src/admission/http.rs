@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper::body::Body as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::observer::Skipped;
@@ -32,6 +32,8 @@ const UNIT: u64 = 1024;
 const UNITS: usize = 64 * 1024;
 /// Bytes from which on a review is judged on a thread of its own, so that the others do not wait for it.
 const LARGE: usize = 256 * 1024;
+/// Large reviews that are judged at once: what is made of one takes many times its size.
+const LARGE_AT_ONCE: usize = 2;
 /// What a webhook gets when its configuration says nothing (`timeoutSeconds`,
 /// `k8s.io/api/admissionregistration/v1`).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,6 +48,7 @@ pub type Ready = Arc<dyn Fn() -> bool + Send + Sync>;
 struct Server {
     admission: Arc<Admission>,
     memory: Arc<Semaphore>,
+    large: Arc<Semaphore>,
     body: usize,
 }
 
@@ -54,6 +57,7 @@ pub fn router(admission: Arc<Admission>, ready: Ready, limits: &Limits) -> Route
     let server = Server {
         admission,
         memory: Arc::new(Semaphore::new(UNITS)),
+        large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
         body: limits.body,
     };
     Router::new()
@@ -100,7 +104,8 @@ impl Server {
         // A length that is not announced may turn out to be anything up to the limit.
         let announced = body.size_hint().upper().unwrap_or(u64::MAX).min(self.body as u64);
         let units = u32::try_from(announced / UNIT + 1).unwrap_or(u32::MAX);
-        let Ok(Ok(_memory)) = timeout_at(deadline, self.memory.acquire_many(units)).await else {
+        let memory = Arc::clone(&self.memory).acquire_many_owned(units);
+        let Ok(Ok(memory)) = timeout_at(deadline, memory).await else {
             return self.refusal(
                 webhook,
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -128,7 +133,7 @@ impl Server {
                 "the body is compressed, and nothing is unpacked here: send it without a Content-Encoding",
             );
         }
-        match self.answer(webhook, body, deadline).await {
+        match self.answer(webhook, body, memory, deadline).await {
             Ok(answer) => {
                 let json = [(header::CONTENT_TYPE, "application/json")];
                 (StatusCode::OK, json, Body::from(answer)).into_response()
@@ -153,13 +158,26 @@ impl Server {
         (status, format!("{why}\n")).into_response()
     }
 
-    async fn answer(&self, webhook: Webhook, body: Bytes, deadline: Instant) -> Result<Vec<u8>, String> {
+    async fn answer(
+        &self,
+        webhook: Webhook,
+        body: Bytes,
+        memory: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, String> {
         if body.len() < LARGE {
             return self.admission.answer(webhook, &body);
         }
+        let Ok(Ok(turn)) = timeout_at(deadline, Arc::clone(&self.large).acquire_owned()).await else {
+            return self.admission.answer_late(webhook, &body);
+        };
         let admission = Arc::clone(&self.admission);
         let copy = body.clone();
-        let judged = tokio::task::spawn_blocking(move || admission.answer(webhook, &copy));
+        let judged = tokio::task::spawn_blocking(move || {
+            // Nothing ends a judgement that takes too long: what it holds is free when it is done.
+            let _held = (memory, turn);
+            admission.answer(webhook, &copy)
+        });
         match timeout_at(deadline, judged).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => self.admission.answer_late(webhook, &body),

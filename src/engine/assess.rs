@@ -6,7 +6,7 @@ use super::budget::{Clocks, ContainerReading};
 use super::cold_start::ColdStart;
 use super::exemption::{self, Exemption};
 use super::finding::{Decision, Finding, decide};
-use super::job::{Job, Origin};
+use super::job::Job;
 use super::policy::{Mode, Policy};
 use super::release::{Surroundings, release_of};
 use super::rule::{Context, judge};
@@ -38,7 +38,8 @@ impl Assessment {
     /// The answer under a mode.
     #[must_use]
     pub fn decision(&self, job: &Job<'_>, mode: Mode) -> Decision {
-        let owned_by_cron = job.cron.is_none() && job.origin() == Origin::CronJob;
+        // By its owner, not its origin: a CronJob that is a hook itself has Jobs that look like hooks.
+        let owned_by_cron = job.cron.is_none() && job.owner.as_ref().is_some_and(|owner| owner.kind == "CronJob");
         decide(&self.findings, mode, owned_by_cron)
     }
 
@@ -67,6 +68,7 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
             reading: shell::read_container(container, files),
         })
         .collect();
+    let readings = bounded(readings);
     let release = release_of(job, around, policy);
     let cold_start = ColdStart::of(job, &readings, around, policy);
     let clocks = Clocks::of(job, readings, release, cold_start, policy);
@@ -82,4 +84,19 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
         findings,
         exemptions,
     }
+}
+
+/// The most waits of one Job that are judged: each may lead to findings, and a script holds tens of thousands.
+const MOST_WAITS: usize = 1_024;
+
+/// Containers after the first thousand waits count as not looked into.
+fn bounded(mut readings: Vec<ContainerReading>) -> Vec<ContainerReading> {
+    let mut waits = 0;
+    for container in &mut readings {
+        waits += container.reading.waits.len();
+        if waits > MOST_WAITS {
+            drop(std::mem::take(&mut container.reading));
+        }
+    }
+    readings
 }
