@@ -52,6 +52,8 @@ pub struct Admission {
     pub surroundings: Surroundings,
     /// The namespace of the webhook itself, which it never judges.
     pub own_namespace: Option<String>,
+    /// The image of the wait that `hookbudget.dev/wait-for` adds, where the policy names none.
+    pub wait_image: String,
     /// Who counts.
     pub observer: Arc<dyn Observer>,
 }
@@ -72,6 +74,7 @@ impl Admission {
             policy: Arc::default(),
             surroundings: Surroundings::default(),
             own_namespace: None,
+            wait_image: rewrite::WAIT_IMAGE.to_owned(),
             observer,
         }
     }
@@ -232,7 +235,7 @@ impl Admission {
             edits,
             changes,
             mut warnings,
-        } = rewrite::plan(case.job, case.assessment, case.policy, level);
+        } = rewrite::plan(case.job, case.assessment, case.policy, level, &self.wait_image);
         let patch = match json_patch(object.get(), &edits) {
             Ok(patch) => patch,
             Err(error) => {

@@ -4,7 +4,10 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts the log. `RUST_LOG` sets the level, else `info`; a second call changes nothing.
+/// Characters of a panic's message that are logged. It may quote an object, so it is escaped as well.
+const PANIC: usize = 300;
+
+/// Starts the log, which panics go to as well. `RUST_LOG` sets the level, else `info`; a second call changes nothing.
 pub(super) fn start() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
@@ -18,4 +21,15 @@ pub(super) fn start() {
     if let Err(error) = started {
         tracing::debug!(%error, "the log is set up already");
     }
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let why: String = panic
+            .payload_as_str()
+            .unwrap_or("no message")
+            .chars()
+            .take(PANIC)
+            .flat_map(char::escape_debug)
+            .collect();
+        tracing::error!(place, why, "panic");
+    }));
 }

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::serving::{self, ServingArgs};
 use super::{logging, policy};
 use crate::admission::{self, Admission, Metrics, Ready, Surroundings};
+use crate::engine::rewrite::WAIT_IMAGE;
 use crate::http::{Acceptor, HandshakeFailure, HandshakeObserver, Limits, bind, serve_plain, serve_tls};
 use crate::index::namespaces::watch_namespaces;
 use crate::index::releases::watch_releases;
@@ -45,6 +46,9 @@ pub struct WebhookArgs {
     /// The namespace that the webhook runs in, which it never judges; without it, `POD_NAMESPACE`.
     #[arg(long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
+    /// The image of the wait that `hookbudget.dev/wait-for` adds, where the policy names none.
+    #[arg(long, value_name = "IMAGE", default_value = WAIT_IMAGE)]
+    pub wait_image: String,
     /// Watch nothing: neither the labels of namespaces nor the timeouts of releases are known.
     #[arg(long)]
     pub no_cluster: bool,
@@ -82,6 +86,7 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
         policy: Arc::new(ArcSwap::from_pointee(policy)),
         surroundings,
         own_namespace,
+        wait_image: args.wait_image,
         observer: metrics,
     });
 

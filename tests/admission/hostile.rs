@@ -345,3 +345,76 @@ async fn a_review_may_break_off_anywhere() {
     assert_eq!(cluster.counted.skipped.lock().unwrap().len(), whole.len());
     assert!(cluster.counted.judged.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_variables_hold_stays_where_it_is() {
+    const SECRET: &str = "hunter2-and-more";
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let cluster = Cluster::in_mode(Mode::Enforce);
+    let mut review = review("job-create-waits-by-failing");
+    let container = &mut pod(&mut review)["containers"][0];
+    container["env"] = json!([{"name": "KEY", "value": SECRET}]);
+    container["command"][2] =
+        format!("curl -H \"X-API-Key: $KEY\" -u a:{SECRET} http://a:$KEY@powerdns:8081/api?token={SECRET}").into();
+    let denied = cluster.validate(&review).await;
+    assert_eq!(denied["allowed"], false);
+    annotate(&mut review, "hookbudget.dev/rewrite", "all");
+    let mutated = cluster.mutate(&review).await;
+    drop(guard);
+    assert!(denied.to_string().contains("http://powerdns:8081/api"), "{denied}");
+    let patch = mutated["patch"].as_str().unwrap();
+    let patch = base64::engine::general_purpose::STANDARD.decode(patch).unwrap();
+    let log = log.0.lock().unwrap().clone();
+    assert!(!log.is_empty());
+    for text in [denied.to_string().into_bytes(), mutated.to_string().into_bytes(), patch, log] {
+        let text = String::from_utf8(text).unwrap();
+        assert!(!text.contains(SECRET), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn no_requester_adds_a_series() {
+    let mut registry = prometheus_client::registry::Registry::default();
+    let metrics = Arc::new(hookbudget::admission::Metrics::register(&mut registry));
+    let admission = Admission::new(metrics);
+    let cluster = Cluster {
+        router: router(Arc::new(admission), Arc::new(|| true), &Limits::default()),
+        counted: Arc::default(),
+    };
+    let series = || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert!(!text.contains("evil"), "{text}");
+        text.lines().count()
+    };
+    let mut counts = Vec::new();
+    for round in 0..3 {
+        let evil = format!("evil{round}\"}}\n");
+        let changes: [&dyn Fn(&mut Value); 7] = [
+            &|r| r["object"]["metadata"]["name"] = evil.as_str().into(),
+            &|r| r["operation"] = evil.as_str().into(),
+            &|r| r["kind"]["kind"] = evil.as_str().into(),
+            &|r| r["kind"]["version"] = evil.as_str().into(),
+            &|r| r["subResource"] = evil.as_str().into(),
+            &|r| r["uid"] = evil.as_str().into(),
+            &|r| r["object"]["metadata"]["annotations"][evil.as_str()] = evil.as_str().into(),
+        ];
+        for change in changes {
+            let mut review = review("job-create-waits-by-failing");
+            change(&mut review["request"]);
+            for path in ["/mutate", "/validate"] {
+                cluster.post(path, review.to_string()).await;
+            }
+            review["apiVersion"] = evil.as_str().into();
+            cluster.post("/validate", review.to_string()).await;
+        }
+        counts.push(series());
+    }
+    assert_eq!(counts[0], counts[2], "{counts:?}");
+}

@@ -319,3 +319,43 @@ async fn a_container_that_has_the_name_of_the_wait_already_is_left_alone_and_nam
         assert!(said.contains("a container hookbudget-wait is there already"), "{said}");
     }
 }
+
+#[tokio::test]
+async fn the_added_wait_is_what_the_restricted_standard_asks_for() {
+    let cluster = Cluster::in_mode(Mode::Warn);
+    let mut review = review("job-create-waits-by-failing");
+    annotate(&mut review, "hookbudget.dev/wait-for", "tcp://db:5432");
+    let object = patched(&review, &cluster.mutate(&review).await);
+    let wait = &object["spec"]["template"]["spec"]["initContainers"][0];
+    // The image of the product, which holds the helper, of a version and not of a moment.
+    assert_eq!(wait["image"], concat!("hookbudget:", env!("CARGO_PKG_VERSION")));
+    assert_eq!(wait["command"], json!(["hookbudget-wait"]));
+    // https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+    let security = &wait["securityContext"];
+    assert_eq!(security["allowPrivilegeEscalation"], false);
+    assert_eq!(security["runAsNonRoot"], true);
+    assert!(security["runAsUser"].as_i64().unwrap() > 0);
+    assert_eq!(security["capabilities"], json!({"drop": ["ALL"]}));
+    assert_eq!(security["seccompProfile"], json!({"type": "RuntimeDefault"}));
+    assert_eq!(security["readOnlyRootFilesystem"], true);
+    for absent in ["volumeMounts", "ports", "envFrom", "lifecycle", "volumeDevices"] {
+        assert!(wait[absent].is_null(), "{absent}");
+    }
+    // Quotas of a namespace ask for both.
+    for (list, memory) in [("requests", "16Mi"), ("limits", "32Mi")] {
+        assert_eq!(wait["resources"][list]["memory"], memory);
+        assert!(wait["resources"][list]["cpu"].is_string());
+    }
+    // What it may wait leaves the headroom of the deadline.
+    assert!(env(wait).contains(&("HOOKBUDGET_WAIT_TIMEOUT_SECONDS", "600")), "{wait}");
+
+    // The policy may name another image.
+    let policy = Policy {
+        wait_image: "registry.example/wait:1.2.3".to_owned(),
+        ..Policy::default()
+    };
+    let cluster = Cluster::with(policy, NamespaceFacts::default());
+    let object = patched(&review, &cluster.mutate(&review).await);
+    let wait = &object["spec"]["template"]["spec"]["initContainers"][0];
+    assert_eq!(wait["image"], "registry.example/wait:1.2.3");
+}

@@ -16,7 +16,7 @@ use serde_json::Value;
 pub use allowed::{field_label, is_allowed};
 pub use budget::{Budget, Quantity};
 pub use record::{Change, REWRITTEN, recorded_variable};
-pub use wait_container::WAIT_CONTAINER;
+pub use wait_container::{WAIT_CONTAINER, WAIT_IMAGE};
 
 use super::Seconds;
 use super::assess::Assessment;
@@ -77,9 +77,16 @@ fn asks(job: &Job<'_>) -> bool {
     rewrites || ASKS.into_iter().any(|key| job.annotation(key).is_some())
 }
 
-/// Plans what to write into a Job. `assessment` is the Job's own, made with the same policy.
+/// Plans what to write into a Job. `assessment` is the Job's own, made with the same policy; `wait_image` is the image
+/// of an added wait where the policy names none.
 #[must_use]
-pub fn plan(job: &Job<'_>, assessment: &Assessment, policy: &Policy, level: RewriteLevel) -> Rewrite {
+pub fn plan(
+    job: &Job<'_>,
+    assessment: &Assessment,
+    policy: &Policy,
+    level: RewriteLevel,
+    wait_image: &str,
+) -> Rewrite {
     let mut plan = Plan::new(job);
     if !is_rewritable(job) {
         return plan.rewrite;
@@ -109,7 +116,8 @@ pub fn plan(job: &Job<'_>, assessment: &Assessment, policy: &Policy, level: Rewr
     if job.origin().is_hook() || asks(job) {
         environment::inject(&mut plan, &budget, &mapped);
     }
-    wait_container::add(&mut plan, &budget, policy, &targets);
+    let image = Some(policy.wait_image.as_str()).filter(|image| !image.is_empty());
+    wait_container::add(&mut plan, &budget, image.unwrap_or(wait_image), &targets);
     if level == RewriteLevel::All {
         retries::complete_failure_policy(&mut plan, assessment, policy);
     }
