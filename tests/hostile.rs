@@ -52,8 +52,8 @@ impl Webhook {
         let bundle = authority.issue(&["127.0.0.1"], Timestamp::now()).unwrap();
         let live = LiveCertificate::new(ServingCertificate::try_from(&bundle).unwrap());
         let failures = Arc::new(Failures::default());
-        let acceptor = Acceptor::new(server_config(live, None).unwrap())
-            .observed_by(Arc::<Failures>::clone(&failures));
+        let acceptor =
+            Acceptor::new(server_config(live, None).unwrap()).observed_by(Arc::<Failures>::clone(&failures));
         let admission = Admission::new(Arc::new(Silent));
         admission.policy.store(Arc::new(Policy {
             default_mode: Mode::Enforce,
@@ -81,7 +81,11 @@ impl Webhook {
         assert_eq!(answer["response"]["allowed"], false, "{answer}");
     }
 
-    async fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<(StatusCode, Bytes), client::ClientError> {
+    async fn post(
+        &self,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<(StatusCode, Bytes), client::ClientError> {
         let url = format!("https://{}{path}", self.address);
         client::post(&url, self.authority.cert_pem(), body).await
     }
@@ -89,7 +93,9 @@ impl Webhook {
     fn config(&self, versions: &[&'static SupportedProtocolVersion], alpn: &[&[u8]]) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         let pem = self.authority.cert_pem();
-        roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
+            .unwrap();
         let mut config = ClientConfig::builder_with_protocol_versions(versions)
             .with_root_certificates(roots)
             .with_no_client_auth();
@@ -110,7 +116,10 @@ impl Webhook {
 
 fn review() -> String {
     let root = env!("CARGO_MANIFEST_DIR");
-    std::fs::read_to_string(format!("{root}/tests/fixtures/reviews/job-create-waits-by-failing.json")).unwrap()
+    std::fs::read_to_string(format!(
+        "{root}/tests/fixtures/reviews/job-create-waits-by-failing.json"
+    ))
+    .unwrap()
 }
 
 /// Sends raw bytes and reads what comes until the end; a peer that closes early is an answer too.
@@ -130,7 +139,10 @@ async fn exchange(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u
 
 fn starts_with(answer: &[u8], status: &str) {
     let text = String::from_utf8_lossy(answer);
-    assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{status}: {text}");
+    assert!(
+        text.starts_with(&format!("HTTP/1.1 {status}")),
+        "{status}: {text}"
+    );
 }
 
 /// A whole `ClientHello` of a version before 1.2: one cipher suite of its time, no extensions (RFC 4346, 7.4.1.2).
@@ -156,7 +168,10 @@ async fn tls_before_1_2_is_refused() {
             "version 3.{minor}: {answer:?}"
         );
     }
-    assert_eq!(*webhook.failures.0.lock().unwrap(), [HandshakeFailure::Protocol; 3]);
+    assert_eq!(
+        *webhook.failures.0.lock().unwrap(),
+        [HandshakeFailure::Protocol; 3]
+    );
     webhook.still_judges().await;
 }
 
@@ -175,13 +190,20 @@ async fn http_1_1_is_spoken_over_tls_1_2_and_1_3_and_nothing_else() {
             starts_with(&exchange(&mut stream, request.as_bytes()).await, "200");
         }
         // Whoever speaks HTTP/2 alone learns it in the handshake.
-        let refused = webhook.tls(webhook.config(&[version], &[b"h2"])).await.unwrap_err();
+        let refused = webhook
+            .tls(webhook.config(&[version], &[b"h2"]))
+            .await
+            .unwrap_err();
         assert!(refused.to_string().contains("NoApplicationProtocol"), "{refused}");
     }
     // And whoever does not ask before gets no further than the preface (RFC 9113, 3.4).
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let answer = exchange(&mut webhook.connect().await, preface).await;
-    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    assert!(
+        !answer.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
     webhook.still_judges().await;
 }
 
@@ -201,7 +223,8 @@ async fn a_body_of_eight_mebibytes_is_judged_and_one_byte_more_is_refused() {
     }
     // Not announced, but sent.
     let mut stream = webhook.connect().await;
-    let head = b"POST /validate HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head =
+        b"POST /validate HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = [&b"100000\r\n"[..], &[b' '; 0x0010_0000], b"\r\n"].concat();
     let bytes = [&head[..], &chunk.repeat(9), b"0\r\n\r\n"].concat();
     starts_with(&exchange(&mut stream, &bytes).await, "413");
@@ -213,21 +236,36 @@ async fn what_breaks_off_or_is_compressed_is_refused() {
     let webhook = Webhook::start();
     let body = review();
     let head = |more: &str, length: usize| {
-        format!("POST /validate HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}Content-Length: {length}\r\n\r\n")
+        format!(
+            "POST /validate HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}Content-Length: {length}\r\n\r\n"
+        )
     };
     let half = &body[..body.len() / 2];
     // Half a review that is whole as a body.
     let bytes = head("", half.len()) + half;
-    starts_with(&exchange(&mut webhook.connect().await, bytes.as_bytes()).await, "400");
+    starts_with(
+        &exchange(&mut webhook.connect().await, bytes.as_bytes()).await,
+        "400",
+    );
     // Half a body: the peer closes its side.
     let mut stream = webhook.connect().await;
-    stream.write_all((head("", body.len()) + half).as_bytes()).await.unwrap();
+    stream
+        .write_all((head("", body.len()) + half).as_bytes())
+        .await
+        .unwrap();
     stream.shutdown().await.unwrap();
     let answer = exchange(&mut stream, b"").await;
-    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    assert!(
+        !answer.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
     // A bomb, and a review that says it is one.
     let bytes = head("Content-Encoding: gzip\r\n", body.len()) + &body;
-    starts_with(&exchange(&mut webhook.connect().await, bytes.as_bytes()).await, "415");
+    starts_with(
+        &exchange(&mut webhook.connect().await, bytes.as_bytes()).await,
+        "415",
+    );
     webhook.still_judges().await;
 }
 
@@ -283,7 +321,8 @@ async fn a_sender_of_single_bytes_is_cut_when_the_timeout_of_the_webhook_is_over
 fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -316,7 +355,10 @@ async fn a_thousand_idle_connections_keep_nobody_out() {
     let idle: Vec<_> = silent
         .drain(..PEERS / 2)
         .map(|socket| {
-            let (name, connector) = (webhook.address.ip().into(), TlsConnector::from(Arc::clone(&config)));
+            let (name, connector) = (
+                webhook.address.ip().into(),
+                TlsConnector::from(Arc::clone(&config)),
+            );
             tokio::spawn(async move { connector.connect(name, socket).await })
         })
         .collect();
@@ -338,11 +380,15 @@ async fn large_bodies_in_numbers_neither_fill_the_memory_nor_keep_small_ones_out
     let mut large = review().into_bytes();
     large.resize(LIMIT - 1024, b' ');
     let large = Bytes::from(large);
-    let flood = futures::future::join_all((0..24).map(|_| webhook.post("/validate?timeout=3s", large.clone())));
+    let flood =
+        futures::future::join_all((0..24).map(|_| webhook.post("/validate?timeout=3s", large.clone())));
     let (flood, ()) = tokio::join!(flood, webhook.still_judges());
     for answer in flood {
         let (status, _) = answer.unwrap();
-        let refused = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT);
+        let refused = matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT
+        );
         assert!(status == StatusCode::OK || refused, "{status}");
     }
     webhook.still_judges().await;

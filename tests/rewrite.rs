@@ -268,7 +268,10 @@ fn job_spec() -> impl Strategy<Value = Value> {
                 ("ttlSecondsAfterFinished", ttl),
                 ("podFailurePolicy", policy),
                 ("podReplacementPolicy", replacement),
-                ("template", Some(json!({"metadata": {"labels": {"job-name": "kept"}}, "spec": pod}))),
+                (
+                    "template",
+                    Some(json!({"metadata": {"labels": {"job-name": "kept"}}, "spec": pod})),
+                ),
             ])
         })
 }

@@ -53,7 +53,9 @@ fn every_test_that_is_named_exists() {
         let at = source.find(&format!("fn {function}("));
         let at = at.unwrap_or_else(|| panic!("{file} has no function {function}"));
         let before: Vec<&str> = source[..at].lines().rev().take(4).collect();
-        let is_test = before.iter().any(|line| line.contains("#[test]") || line.contains("#[tokio::test"));
+        let is_test = before
+            .iter()
+            .any(|line| line.contains("#[test]") || line.contains("#[tokio::test"));
         assert!(is_test, "{file}::{function} is no test");
     }
 }

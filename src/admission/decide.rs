@@ -142,10 +142,7 @@ impl Admission {
     fn mode(&self, request: &Request<'_>) -> (NamespaceFacts, Mode) {
         let namespace = request.namespace.as_ref().map_or("", |name| name.0.as_ref());
         let facts = self.surroundings.namespace(namespace);
-        let mode = self
-            .policy
-            .load()
-            .mode(namespace, facts.mode.map(Mode::as_str));
+        let mode = self.policy.load().mode(namespace, facts.mode.map(Mode::as_str));
         (facts, mode)
     }
 

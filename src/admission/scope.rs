@@ -24,7 +24,9 @@ pub(super) fn kind_label(request: &Request<'_>) -> &'static str {
 /// serves in other versions, so only a configuration without it sends one.
 pub(super) fn unknown_version(request: &Request<'_>) -> Option<String> {
     let version = &request.kind.version.0;
-    (version != "v1").then(|| format!("it is of batch/{version}, and batch/v1 is what is read: set matchPolicy: Equivalent"))
+    (version != "v1").then(|| {
+        format!("it is of batch/{version}, and batch/v1 is what is read: set matchPolicy: Equivalent")
+    })
 }
 
 fn kind(request: &Request<'_>) -> Option<JobKind> {

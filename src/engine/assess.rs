@@ -10,7 +10,7 @@ use super::job::Job;
 use super::policy::{Mode, Policy};
 use super::release::{Surroundings, release_of};
 use super::rule::{Context, judge};
-use super::shell;
+use super::shell::{self, Reading};
 
 /// The clocks of a Job and the findings about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,8 @@ impl Assessment {
     #[must_use]
     pub fn decision(&self, job: &Job<'_>, mode: Mode) -> Decision {
         // By its owner, not its origin: a CronJob that is a hook itself has Jobs that look like hooks.
-        let owned_by_cron = job.cron.is_none() && job.owner.as_ref().is_some_and(|owner| owner.kind == "CronJob");
+        let owned_by_cron =
+            job.cron.is_none() && job.owner.as_ref().is_some_and(|owner| owner.kind == "CronJob");
         decide(&self.findings, mode, owned_by_cron)
     }
 
@@ -54,10 +55,23 @@ impl Assessment {
     }
 }
 
+/// The most waits of one Job that are judged: each may lead to findings, and scripts can hold tens of thousands. The
+/// containers after them count as not looked into.
+const MOST_WAITS: usize = 1_024;
+
 /// Reads the waits of a Job, sets its clocks side by side and judges them.
 #[must_use]
 pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Assessment {
     let files = shell::Files::of(job, around.inventory);
+    let mut waits = 0;
+    let mut read = |container| {
+        if waits >= MOST_WAITS {
+            return Reading::default();
+        }
+        let reading = shell::read_container(container, files);
+        waits += reading.waits.len();
+        reading
+    };
     let readings: Vec<_> = job
         .containers()
         .map(|(init, index, container)| ContainerReading {
@@ -65,10 +79,9 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
             pointer: job.container_pointer(init, index),
             init,
             sidecar: init && container.is_sidecar(),
-            reading: shell::read_container(container, files),
+            reading: read(container),
         })
         .collect();
-    let readings = bounded(readings);
     let release = release_of(job, around, policy);
     let cold_start = ColdStart::of(job, &readings, around, policy);
     let clocks = Clocks::of(job, readings, release, cold_start, policy);
@@ -84,19 +97,4 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
         findings,
         exemptions,
     }
-}
-
-/// The most waits of one Job that are judged: each may lead to findings, and a script holds tens of thousands.
-const MOST_WAITS: usize = 1_024;
-
-/// Containers after the first thousand waits count as not looked into.
-fn bounded(mut readings: Vec<ContainerReading>) -> Vec<ContainerReading> {
-    let mut waits = 0;
-    for container in &mut readings {
-        waits += container.reading.waits.len();
-        if waits > MOST_WAITS {
-            drop(std::mem::take(&mut container.reading));
-        }
-    }
-    readings
 }

@@ -80,14 +80,22 @@ impl Crowd {
         for member in self.members.values_mut() {
             let state = member.exchange.state();
             let silent = state == member.last && !member.exchange.is_busy();
-            member.silent = if silent { member.silent.saturating_add(1) } else { 0 };
+            member.silent = if silent {
+                member.silent.saturating_add(1)
+            } else {
+                0
+            };
             member.last = state;
         }
         let mut silent: Vec<&mut Member> = self
             .members
             .values_mut()
             .filter(|member| {
-                let patience = if member.exchange.has_answered() { GUEST } else { STRANGER };
+                let patience = if member.exchange.has_answered() {
+                    GUEST
+                } else {
+                    STRANGER
+                };
                 member.leave.is_some() && member.silent >= patience
             })
             .collect();

@@ -113,7 +113,10 @@ async fn under_audit_only_the_audit_log_learns_what_was_not_judged() {
         assert_eq!(response["allowed"], true);
         assert_eq!(response["warnings"], Value::Null);
         let audited = response["auditAnnotations"]["not-judged"].as_str().unwrap();
-        assert!(audited.contains("backoffLimit") || audited.contains("cannot be read"), "{audited}");
+        assert!(
+            audited.contains("backoffLimit") || audited.contains("cannot be read"),
+            "{audited}"
+        );
     }
 }
 
@@ -231,7 +234,11 @@ async fn a_panic_costs_one_review_its_judgement_and_no_more() {
             assert_eq!(response["allowed"], true);
             assert_eq!(response["patch"], Value::Null);
             let said = warnings(&response);
-            assert_eq!(said.iter().any(|w| w.contains("did not judge")), warned, "{response}");
+            assert_eq!(
+                said.iter().any(|w| w.contains("did not judge")),
+                warned,
+                "{response}"
+            );
             let audited = response["auditAnnotations"]["not-judged"].to_string();
             assert!(audited.contains("a rule failed"), "{response}");
         }

@@ -63,7 +63,10 @@ async fn no_nesting_costs_more_than_its_bytes() {
                 let start = Instant::now();
                 let (status, _) = cluster.post("/validate", body).await;
                 assert!(start.elapsed() < SLOWEST, "{place}: {:?}", start.elapsed());
-                assert!(matches!(status, StatusCode::OK | StatusCode::BAD_REQUEST), "{status}");
+                assert!(
+                    matches!(status, StatusCode::OK | StatusCode::BAD_REQUEST),
+                    "{status}"
+                );
             }
         }
     }
@@ -82,7 +85,9 @@ async fn no_field_costs_more_than_a_bounded_time() {
     let cases: [(&str, Box<dyn Fn(&mut Value)>); 18] = [
         (
             "environment",
-            Box::new(|r| pod(r)["containers"][0]["env"] = fill(|n| json!({"name": format!("N{n}"), "value": "1"}))),
+            Box::new(|r| {
+                pod(r)["containers"][0]["env"] = fill(|n| json!({"name": format!("N{n}"), "value": "1"}))
+            }),
         ),
         (
             "environment and a script that asks for all of it",
@@ -90,7 +95,9 @@ async fn no_field_costs_more_than_a_bounded_time() {
                 let names = 20_000;
                 let env = (0..names).map(|n| json!({"name": format!("N{n}"), "value": "1"}));
                 pod(r)["containers"][0]["env"] = env.collect();
-                let asks: String = (0..names).map(|n| format!("curl http://$N{n}/; sleep $N{n}\n")).collect();
+                let asks: String = (0..names)
+                    .map(|n| format!("curl http://$N{n}/; sleep $N{n}\n"))
+                    .collect();
                 pod(r)["containers"][0]["command"] = script(asks);
             }),
         ),
@@ -117,9 +124,9 @@ async fn no_field_costs_more_than_a_bounded_time() {
         (
             "init containers that wait",
             Box::new(move |r| {
-                pod(r)["initContainers"] = fill(|n| {
-                    json!({"name": format!("c{n}"), "image": "a:1", "command": ["sh", "-c", "until nc -z db 1; do sleep 2; done"]})
-                });
+                pod(r)["initContainers"] = fill(
+                    |n| json!({"name": format!("c{n}"), "image": "a:1", "command": ["sh", "-c", "until nc -z db 1; do sleep 2; done"]}),
+                );
             }),
         ),
         (
@@ -148,16 +155,22 @@ async fn no_field_costs_more_than_a_bounded_time() {
             "annotations",
             Box::new(|r| {
                 let pairs = (0..LARGE / 40).map(|n| (format!("hookbudget.dev/unknown-{n}"), "x".into()));
-                r["request"]["object"]["metadata"]["annotations"] =
-                    Value::Object(pairs.chain([("helm.sh/hook".to_owned(), "test".into())]).collect());
+                r["request"]["object"]["metadata"]["annotations"] = Value::Object(
+                    pairs
+                        .chain([("helm.sh/hook".to_owned(), "test".into())])
+                        .collect(),
+                );
             }),
         ),
         (
             "exemptions",
             Box::new(|r| {
                 let pairs = (0..LARGE / 40).map(|n| (format!("hookbudget.dev/exempt.HB{n}"), "x".into()));
-                r["request"]["object"]["metadata"]["annotations"] =
-                    Value::Object(pairs.chain([("helm.sh/hook".to_owned(), "test".into())]).collect());
+                r["request"]["object"]["metadata"]["annotations"] = Value::Object(
+                    pairs
+                        .chain([("helm.sh/hook".to_owned(), "test".into())])
+                        .collect(),
+                );
             }),
         ),
         (
@@ -171,14 +184,17 @@ async fn no_field_costs_more_than_a_bounded_time() {
         (
             "a record of changes",
             Box::new(|r| {
-                let record = fill(|n| json!({"field": format!("env.N{n}"), "from": null, "to": "1", "rule": "budget"}));
+                let record = fill(
+                    |n| json!({"field": format!("env.N{n}"), "from": null, "to": "1", "rule": "budget"}),
+                );
                 annotate(r, "hookbudget.dev/rewritten", &record.to_string());
             }),
         ),
         (
             "rules of the failure policy",
             Box::new(|r| {
-                let rules = fill(|n| json!({"action": "Count", "onExitCodes": {"operator": "In", "values": [n]}}));
+                let rules =
+                    fill(|n| json!({"action": "Count", "onExitCodes": {"operator": "In", "values": [n]}}));
                 r["request"]["object"]["spec"]["podFailurePolicy"] = json!({ "rules": rules });
                 pod(r)["restartPolicy"] = "Never".into();
             }),
@@ -186,8 +202,9 @@ async fn no_field_costs_more_than_a_bounded_time() {
         (
             "owners",
             Box::new(|r| {
-                r["request"]["object"]["metadata"]["ownerReferences"] =
-                    fill(|n| json!({"kind": "A", "name": "a", "uid": n.to_string(), "controller": n % 2 == 1}));
+                r["request"]["object"]["metadata"]["ownerReferences"] = fill(
+                    |n| json!({"kind": "A", "name": "a", "uid": n.to_string(), "controller": n % 2 == 1}),
+                );
             }),
         ),
         (
@@ -218,7 +235,11 @@ async fn no_field_costs_more_than_a_bounded_time() {
             let start = Instant::now();
             let (status, answer) = cluster.post(path, body.clone()).await;
             let took = start.elapsed();
-            println!("{case} {path} ({} KiB): {took:.0?}, answer {} KiB", body.len() / 1024, answer.len() / 1024);
+            println!(
+                "{case} {path} ({} KiB): {took:.0?}, answer {} KiB",
+                body.len() / 1024,
+                answer.len() / 1024
+            );
             assert_eq!(status, StatusCode::OK, "{case}");
             if took > SLOWEST {
                 slow.push(format!("{case} {path}: {took:?}"));
@@ -289,7 +310,9 @@ async fn control_characters_reach_neither_logs_nor_answers() {
         review[other] = EVIL.into();
         answers.push(json!(cluster.post("/validate", review.to_string()).await.1));
     }
-    answers.push(json!(cluster.post("/validate", format!("{{\"{EVIL}\": 1}}")).await.1));
+    answers.push(json!(
+        cluster.post("/validate", format!("{{\"{EVIL}\": 1}}")).await.1
+    ));
     answers.push(json!(cluster.post("/validate", EVIL).await.1));
     drop(guard);
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
@@ -328,7 +351,11 @@ async fn a_compressed_body_is_refused_and_never_unpacked() {
         }
     }
     let (status, _) = cluster.post("/validate", bomb).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST, "without the header it is no JSON");
+    assert_eq!(
+        status,
+        StatusCode::BAD_REQUEST,
+        "without the header it is no JSON"
+    );
     let request = Request::post("/validate").header("content-encoding", "identity");
     let (status, _) = cluster.send(request.body(Body::from(plain)).unwrap()).await;
     assert_eq!(status, StatusCode::OK);
@@ -361,18 +388,27 @@ async fn what_variables_hold_stays_where_it_is() {
     let container = &mut pod(&mut review)["containers"][0];
     container["env"] = json!([{"name": "KEY", "value": SECRET}]);
     container["command"][2] =
-        format!("curl -H \"X-API-Key: $KEY\" -u a:{SECRET} http://a:$KEY@powerdns:8081/api?token={SECRET}").into();
+        format!("curl -H \"X-API-Key: $KEY\" -u a:{SECRET} http://a:$KEY@powerdns:8081/api?token={SECRET}")
+            .into();
     let denied = cluster.validate(&review).await;
     assert_eq!(denied["allowed"], false);
     annotate(&mut review, "hookbudget.dev/rewrite", "all");
     let mutated = cluster.mutate(&review).await;
     drop(guard);
-    assert!(denied.to_string().contains("http://powerdns:8081/api"), "{denied}");
+    assert!(
+        denied.to_string().contains("http://powerdns:8081/api"),
+        "{denied}"
+    );
     let patch = mutated["patch"].as_str().unwrap();
     let patch = base64::engine::general_purpose::STANDARD.decode(patch).unwrap();
     let log = log.0.lock().unwrap().clone();
     assert!(!log.is_empty());
-    for text in [denied.to_string().into_bytes(), mutated.to_string().into_bytes(), patch, log] {
+    for text in [
+        denied.to_string().into_bytes(),
+        mutated.to_string().into_bytes(),
+        patch,
+        log,
+    ] {
         let text = String::from_utf8(text).unwrap();
         assert!(!text.contains(SECRET), "{text}");
     }

@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 mod bad_input;
-mod judged;
 mod hostile;
+mod judged;
 mod rewritten;
 mod shapes;
 

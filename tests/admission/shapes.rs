@@ -129,7 +129,11 @@ async fn of_two_equal_names_the_later_is_set_and_nothing_else_is_touched() {
     let mut expected = own.as_array().unwrap().clone();
     expected[2]["value"] = "600".into();
     assert_eq!(after[..4], expected[..]);
-    assert!(after[4..].iter().all(|e| e["name"].as_str().unwrap().starts_with("HOOKBUDGET_")));
+    assert!(
+        after[4..]
+            .iter()
+            .all(|e| e["name"].as_str().unwrap().starts_with("HOOKBUDGET_"))
+    );
 }
 
 #[tokio::test]
@@ -159,7 +163,10 @@ async fn every_kind_of_container_gets_the_budget_but_ephemeral_ones() {
         assert_eq!(containers.len(), before[list].as_array().unwrap().len());
         for container in containers {
             let env = env(container);
-            assert!(env.contains(&("HOOKBUDGET_WAIT_TIMEOUT_SECONDS", "600")), "{container}");
+            assert!(
+                env.contains(&("HOOKBUDGET_WAIT_TIMEOUT_SECONDS", "600")),
+                "{container}"
+            );
         }
     }
     // All that is said of 120 containers stays within what the API server passes on.
@@ -175,7 +182,8 @@ async fn a_job_that_a_cron_job_owns_is_never_denied() {
     let cluster = Cluster::in_mode(Mode::Enforce);
     let mut review = review("job-create-waits-by-failing");
     assert_eq!(cluster.validate(&review).await["allowed"], false);
-    let owner = json!({"apiVersion": "batch/v1", "kind": "CronJob", "name": "zones", "uid": "u", "controller": true});
+    let owner =
+        json!({"apiVersion": "batch/v1", "kind": "CronJob", "name": "zones", "uid": "u", "controller": true});
     for (owners, allowed) in [
         (json!([owner]), true),
         (
@@ -192,7 +200,10 @@ async fn a_job_that_a_cron_job_owns_is_never_denied() {
         let response = cluster.validate(&review).await;
         assert_eq!(response["allowed"], allowed, "{owners}");
         if allowed {
-            assert!(warnings(&response).iter().any(|w| w.starts_with("HB101")), "{response}");
+            assert!(
+                warnings(&response).iter().any(|w| w.starts_with("HB101")),
+                "{response}"
+            );
         }
     }
 }
@@ -200,7 +211,10 @@ async fn a_job_that_a_cron_job_owns_is_never_denied() {
 #[tokio::test]
 async fn what_another_controller_runs_is_left_alone() {
     let cluster = Cluster::in_mode(Mode::Enforce);
-    for (manager, left_alone) in [("example.com/queue", true), ("kubernetes.io/job-controller", false)] {
+    for (manager, left_alone) in [
+        ("example.com/queue", true),
+        ("kubernetes.io/job-controller", false),
+    ] {
         let mut cron = unsafe_cron_job("CREATE");
         cron["request"]["object"]["spec"]["jobTemplate"]["spec"]["managedBy"] = manager.into();
         let mut job = review("job-create-waits-by-failing");
@@ -237,7 +251,9 @@ async fn no_update_is_held_up_that_starts_nothing_new() {
             r["oldObject"] = r["object"].clone();
             r["oldObject"]["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
         }),
-        ("one that is suspended", |r| r["object"]["spec"]["suspend"] = true.into()),
+        ("one that is suspended", |r| {
+            r["object"]["spec"]["suspend"] = true.into()
+        }),
         ("one that is being deleted", |r| {
             let deleted = "2026-03-02T08:00:00Z";
             r["oldObject"]["metadata"]["deletionTimestamp"] = deleted.into();
@@ -286,12 +302,18 @@ async fn an_update_of_a_job_never_touches_its_template() {
 #[tokio::test]
 async fn another_version_of_the_object_is_not_judged() {
     let cluster = Cluster::in_mode(Mode::Enforce);
-    for (version, kind) in [("v1beta1", "cronjob-create"), ("v2", "job-create-waits-by-failing")] {
+    for (version, kind) in [
+        ("v1beta1", "cronjob-create"),
+        ("v2", "job-create-waits-by-failing"),
+    ] {
         let mut review = review(kind);
         review["request"]["kind"]["version"] = version.into();
         let response = cluster.validate(&review).await;
         assert_eq!(response["allowed"], true);
-        assert!(warnings(&response)[0].contains(&format!("batch/{version}")), "{response}");
+        assert!(
+            warnings(&response)[0].contains(&format!("batch/{version}")),
+            "{response}"
+        );
         assert_eq!(cluster.last_skipped(), Some(Skipped::Unreadable));
         assert_eq!(cluster.mutate(&review).await["patch"], Value::Null);
     }
@@ -316,7 +338,10 @@ async fn a_container_that_has_the_name_of_the_wait_already_is_left_alone_and_nam
         assert_eq!(after.len(), before);
         assert_eq!(after[before - 1]["args"], json!(["tcp://other:1"]));
         let said = warnings(&response).join("\n");
-        assert!(said.contains("a container hookbudget-wait is there already"), "{said}");
+        assert!(
+            said.contains("a container hookbudget-wait is there already"),
+            "{said}"
+        );
     }
 }
 
@@ -347,7 +372,10 @@ async fn the_added_wait_is_what_the_restricted_standard_asks_for() {
         assert!(wait["resources"][list]["cpu"].is_string());
     }
     // What it may wait leaves the headroom of the deadline.
-    assert!(env(wait).contains(&("HOOKBUDGET_WAIT_TIMEOUT_SECONDS", "600")), "{wait}");
+    assert!(
+        env(wait).contains(&("HOOKBUDGET_WAIT_TIMEOUT_SECONDS", "600")),
+        "{wait}"
+    );
 
     // The policy may name another image.
     let policy = Policy {

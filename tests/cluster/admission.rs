@@ -175,7 +175,16 @@ fn an_unsafe_cron_job_can_be_stopped_but_not_changed() {
     let mode = "hookbudget.dev/mode=enforce";
     kubectl(&["label", "--overwrite", "namespace", &namespace.0, mode], "");
     let patch = |patch: &str, dry_run: &str| {
-        let arguments = ["-n", &namespace.0, "patch", "cronjob", "backup", "--type=merge", "-p", patch];
+        let arguments = [
+            "-n",
+            &namespace.0,
+            "patch",
+            "cronjob",
+            "backup",
+            "--type=merge",
+            "-p",
+            patch,
+        ];
         run("kubectl", &[&arguments[..], &[dry_run]].concat(), "")
     };
     let unsafe_change = r#"{"spec": {"schedule": "0 3 1 1 *"}}"#;
@@ -192,7 +201,14 @@ fn an_unsafe_cron_job_can_be_stopped_but_not_changed() {
         let printed = patch(what, "--dry-run=none");
         assert_eq!(printed.ok, allowed, "{what}: {}", printed.stderr);
     }
-    let arguments = ["-n", &namespace.0, "delete", "cronjob", "backup", "--cascade=foreground"];
+    let arguments = [
+        "-n",
+        &namespace.0,
+        "delete",
+        "cronjob",
+        "backup",
+        "--cascade=foreground",
+    ];
     let printed = run("kubectl", &[&arguments[..], &["--timeout=60s"]].concat(), "");
     assert!(printed.ok, "{}", printed.stderr);
 }
