@@ -4,12 +4,24 @@
 
 mod support;
 
-use support::{run, run_with};
+use support::{read, root, run, run_with};
 
 const A: &str = "tests/fixtures/incidents/a-powerdns.yaml";
 const A_FIXED: &str = "tests/fixtures/incidents/a-powerdns-fixed.yaml";
 const B: &str = "tests/fixtures/incidents/b-gitea-token.yaml";
 const C: &str = "tests/fixtures/incidents/c-state-backup.yaml";
+
+/// `BLESS=1 cargo test --test simulate` draws it anew.
+#[test]
+fn the_picture_of_the_readme_is_up_to_date() {
+    const PICTURE: &str = "docs/images/incident-a.svg";
+    let svg = run(&["simulate", A, "--svg"]).out;
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(root().join(PICTURE), &svg).expect("the picture");
+    }
+    assert!(read("README.md").contains(&format!("]({PICTURE})")));
+    assert_eq!(read(PICTURE), svg, "{PICTURE} is stale");
+}
 
 #[test]
 fn the_pictures_of_the_incidents() {

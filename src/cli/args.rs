@@ -1,8 +1,8 @@
 //! The command line's words.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use crate::engine::Seconds;
+use super::terminal::Color;
 
 /// Keeps Kubernetes hook Jobs alive through slow cold starts, and says why when they die.
 #[derive(Debug, Parser)]
@@ -25,17 +25,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// When to colour the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// The commands.
@@ -71,17 +60,4 @@ pub enum Command {
     /// Watch a cluster: metrics, status page, diagnoses.
     #[cfg(feature = "server")]
     Exporter(super::exporter::ExporterArgs),
-}
-
-/// A span as a Go duration, such as `15m` or `1m30s`.
-///
-/// # Errors
-/// Says what is wrong with the text.
-pub fn duration(text: &str) -> Result<Seconds, String> {
-    let span = Seconds::parse_go(text).map_err(|error| error.to_string())?;
-    if span < Seconds::ZERO {
-        Err(format!("{text:?} is negative: write a span of zero or more"))
-    } else {
-        Ok(span)
-    }
 }

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
-
-use super::args::Cli;
 
 /// Print the completions of a shell.
 #[derive(Debug, Args)]
@@ -35,16 +33,15 @@ pub struct ManArgs {
 }
 
 /// Prints completions.
-pub(super) fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn completions(args: &CompletionsArgs, mut command: Command) -> anyhow::Result<ExitCode> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "hookbudget", &mut text);
+    clap_complete::generate(args.shell, &mut command, "hookbudget", &mut text);
     std::io::stdout().write_all(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints or writes manual pages.
-pub(super) fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {
-    let mut command = Cli::command();
+pub(super) fn man(args: &ManArgs, mut command: Command) -> anyhow::Result<ExitCode> {
     // Names the pages of commands `hookbudget-lint`.
     command.build();
     if let Some(dir) = &args.dir {

@@ -13,7 +13,7 @@ use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::args::duration;
+use super::duration::duration;
 use super::policy;
 use crate::engine::Seconds;
 use crate::http::{Limits, serve_plain};

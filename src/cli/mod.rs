@@ -11,6 +11,7 @@ pub mod cleanup;
 mod completions;
 #[cfg(feature = "server")]
 pub mod demo;
+mod duration;
 pub mod explain;
 #[cfg(feature = "server")]
 pub mod exporter;
@@ -37,7 +38,7 @@ pub mod webhook;
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser as _};
 
 use args::{Cli, Command};
 use terminal::Terminal;
@@ -68,8 +69,8 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::run(&args, terminal),
         Command::Policy(args) => policy::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
-        Command::Completions(args) => completions::completions(&args),
-        Command::Man(args) => completions::man(&args),
+        Command::Completions(args) => completions::completions(&args, Cli::command()),
+        Command::Man(args) => completions::man(&args, Cli::command()),
         #[cfg(feature = "server")]
         Command::Exporter(args) => serve(async { exporter::run(args).await.map(|()| ExitCode::SUCCESS) }),
         #[cfg(feature = "server")]

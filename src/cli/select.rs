@@ -1,7 +1,10 @@
-//! `--select` and `--ignore`: which rules run.
+//! `--select` and `--ignore`: which rules run; `--fail-on`: which findings decide the exit status.
 
 use std::str::FromStr;
 
+use clap::ValueEnum;
+
+use crate::engine::finding::Severity;
 use crate::engine::policy::{Policy, RuleLevel};
 use crate::engine::rule::Rule;
 use crate::engine::rules;
@@ -43,6 +46,32 @@ pub(super) fn apply(select: &[Selector], ignore: &[Selector], policy: &mut Polic
         let takes = |list: &[Selector]| list.iter().any(|selector| selector.takes(rule));
         if (!select.is_empty() && !takes(select)) || takes(ignore) {
             policy.rules.insert(rule.code.to_owned(), RuleLevel::Off);
+        }
+    }
+}
+
+/// The severity from which on the exit status is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Errors alone.
+    Error,
+    /// Warnings and errors.
+    Warning,
+    /// Everything.
+    Info,
+    /// Findings never change the exit status.
+    Never,
+}
+
+impl FailOn {
+    /// Whether a finding of this severity counts.
+    #[must_use]
+    pub fn reached(self, severity: Severity) -> bool {
+        match self {
+            Self::Error => severity >= Severity::Error,
+            Self::Warning => severity >= Severity::Warning,
+            Self::Info => true,
+            Self::Never => false,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::lint_text::locate;
-use crate::cli::lint::FailOn;
 use crate::cli::objects::{Judged, Objects};
+use crate::cli::select::FailOn;
 use crate::cli::terminal::Terminal;
 use crate::engine::finding::Finding;
 
