@@ -225,7 +225,7 @@ async fn a_body_of_eight_mebibytes_is_judged_and_one_byte_more_is_refused() {
     let mut stream = webhook.connect().await;
     let head =
         b"POST /validate HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let chunk = [&b"100000\r\n"[..], &[b' '; 0x0010_0000], b"\r\n"].concat();
+    let chunk = [&b"100000\r\n"[..], &vec![b' '; 0x0010_0000], b"\r\n"].concat();
     let bytes = [&head[..], &chunk.repeat(9), b"0\r\n\r\n"].concat();
     starts_with(&exchange(&mut stream, &bytes).await, "413");
     webhook.still_judges().await;
@@ -336,13 +336,14 @@ async fn a_thousand_idle_connections_keep_nobody_out() {
         "POST /validate?timeout=3s HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
+    let mut buffer = vec![0; 16 * 1024];
     let mut ask = async || {
         kept.write_all(request.as_bytes()).await.unwrap();
         let mut head = [0; 15];
         kept.read_exact(&mut head).await.unwrap();
         assert_eq!(&head, b"HTTP/1.1 200 OK");
         // The rest of the answer, which is read before the next one.
-        while kept.read(&mut [0; 16 * 1024]).await.unwrap() == 16 * 1024 {}
+        while kept.read(&mut buffer).await.unwrap() == buffer.len() {}
     };
     ask().await;
     let before = memory();

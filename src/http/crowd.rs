@@ -4,7 +4,6 @@
 //! it is cut. Where they fill the house, though, they would keep the API server out until they time out: then the
 //! most useless ones go, those first that have never asked for anything.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +26,7 @@ const SHARE: usize = 8;
 /// A connection.
 #[derive(Debug)]
 struct Member {
+    id: Id,
     exchange: Arc<Exchange>,
     leave: Option<oneshot::Sender<()>>,
     /// Where it stood at the last look, and for how many looks.
@@ -37,7 +37,7 @@ struct Member {
 /// The connections of a listener.
 #[derive(Debug)]
 pub(super) struct Crowd {
-    members: HashMap<Id, Member>,
+    members: Vec<Member>,
     allowed: usize,
     /// When to look around.
     pub(super) look: Instant,
@@ -47,7 +47,7 @@ impl Crowd {
     /// Nobody yet, and never more than `allowed`.
     pub(super) fn new(allowed: usize) -> Self {
         Self {
-            members: HashMap::new(),
+            members: Vec::new(),
             allowed,
             look: Instant::now(),
         }
@@ -60,24 +60,24 @@ impl Crowd {
 
     /// A connection was taken; `leave` tells it to end.
     pub(super) fn enter(&mut self, id: Id, exchange: Arc<Exchange>, leave: oneshot::Sender<()>) {
-        let member = Member {
+        self.members.push(Member {
+            id,
             exchange,
             leave: Some(leave),
             last: 0,
             silent: 0,
-        };
-        self.members.insert(id, member);
+        });
     }
 
     /// A connection has ended.
     pub(super) fn leave(&mut self, id: Id) {
-        self.members.remove(&id);
+        self.members.retain(|member| member.id != id);
     }
 
     /// Looks who is silent, and asks some of those to leave that have been so for too long. Gives how many.
     pub(super) fn look_around(&mut self) -> usize {
         self.look = Instant::now() + LOOK;
-        for member in self.members.values_mut() {
+        for member in &mut self.members {
             let state = member.exchange.state();
             let silent = state == member.last && !member.exchange.is_busy();
             member.silent = if silent {
@@ -89,7 +89,7 @@ impl Crowd {
         }
         let mut silent: Vec<&mut Member> = self
             .members
-            .values_mut()
+            .iter_mut()
             .filter(|member| {
                 let patience = if member.exchange.has_answered() {
                     GUEST
@@ -103,8 +103,7 @@ impl Crowd {
         let leaving = silent.into_iter().take((self.allowed / SHARE).max(1));
         leaving
             .filter_map(|member| member.leave.take())
-            .map(|leave| leave.send(()))
-            .filter(Result::is_ok)
+            .flat_map(|leave| leave.send(()))
             .count()
     }
 }

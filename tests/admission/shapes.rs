@@ -252,7 +252,7 @@ async fn no_update_is_held_up_that_starts_nothing_new() {
             r["oldObject"]["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
         }),
         ("one that is suspended", |r| {
-            r["object"]["spec"]["suspend"] = true.into()
+            r["object"]["spec"]["suspend"] = true.into();
         }),
         ("one that is being deleted", |r| {
             let deleted = "2026-03-02T08:00:00Z";
