@@ -21,7 +21,7 @@ pub use wait_container::{WAIT_CONTAINER, WAIT_IMAGE};
 use super::Seconds;
 use super::assess::Assessment;
 use super::finding::{At, Edit, FixSafety};
-use super::job::{Job, Origin, RestartPolicy};
+use super::job::{Container, Job, Origin, RestartPolicy};
 use super::policy::{Policy, RewriteLevel};
 
 /// What is to be written, what that changes, and what could not be done.
@@ -283,7 +283,7 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
         };
         let fits = edits
             .iter()
-            .all(|edit| is_allowed(plan.job, edit) && !plan.touches(edit.pointer()));
+            .all(|edit| is_allowed(plan.job, edit) && !plan.touches(edit.pointer()) && !uncounts(plan, edit));
         if !fits {
             continue;
         }
@@ -295,6 +295,21 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
             }
         }
     }
+}
+
+/// True for an edit that would leave restarts of containers by their own policy to no clock at all (HB408).
+fn uncounts(plan: &Plan<'_>, edit: &Edit) -> bool {
+    let never = matches!(edit, Edit::Set { pointer, value } if pointer.ends_with("/template/spec/restartPolicy") && value == "Never");
+    let own = |init, container: &Container<'_>| {
+        !(init && container.is_sidecar())
+            && (container.restart_policy.is_some() || container.has_restart_rules)
+    };
+    never
+        && plan.deadline().is_none()
+        && plan
+            .job
+            .containers()
+            .any(|(init, _, container)| own(init, container))
 }
 
 #[cfg(test)]
