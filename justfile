@@ -36,6 +36,11 @@ bless:
 # Write generated files anew: the tests that check them also write them
 gen: bless
 
+# Measure the webhook beside a bare server, on loopback: options go to the measuring program (--help)
+bench-webhook *options:
+    cargo build --release --bin hookbudget --example webhook-bench
+    ulimit -n "$(ulimit -H -n)"; taskset -c "$(($(nproc) - 1))" target/release/examples/webhook-bench {{ options }}
+
 # See the product on this machine, without a cluster
 demo *arguments:
     cargo run --release -- demo {{ arguments }}
@@ -60,6 +65,10 @@ in-cluster +command:
 # Take the test cluster down
 cluster-down *options:
     tests/cluster/down {{ options }}
+
+# Bring about every fault under a steady load of Jobs, and write the table of docs/design/faults.md (about 15 minutes)
+faults *names:
+    tests/cluster/fault-table {{ names }}
 
 # Check the chart with helm: lint, and render it in each certificate mode
 chart:

@@ -14,12 +14,14 @@ use super::scope::{self, InScope};
 use super::surroundings::Surroundings;
 use super::unjudged::{invalid, not_judged};
 use super::update;
-use crate::engine::assess::{Assessment, assess};
+use crate::engine::assess::{Assessment, assess_with};
 use crate::engine::finding::Decision;
 use crate::engine::job::Job;
 use crate::engine::policy::{Mode, Policy};
-use crate::engine::release::Surroundings as EngineSurroundings;
-use crate::engine::rewrite::{self, Rewrite};
+use crate::engine::release::{Surroundings as EngineSurroundings, TimeoutSource};
+use crate::engine::rewrite::{self, Change, Rewrite};
+use crate::engine::shell::Readings;
+use crate::engine::window::Windows;
 use crate::k8s::namespace::NamespaceFacts;
 use crate::k8s::patch::json_patch;
 use crate::k8s::{JobObject, Problem};
@@ -56,6 +58,8 @@ pub struct Admission {
     pub wait_image: String,
     /// Who counts.
     pub observer: Arc<dyn Observer>,
+    /// What has been read out of the containers of Jobs.
+    pub readings: Readings,
 }
 
 impl std::fmt::Debug for Admission {
@@ -76,6 +80,7 @@ impl Admission {
             own_namespace: None,
             wait_image: rewrite::WAIT_IMAGE.to_owned(),
             observer,
+            readings: Readings::default(),
         }
     }
 
@@ -194,16 +199,23 @@ impl Admission {
             return invalid(mode, &problems);
         }
         let releases = self.surroundings.releases.load();
-        let around = EngineSurroundings {
+        let kustomizations = self.surroundings.kustomizations.load();
+        let applications = self.surroundings.applications.load();
+        let mut around = EngineSurroundings {
             helm_releases: &releases,
-            flag: None,
+            kustomizations: &kustomizations,
+            applications: &applications,
+            requester: request.user_info.username.as_ref().map(|name| name.0.as_ref()),
             namespace_timeout: facts.release_timeout,
             namespace_cold_start: facts.cold_start,
-            inventory: None,
-            windows: None,
             now: Some(jiff::Timestamp::now()),
+            ..EngineSurroundings::default()
         };
-        let assessment = assess(&job, around, &policy);
+        let windows = Windows::of_one(&job, around);
+        around.windows = windows.as_ref();
+        let assessment = assess_with(&job, around, &policy, |container, files| {
+            self.readings.of(container, files)
+        });
         let case = Case {
             request,
             scope,
@@ -224,7 +236,7 @@ impl Admission {
         if case.mode == Mode::Audit || update && update::changes_nothing(case.request) {
             // Audit changes nothing that anybody could see outside the audit log; and whoever labels a CronJob
             // does not ask for other clocks.
-            self.count(case, Webhook::Mutate, Decision::Allow, &[]);
+            self.count(case, Webhook::Mutate, &Did::default());
             return Answer::default();
         }
         let level = rewrite::level(case.job, case.namespace.rewrite, case.policy);
@@ -266,7 +278,18 @@ impl Admission {
                 .push(("rewritten", message::for_audit(&texts.join(", "))));
         }
         answer.patch = patch;
-        self.count(case, Webhook::Mutate, decision, &fields);
+        let changes = if answer.patch.is_empty() {
+            &[][..]
+        } else {
+            &changes
+        };
+        let did = Did {
+            decision,
+            fields: &fields,
+            changes,
+            denial: None,
+        };
+        self.count(case, Webhook::Mutate, &did);
         answer
     }
 
@@ -276,7 +299,6 @@ impl Admission {
         if update && decision == Decision::Deny && update::starts_nothing_new(case.request) {
             decision = Decision::Warn;
         }
-        self.count(case, Webhook::Validate, decision, &[]);
         let mut answer = Answer::default();
         if !case.assessment.findings.is_empty() {
             answer
@@ -291,6 +313,12 @@ impl Admission {
                     format!("{} (enforce: {})", decision.as_str(), enforced.as_str())
                 },
             ));
+            let release = &case.assessment.clocks.release.source;
+            if *release != TimeoutSource::None {
+                answer
+                    .audit
+                    .push(("release-timeout", message::one_line(&release.to_string())));
+            }
         }
         match decision {
             Decision::Deny => {
@@ -299,7 +327,10 @@ impl Admission {
                     tracing::info!(
                         object = %message::shown(&case.job.to_string()),
                         operation = case.scope.operation,
+                        mode = case.mode.as_str(),
+                        requester = %message::shown(requester(case.request)),
                         findings = %message::audit(&case.assessment.findings),
+                        release_timeout = %message::shown(&case.assessment.clocks.release.source.to_string()),
                         why = denial.lines().next().unwrap_or_default(),
                         "denied"
                     );
@@ -311,10 +342,17 @@ impl Admission {
             }
             Decision::Allow => {}
         }
+        let did = Did {
+            decision,
+            denial: answer.denial.as_deref(),
+            ..Did::default()
+        };
+        self.count(case, Webhook::Validate, &did);
         answer
     }
 
-    fn count(&self, case: &Case<'_>, webhook: Webhook, decision: Decision, rewrites: &[&'static str]) {
+    /// Dry runs leave no trace outside their own answer.
+    fn count(&self, case: &Case<'_>, webhook: Webhook, did: &Did<'_>) {
         if case.request.dry_run == Some(true) {
             return;
         }
@@ -329,9 +367,14 @@ impl Admission {
             operation: case.scope.operation,
             kind: case.scope.kind.as_str(),
             mode: case.mode,
-            decision,
+            decision: did.decision,
             findings: &findings,
-            rewrites,
+            rewrites: did.fields,
+            job: case.job,
+            judged_by: &case.assessment.findings,
+            changes: did.changes,
+            denial: did.denial,
+            release: &case.assessment.clocks.release,
         });
     }
 }
@@ -345,6 +388,23 @@ struct Case<'a> {
     namespace: NamespaceFacts,
     job: &'a Job<'a>,
     assessment: &'a Assessment,
+}
+
+/// What was done about a review.
+#[derive(Default)]
+struct Did<'a> {
+    decision: Decision,
+    fields: &'a [&'static str],
+    changes: &'a [Change],
+    denial: Option<&'a str>,
+}
+
+fn requester<'a>(request: &'a Request<'_>) -> &'a str {
+    request
+        .user_info
+        .username
+        .as_ref()
+        .map_or("", |name| name.0.as_ref())
 }
 
 type Read<'a> = (&'a RawValue, (Job<'a>, Vec<Problem>));

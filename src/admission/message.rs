@@ -12,9 +12,11 @@ use crate::engine::rewrite::Change;
 
 /// Characters of one warning (`k8s.io/api/admission/v1`, `AdmissionResponse.Warnings`).
 const WARNING: usize = 120;
-/// Characters of all warnings together: below the 4096 at which the API server begins to cut
-/// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
-const ALL_WARNINGS: usize = 4_000;
+/// Characters of all warnings of one answer: both webhooks together stay below the 4096 of a response at which the
+/// API server begins to cut (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+const ALL_WARNINGS: usize = 2_000;
+/// Warnings of one answer: nobody reads more, and "large numbers of warnings may be truncated" (the same field).
+const MOST_WARNINGS: usize = 16;
 /// Characters of a requester's text in a log line: the longest name that an object can have is 253.
 const LOGGED: usize = 300;
 /// Characters of an audit annotation.
@@ -40,7 +42,7 @@ pub(super) fn within_limits(warnings: Vec<String>) -> Vec<String> {
     for text in warnings {
         let text = cut(&one_line(&text), WARNING);
         let length = text.chars().count();
-        if length > room {
+        if length > room || (kept.len() + 1 == MOST_WARNINGS && kept.len() + 1 < all) {
             kept.push(format!("hookbudget has {} more warnings", all - kept.len()));
             break;
         }
@@ -121,10 +123,13 @@ pub(super) fn denial(job: &Job<'_>, assessment: &Assessment) -> String {
 }
 
 fn line(job: &Job<'_>, finding: &Finding) -> String {
-    let mut text = format!("{} {}: {job}", finding.code, finding.name);
-    let field = finding.at.dotted();
-    if !field.is_empty() {
-        let _ = write!(text, ", {field}");
+    let told =
+        finding.message.len() + finding.help.len() + finding.arithmetic.as_ref().map_or(0, String::len);
+    let mut text = String::with_capacity(told + finding.at.pointer.len() + 256);
+    let _ = write!(text, "{} {}: {job}", finding.code, finding.name);
+    if !finding.at.pointer.is_empty() {
+        text.push_str(", ");
+        finding.at.write_dotted(&mut text);
     }
     if let Some(place) = finding.at.script {
         let _ = write!(text, " line {}", place.line + 1);
@@ -147,12 +152,15 @@ pub(super) fn audit(findings: &[Finding]) -> String {
         } else {
             ""
         };
-        format!(
-            "{} {} {}{exempt}",
+        [
             finding.code,
+            " ",
             finding.severity.as_str(),
-            finding.confidence.as_str()
-        )
+            " ",
+            finding.confidence.as_str(),
+            exempt,
+        ]
+        .concat()
     });
     for_audit(&texts.collect::<Vec<_>>().join(", "))
 }
@@ -213,7 +221,13 @@ mod tests {
     fn many_warnings_stay_below_the_limit_and_say_how_many_are_missing() {
         let kept = within_limits(vec!["word ".repeat(60); 80]);
         let all: usize = kept.iter().map(|text| text.chars().count()).sum();
-        assert!(all < 4_096, "{all}");
+        assert!(2 * all < 4_096, "{all}");
+        assert!(kept.len() <= MOST_WARNINGS);
+        assert_eq!(within_limits(vec!["short".to_owned(); 16]).len(), 16);
+        assert_eq!(
+            within_limits(vec!["short".to_owned(); 17])[15],
+            "hookbudget has 2 more warnings"
+        );
         assert!(kept.iter().all(|text| text.chars().count() <= WARNING));
         assert_eq!(
             kept.last().map(String::as_str),

@@ -1,5 +1,7 @@
 //! The webhook's own counters.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,7 +11,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Webhook;
+use super::bounded::{Bounded, OfNamespace};
 use super::observer::{Observer, Outcome, Skipped};
+use crate::engine::finding::Decision;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
@@ -31,6 +35,38 @@ struct FieldLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    namespace: Arc<str>,
+    mode: &'static str,
+    decision: &'static str,
+    code: &'static str,
+}
+
+impl OfNamespace for DecisionLabels {
+    fn namespace(&mut self) -> &mut Arc<str> {
+        &mut self.namespace
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RewriteLabels {
+    namespace: Arc<str>,
+    mode: &'static str,
+    rule: &'static str,
+}
+
+impl OfNamespace for RewriteLabels {
+    fn namespace(&mut self) -> &mut Arc<str> {
+        &mut self.namespace
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabel {
+    source: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WebhookLabel {
     webhook: &'static str,
 }
@@ -41,7 +77,8 @@ struct SkippedLabels {
     reason: &'static str,
 }
 
-/// Counters of reviews. All labels come from closed sets, so that no requester can add series.
+/// Counters of reviews. All labels come from closed sets but the namespace, whose series are bounded: no requester
+/// can add series without end.
 #[derive(Debug)]
 pub struct Metrics {
     reviews: Family<ReviewLabels, Counter>,
@@ -49,6 +86,9 @@ pub struct Metrics {
     duration: Family<WebhookLabel, Histogram>,
     rewrites: Family<FieldLabel, Counter>,
     skipped: Family<SkippedLabels, Counter>,
+    decisions: Bounded<DecisionLabels>,
+    rewritten: Bounded<RewriteLabels>,
+    releases: Family<SourceLabel, Counter>,
 }
 
 impl Metrics {
@@ -60,6 +100,9 @@ impl Metrics {
             duration: Family::new_with_constructor(duration_histogram),
             rewrites: Family::default(),
             skipped: Family::default(),
+            decisions: Bounded::default(),
+            rewritten: Bounded::default(),
+            releases: Family::default(),
         };
         registry.register(
             "hookbudget_admission_reviews",
@@ -87,7 +130,67 @@ impl Metrics {
             "Objects that went through without a judgement",
             metrics.skipped.clone(),
         );
+        registry.register(
+            "hookbudget_admission_decisions",
+            "Denials and warnings by rule, dry runs left out; the namespace _other holds what is beyond 2000 series",
+            metrics.decisions.family.clone(),
+        );
+        registry.register(
+            "hookbudget_admission_rewrites",
+            "Rewritten objects by the rule or annotation that asked for it, dry runs left out; _other as for decisions",
+            metrics.rewritten.family.clone(),
+        );
+        registry.register(
+            "hookbudget_release_lookups",
+            "Judged objects by who states the timeout of their release, dry runs left out",
+            metrics.releases.clone(),
+        );
         metrics
+    }
+
+    /// Drops the series of namespaces that are no more.
+    pub fn keep_namespaces(&self, exists: impl Fn(&str) -> bool) {
+        self.decisions.keep(&exists);
+        self.rewritten.keep(&exists);
+    }
+
+    fn count_by_namespace(&self, outcome: &Outcome<'_>) {
+        let mut namespace: Option<Arc<str>> = None;
+        let mut named = || {
+            let name = || outcome.job.namespace.as_deref().unwrap_or_default().into();
+            Arc::clone(namespace.get_or_insert_with(name))
+        };
+        let mode = outcome.mode.as_str();
+        if outcome.webhook == Webhook::Validate {
+            let source = outcome.release.source.label();
+            self.releases.get_or_create(&SourceLabel { source }).inc();
+            for finding in outcome.judged_by {
+                // An object as a whole may get off more lightly than its worst finding.
+                let decision = finding.decision(outcome.mode).min(outcome.decision);
+                if decision > Decision::Allow {
+                    self.decisions.inc(DecisionLabels {
+                        namespace: named(),
+                        mode,
+                        decision: decision.as_str(),
+                        code: finding.code,
+                    });
+                }
+            }
+        }
+        let mut counted: Vec<&str> = Vec::new();
+        for change in outcome.changes {
+            let Cow::Borrowed(rule) = change.rule else {
+                continue;
+            };
+            if !counted.contains(&rule) {
+                counted.push(rule);
+                self.rewritten.inc(RewriteLabels {
+                    namespace: named(),
+                    mode,
+                    rule,
+                });
+            }
+        }
     }
 }
 
@@ -100,6 +203,7 @@ fn duration_histogram() -> Histogram {
 
 impl Observer for Metrics {
     fn judged(&self, outcome: &Outcome<'_>) {
+        self.count_by_namespace(outcome);
         let labels = ReviewLabels {
             webhook: outcome.webhook.as_str(),
             operation: outcome.operation,

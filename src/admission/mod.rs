@@ -6,6 +6,7 @@
 //! Nothing on this path waits for anything but the request's own body: policy, namespaces and releases are
 //! snapshots that others keep up to date.
 
+mod bounded;
 mod decide;
 mod http;
 mod message;

@@ -1,10 +1,14 @@
 //! What a review tells the outside: one call per review, for counters.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Webhook;
-use crate::engine::finding::Decision;
+use crate::engine::finding::{Decision, Finding};
+use crate::engine::job::Job;
 use crate::engine::policy::Mode;
+use crate::engine::release::Release;
+use crate::engine::rewrite::Change;
 
 /// Who counts reviews.
 pub trait Observer: Send + Sync {
@@ -33,6 +37,16 @@ pub struct Outcome<'a> {
     pub findings: &'a [&'static str],
     /// The fields that the patch writes.
     pub rewrites: &'a [&'static str],
+    /// The object. Its texts are the requester's: they may hold anything.
+    pub job: &'a Job<'a>,
+    /// What there is to say about it, exempted findings included.
+    pub judged_by: &'a [Finding],
+    /// What the patch changes, and by which rule.
+    pub changes: &'a [Change],
+    /// The text of the denial.
+    pub denial: Option<&'a str>,
+    /// The release that it belongs to, and who states its timeout.
+    pub release: &'a Release,
 }
 
 /// Why a review went through without a judgement.
@@ -72,6 +86,25 @@ impl Skipped {
             Self::Overload => "overload",
             Self::Panic => "panic",
             Self::Late => "late",
+        }
+    }
+}
+
+/// Tells several.
+impl Observer for Vec<Arc<dyn Observer>> {
+    fn judged(&self, outcome: &Outcome<'_>) {
+        for one in self {
+            one.judged(outcome);
+        }
+    }
+    fn skipped(&self, webhook: Webhook, kind: &'static str, reason: Skipped) {
+        for one in self {
+            one.skipped(webhook, kind, reason);
+        }
+    }
+    fn answered(&self, webhook: Webhook, took: Duration) {
+        for one in self {
+            one.answered(webhook, took);
         }
     }
 }

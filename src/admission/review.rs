@@ -97,6 +97,9 @@ pub struct Request<'a> {
     /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
     #[serde(borrow, default)]
     pub operation: Str<'a>,
+    /// Who asks.
+    #[serde(borrow, default)]
+    pub user_info: UserInfo<'a>,
     /// True where nothing will be stored.
     pub dry_run: Option<bool>,
     /// The object as it is to become.
@@ -120,6 +123,15 @@ pub struct Kind<'a> {
     /// `Job`.
     #[serde(borrow)]
     pub kind: Str<'a>,
+}
+
+/// Who asks.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct UserInfo<'a> {
+    /// `system:serviceaccount:NAMESPACE:NAME`, or whatever authenticated.
+    #[serde(borrow)]
+    pub username: Option<Str<'a>>,
 }
 
 /// What can still be answered when the rest of a review makes no sense.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::engine::release::HelmRelease;
+use crate::engine::release::{Application, HelmRelease};
+use crate::engine::window::Kustomization;
 use crate::k8s::namespace::{NamespaceFacts, Namespaces};
 
 /// The snapshots that a review looks things up in. Whoever watches the cluster stores new ones; without
@@ -15,6 +16,10 @@ pub struct Surroundings {
     pub namespaces: Arc<ArcSwap<Namespaces>>,
     /// The Flux `HelmRelease`s.
     pub releases: Arc<ArcSwap<Vec<HelmRelease>>>,
+    /// The Flux `Kustomization`s.
+    pub kustomizations: Arc<ArcSwap<Vec<Kustomization>>>,
+    /// The Argo CD `Application`s.
+    pub applications: Arc<ArcSwap<Vec<Application>>>,
 }
 
 impl Surroundings {

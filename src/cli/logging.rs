@@ -7,9 +7,13 @@ use tracing_subscriber::EnvFilter;
 /// Characters of a panic's message that are logged. It may quote an object, so it is escaped as well.
 const PANIC: usize = 300;
 
-/// Starts the log, which panics go to as well. `RUST_LOG` sets the level, else `info`; a second call changes nothing.
+/// What is logged where `RUST_LOG` says nothing. A watch that breaks is told by whoever holds it, and what that means;
+/// kube's own line about it comes with each attempt.
+const DEFAULT: &str = "info,kube_runtime::watcher=error";
+
+/// Starts the log, which panics go to as well. `RUST_LOG` sets the level, else [`DEFAULT`]; a second call changes nothing.
 pub(super) fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -1,5 +1,7 @@
 //! The command line: arguments, one file per command, rendering.
 
+#[cfg(feature = "server")]
+mod announce;
 pub mod args;
 #[cfg(feature = "server")]
 pub mod certs;
@@ -25,6 +27,8 @@ mod parallel;
 #[cfg(feature = "server")]
 mod place;
 pub mod policy;
+#[cfg(feature = "server")]
+mod policy_in_force;
 mod progress;
 pub mod render;
 mod select;

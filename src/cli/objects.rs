@@ -153,6 +153,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
             inventory: Some(&inventory),
             windows: Some(&windows),
             now: Some(now),
+            ..Surroundings::default()
         };
         let assessment = assess(&job, around, &options.policy);
         Judged {

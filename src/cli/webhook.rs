@@ -1,12 +1,10 @@
 //! `hookbudget webhook`: the mutating and validating admission server.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -15,18 +13,25 @@ use clap::Args;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
+use super::announce::Announcer;
+use super::policy_in_force::{self, PolicyFileArgs};
 use super::serving::{self, ServingArgs};
 use super::{logging, policy};
-use crate::admission::{self, Admission, Metrics, Ready, Surroundings};
+use crate::admission::{self, Admission, Metrics, Observer, Ready, Surroundings};
 use crate::engine::rewrite::WAIT_IMAGE;
+use crate::engine::shell::Readings;
 use crate::http::{Acceptor, HandshakeFailure, HandshakeObserver, Limits, bind, serve_plain, serve_tls};
 use crate::index::namespaces::watch_namespaces;
-use crate::index::releases::watch_releases;
+use crate::index::releases::{Releases, watch_releases};
+use crate::index::watch_metrics::WatchMetrics;
+use crate::report::{self, events::Events};
 use crate::shutdown::Shutdown;
 use crate::tls::{install_provider, server_config};
 
 /// How long new connections are still taken after SIGTERM, until the endpoint is withdrawn everywhere.
 const WITHDRAWAL: Duration = Duration::from_secs(5);
+/// How often the counters of namespaces that are gone are dropped.
+const FORGET: Duration = Duration::from_mins(5);
 
 /// Judge and rewrite hook Jobs when they are created.
 #[derive(Args, Clone, Debug)]
@@ -40,9 +45,9 @@ pub struct WebhookArgs {
     /// Where the certificate comes from, and who may call.
     #[command(flatten)]
     pub serving: ServingArgs,
-    /// The policy, YAML or JSON; without it the defaults hold.
-    #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
+    /// Where the policy comes from.
+    #[command(flatten)]
+    pub policy: PolicyFileArgs,
     /// The namespace that the webhook runs in, which it never judges; without it, `POD_NAMESPACE`.
     #[arg(long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
@@ -52,6 +57,9 @@ pub struct WebhookArgs {
     /// Watch nothing: neither the labels of namespaces nor the timeouts of releases are known.
     #[arg(long)]
     pub no_cluster: bool,
+    /// Write no Kubernetes Events about denials, rewrites and a policy that is refused.
+    #[arg(long)]
+    pub no_events: bool,
 }
 
 /// Serves until SIGTERM or SIGINT, then drains.
@@ -62,18 +70,37 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     logging::start();
     install_provider();
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-    let policy = policy::read(args.policy.as_deref()).context("--policy")?;
 
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::register(&mut registry));
 
-    let surroundings = Surroundings::default();
-    let client = client(&args).await?;
-    let mut synced = watch_cluster(client.as_ref(), &surroundings, &shutdown);
     let own_namespace = args
         .namespace
         .clone()
         .or_else(|| std::env::var("POD_NAMESPACE").ok());
+    // Anything but a ConfigMap's policy has to be good before the cluster is asked for anything.
+    if args.policy.policy_config_map.is_none() {
+        policy::read(args.policy.policy.as_deref()).context("--policy")?;
+    }
+    let surroundings = Surroundings::default();
+    let client = client(&args).await?;
+    let events = events(&args, client.as_ref(), &mut registry);
+    let (policy, policy_is_good) = policy_in_force::start(
+        &args.policy,
+        events.clone(),
+        own_namespace.as_deref(),
+        &mut registry,
+        &shutdown,
+    )?;
+    let mut synced = watch_cluster(client.as_ref(), &surroundings, &mut registry, &shutdown);
+    synced.extend(policy_is_good);
+    if client.is_some() {
+        tokio::spawn(forget_namespaces(
+            Arc::clone(&metrics),
+            surroundings.clone(),
+            shutdown.clone(),
+        ));
+    }
     let serving = serving::start(
         &args.serving,
         own_namespace.as_deref(),
@@ -82,12 +109,15 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
         &shutdown,
     )?;
     synced.extend(serving.ready);
+    let mut observers: Vec<Arc<dyn Observer>> = vec![metrics];
+    observers.extend(events.map(|events| Arc::new(Announcer(events)) as Arc<dyn Observer>));
     let admission = Arc::new(Admission {
-        policy: Arc::new(ArcSwap::from_pointee(policy)),
+        policy,
         surroundings,
         own_namespace,
         wait_image: args.wait_image,
-        observer: metrics,
+        observer: Arc::new(observers),
+        readings: Readings::default(),
     });
 
     let limits = Limits {
@@ -132,28 +162,51 @@ async fn client(args: &WebhookArgs) -> anyhow::Result<Option<kube::Client>> {
     Ok(Some(client))
 }
 
+/// Starts what writes Events, where they are wanted.
+fn events(args: &WebhookArgs, client: Option<&kube::Client>, registry: &mut Registry) -> Option<Events> {
+    let client = client.filter(|_| !args.no_events)?;
+    let (events, outbox) = report::events::channel(registry);
+    tokio::spawn(outbox.send(client.clone(), std::env::var("POD_NAME").ok()));
+    Some(events)
+}
+
 /// Starts the watches. What is returned become true as each has seen its first list.
 fn watch_cluster(
     client: Option<&kube::Client>,
     surroundings: &Surroundings,
+    registry: &mut Registry,
     shutdown: &Shutdown,
 ) -> Vec<watch::Receiver<bool>> {
     let Some(client) = client else { return Vec::new() };
+    let metrics = Arc::new(WatchMetrics::register(registry));
+    let releases = Releases {
+        helm_releases: Arc::clone(&surroundings.releases),
+        kustomizations: Arc::clone(&surroundings.kustomizations),
+        applications: Arc::clone(&surroundings.applications),
+    };
+    let mut synced = watch_releases(client, &releases, &metrics, shutdown);
     let (namespaces_synced, namespaces) = watch::channel(false);
-    let (releases_synced, releases) = watch::channel(false);
     tokio::spawn(watch_namespaces(
         client.clone(),
         Arc::clone(&surroundings.namespaces),
         namespaces_synced,
+        metrics,
         shutdown.clone(),
     ));
-    tokio::spawn(watch_releases(
-        client.clone(),
-        Arc::clone(&surroundings.releases),
-        releases_synced,
-        shutdown.clone(),
-    ));
-    vec![namespaces, releases]
+    synced.push(namespaces);
+    synced
+}
+
+/// Drops the counters of namespaces that are gone, now and then.
+async fn forget_namespaces(metrics: Arc<Metrics>, surroundings: Surroundings, shutdown: Shutdown) {
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return,
+            () = tokio::time::sleep(FORGET) => {}
+        }
+        let namespaces = surroundings.namespaces.load();
+        metrics.keep_namespaces(|name| namespaces.contains_key(name));
+    }
 }
 
 fn ready(synced: Vec<watch::Receiver<bool>>, shutdown: &Shutdown) -> Ready {

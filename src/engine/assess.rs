@@ -1,5 +1,7 @@
 //! One Job, judged: what `lint`, the webhook and the exporter all call.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::budget::{Clocks, ContainerReading};
@@ -11,7 +13,7 @@ use super::judge::judge;
 use super::policy::{Mode, Policy};
 use super::release::{Surroundings, release_of};
 use super::rule::Context;
-use super::shell::{self, Reading};
+use super::shell::{self, Files, Reading};
 
 /// The clocks of a Job and the findings about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,13 +65,26 @@ const MOST_WAITS: usize = 1_024;
 /// Reads the waits of a Job, sets its clocks side by side and judges them.
 #[must_use]
 pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Assessment {
-    let files = shell::Files::of(job, around.inventory);
+    assess_with(job, around, policy, |container, files| {
+        shell::read_container(container, files).into()
+    })
+}
+
+/// As [`assess`], with somebody else who reads the containers: [`shell::Readings`] remembers them.
+#[must_use]
+pub fn assess_with(
+    job: &Job<'_>,
+    around: Surroundings<'_>,
+    policy: &Policy,
+    read: impl Fn(&Container<'_>, Files<'_>) -> Arc<Reading>,
+) -> Assessment {
+    let files = Files::of(job, around.inventory);
     let mut waits = 0;
     let mut read = |container: &Container<'_>| {
         if waits >= MOST_WAITS {
-            return Reading::default();
+            return Arc::default();
         }
-        let reading = shell::read_container(container, files);
+        let reading = read(container, files);
         waits += reading.waits.len();
         reading
     };

@@ -1,164 +1,33 @@
 //! The release that a hook Job belongs to, and the timeout that its wait has to fit into.
 
-use std::borrow::Cow;
+mod helm_release;
+mod owner;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use helm_release::{Action, HelmRelease, Stage};
+pub(super) use owner::{is_helm_controller, owning_helm_release};
+
 use super::Seconds;
 use super::inventory::Inventory;
 use super::job::{Job, Origin};
-use super::policy::{HELM_DEFAULT_TIMEOUT, Policy};
-use super::window::Windows;
+use super::policy::Policy;
+use super::window::{Kustomization, Windows};
+use helm_release::DEFAULTED;
 
 /// How long Flux's poller and the API take to see a finished Job (fluxcd/pkg `ssa` polls every 5 s).
 pub const RELEASE_POLL: Seconds = Seconds::new(5);
 
-/// What stands for a field where a `HelmRelease` states no timeout for an action.
-const DEFAULTED: &str = "the default of spec.timeout";
-
-/// A Flux `HelmRelease` as facts.
+/// An Argo CD `Application` as facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HelmRelease {
-    /// Its own namespace.
+pub struct Application {
+    /// Its namespace.
     pub namespace: String,
-    /// Its own name.
+    /// Its name.
     pub name: String,
-    /// `spec.releaseName`, if set.
-    pub release_name: Option<String>,
-    /// `spec.targetNamespace`, if set.
-    pub target_namespace: Option<String>,
-    /// `spec.suspend`.
-    pub suspend: bool,
-    /// `spec.timeout`, if set.
-    pub timeout: Option<Seconds>,
-    /// `spec.install.timeout`, if set.
-    pub install_timeout: Option<Seconds>,
-    /// `spec.upgrade.timeout`, if set.
-    pub upgrade_timeout: Option<Seconds>,
-    /// `spec.rollback.timeout`, if set.
-    pub rollback_timeout: Option<Seconds>,
-    /// `spec.uninstall.timeout`, if set.
-    pub uninstall_timeout: Option<Seconds>,
-    /// `spec.test.timeout`, if set.
-    pub test_timeout: Option<Seconds>,
-    /// `spec.install.remediation.retries`; below zero for ever, none when absent.
-    pub install_retries: Option<i64>,
-    /// `spec.upgrade.remediation.retries`; below zero for ever, none when absent.
-    pub upgrade_retries: Option<i64>,
-    /// Namespace and name of the Kustomization that applied it, where Flux's labels say it.
-    pub kustomization: Option<(String, String)>,
-    /// The file that it stands in, where it was read from one.
-    pub file: Option<String>,
-}
-
-impl HelmRelease {
-    /// The namespace that the release's objects go to.
-    #[must_use]
-    pub fn release_namespace(&self) -> &str {
-        self.target_namespace.as_deref().unwrap_or(&self.namespace)
-    }
-
-    /// The name of the Helm release, which charts put into `app.kubernetes.io/instance`.
-    #[must_use]
-    pub fn release_name(&self) -> Cow<'_, str> {
-        match (&self.release_name, &self.target_namespace) {
-            (Some(name), _) => Cow::Borrowed(name),
-            (None, Some(target)) => Cow::Owned(format!("{target}-{}", self.name)),
-            (None, None) => Cow::Borrowed(&self.name),
-        }
-    }
-
-    /// How often an installation is tried; `None` for ever.
-    #[must_use]
-    pub fn install_tries(&self) -> Option<u32> {
-        tries(self.install_retries)
-    }
-
-    /// How often an upgrade is tried; `None` for ever.
-    #[must_use]
-    pub fn upgrade_tries(&self) -> Option<u32> {
-        tries(self.upgrade_retries)
-    }
-
-    /// The timeout of the action that runs this hook, and the field that states it.
-    pub(super) fn timeout_of(&self, hook: &str) -> (Seconds, &'static str) {
-        let action = Action::of(hook);
-        match (self.own_timeout(action), self.timeout) {
-            (Some(timeout), _) => (timeout, action.field()),
-            (None, Some(timeout)) => (timeout, "spec.timeout"),
-            (None, None) => (HELM_DEFAULT_TIMEOUT, DEFAULTED),
-        }
-    }
-
-    fn own_timeout(&self, action: Action) -> Option<Seconds> {
-        match action {
-            Action::Install => self.install_timeout,
-            Action::Upgrade => self.upgrade_timeout,
-            Action::Rollback => self.rollback_timeout,
-            Action::Uninstall => self.uninstall_timeout,
-            Action::Test => self.test_timeout,
-        }
-    }
-}
-
-/// What is done to a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    Install,
-    Upgrade,
-    Rollback,
-    Uninstall,
-    Test,
-}
-
-impl Action {
-    /// The action that runs this hook.
-    pub(super) fn of(hook: &str) -> Self {
-        match hook.split_once('-') {
-            Some((_, "upgrade")) => Self::Upgrade,
-            Some((_, "rollback")) => Self::Rollback,
-            Some((_, "delete")) => Self::Uninstall,
-            // test-success and test-failure are names that old charts use.
-            None | Some(("test", _)) if hook.starts_with("test") => Self::Test,
-            _ => Self::Install,
-        }
-    }
-
-    /// The field of a `HelmRelease` that states its timeout.
-    pub(super) const fn field(self) -> &'static str {
-        match self {
-            Self::Install => "spec.install.timeout",
-            Self::Upgrade => "spec.upgrade.timeout",
-            Self::Rollback => "spec.rollback.timeout",
-            Self::Uninstall => "spec.uninstall.timeout",
-            Self::Test => "spec.test.timeout",
-        }
-    }
-
-    /// The command of Helm.
-    pub(super) const fn command(self) -> &'static str {
-        match self {
-            Self::Install => "install",
-            Self::Upgrade => "upgrade",
-            Self::Rollback => "rollback",
-            Self::Uninstall => "uninstall",
-            Self::Test => "test",
-        }
-    }
-
-    /// Its timeout, and the field to write another one in: the common one only where that is what states it.
-    pub(super) fn timeout(self, release: &HelmRelease) -> (Seconds, &'static str) {
-        match (release.own_timeout(self), release.timeout) {
-            (None, Some(timeout)) => (timeout, "spec.timeout"),
-            (own, _) => (own.unwrap_or(HELM_DEFAULT_TIMEOUT), self.field()),
-        }
-    }
-}
-
-fn tries(retries: Option<i64>) -> Option<u32> {
-    let retries = u32::try_from(retries.unwrap_or(0)).ok()?;
-    Some(retries.saturating_add(1))
+    /// `spec.syncPolicy.retry.limit`; below zero for ever.
+    pub retries: Option<i64>,
 }
 
 /// What is known of the clock outside the Job.
@@ -176,14 +45,17 @@ impl Release {
     /// True when somebody stated the timeout; false for an assumed default and for none.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        !matches!(self.source, TimeoutSource::AssumedDefault | TimeoutSource::None)
+        !matches!(
+            self.source,
+            TimeoutSource::AssumedDefault | TimeoutSource::Application { .. } | TimeoutSource::None
+        )
     }
 }
 
 /// A release object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ReleaseObject {
-    /// `HelmRelease`.
+    /// `HelmRelease`, `Kustomization` or `Application`.
     pub kind: String,
     /// Its namespace.
     pub namespace: String,
@@ -204,6 +76,13 @@ pub enum TimeoutSource {
         /// The field, or that it is the field's default.
         field: &'static str,
     },
+    /// An Argo CD `Application` runs the hook, and waits without a limit.
+    Application {
+        /// The object.
+        object: ReleaseObject,
+        /// How often a failed sync is tried again, if known; below zero for ever.
+        retries: Option<i64>,
+    },
     /// The annotation `hookbudget.dev/release-timeout` of the Job.
     JobAnnotation,
     /// The annotation `hookbudget.dev/release-timeout` of the namespace.
@@ -220,6 +99,20 @@ impl TimeoutSource {
     pub fn is_defaulted(&self) -> bool {
         matches!(self, Self::HelmRelease { field, .. } if *field == DEFAULTED)
     }
+
+    /// The value of the label `source` of counters.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::HelmRelease { .. } => "helm_release",
+            Self::Application { .. } => "application",
+            Self::JobAnnotation => "job_annotation",
+            Self::NamespaceAnnotation => "namespace_annotation",
+            Self::Flag => "flag",
+            Self::AssumedDefault => "assumed_default",
+        }
+    }
 }
 
 impl std::fmt::Display for TimeoutSource {
@@ -228,6 +121,18 @@ impl std::fmt::Display for TimeoutSource {
             Self::None => f.write_str("none"),
             Self::HelmRelease { object, field } => {
                 write!(f, "{} {}/{} {field}", object.kind, object.namespace, object.name)
+            }
+            Self::Application { object, retries } => {
+                write!(
+                    f,
+                    "{} {}/{} without a timeout",
+                    object.kind, object.namespace, object.name
+                )?;
+                match retries {
+                    Some(retries) if *retries > 0 => write!(f, ", tried {} times", retries.saturating_add(1)),
+                    Some(retries) if *retries < 0 => f.write_str(", tried for ever"),
+                    _ => Ok(()),
+                }
             }
             Self::JobAnnotation => f.write_str("annotation hookbudget.dev/release-timeout of the Job"),
             Self::NamespaceAnnotation => {
@@ -244,6 +149,12 @@ impl std::fmt::Display for TimeoutSource {
 pub struct Surroundings<'a> {
     /// The `HelmRelease` objects that are known.
     pub helm_releases: &'a [HelmRelease],
+    /// The Flux `Kustomization`s that are known.
+    pub kustomizations: &'a [Kustomization],
+    /// The Argo CD `Application`s that are known.
+    pub applications: &'a [Application],
+    /// Who creates the Job, where somebody does: `userInfo.username` of the request.
+    pub requester: Option<&'a str>,
     /// `--release-timeout`.
     pub flag: Option<Seconds>,
     /// The namespace's annotation `hookbudget.dev/release-timeout`.
@@ -267,9 +178,10 @@ impl Surroundings<'_> {
     }
 }
 
-/// Finds the release of a Job and its timeout: the Job's annotation, Flux's origin labels, the `HelmRelease`
-/// that reconciles into this namespace, the flag, the namespace's annotation, the policy's default. Argo CD
-/// has no timeout per hook, and nothing waits for a `CronJob` or a plain Job.
+/// Finds the release of a Job and its timeout: the Job's annotation, the `HelmRelease` that owns it (its origin
+/// labels, who creates it, the release's name, the only one that releases into this namespace), the flag, the
+/// namespace's annotation, the policy's default. Argo CD has no timeout per hook, and nothing waits for a
+/// `CronJob` or a plain Job.
 #[must_use]
 pub fn release_of(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Release {
     let stated = job
@@ -282,22 +194,19 @@ pub fn release_of(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> R
             object: None,
         };
     }
-    let origin = job.origin();
-    if !matches!(origin, Origin::HelmHook | Origin::Flux) {
-        return Release::default();
+    match job.origin() {
+        Origin::HelmHook | Origin::Flux => {}
+        Origin::ArgoHook => return of_application(job, around),
+        Origin::CronJob | Origin::Plain => {
+            return Release {
+                object: owner::owning_kustomization(job),
+                ..Release::default()
+            };
+        }
     }
-    if let Some(release) = owning_helm_release(job, around.helm_releases) {
-        let hooks = job.hooks();
-        let shortest = hooks
-            .iter()
-            .map(|hook| release.timeout_of(hook))
-            .min_by_key(|(timeout, _)| *timeout);
-        let (timeout, field) = shortest.unwrap_or_else(|| release.timeout_of("install"));
-        let object = ReleaseObject {
-            kind: "HelmRelease".to_owned(),
-            namespace: release.namespace.clone(),
-            name: release.name.clone(),
-        };
+    if let Some(release) = owning_helm_release(job, around.helm_releases, around.requester) {
+        let (timeout, field) = release.timeout_for(job);
+        let object = release.object();
         let source = TimeoutSource::HelmRelease {
             object: object.clone(),
             field,
@@ -320,31 +229,15 @@ pub fn release_of(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> R
     }
 }
 
-pub(super) fn owning_helm_release<'r>(job: &Job<'_>, releases: &'r [HelmRelease]) -> Option<&'r HelmRelease> {
-    let label = |key| job.label(key);
-    if let (Some(name), Some(namespace)) = (
-        label("helm.toolkit.fluxcd.io/name"),
-        label("helm.toolkit.fluxcd.io/namespace"),
-    ) {
-        return releases
-            .iter()
-            .find(|r| r.name == name && r.namespace == namespace);
-    }
-    let here = |r: &&HelmRelease| {
-        job.namespace
-            .as_deref()
-            .is_none_or(|ns| ns == r.release_namespace())
-    };
-    let mut candidates = releases.iter().filter(here);
-    if let Some(instance) = label("app.kubernetes.io/instance")
-        && let Some(release) = candidates.clone().find(|r| r.release_name() == instance)
-    {
-        return Some(release);
-    }
-    match (candidates.next(), candidates.next()) {
-        (Some(only), None) => Some(only),
-        _ => None,
-    }
+fn of_application(job: &Job<'_>, around: Surroundings<'_>) -> Release {
+    owner::owning_application(job, around).map_or_else(Release::default, |(object, retries)| Release {
+        timeout: None,
+        source: TimeoutSource::Application {
+            object: object.clone(),
+            retries,
+        },
+        object: Some(object),
+    })
 }
 
 #[cfg(test)]
@@ -419,6 +312,128 @@ mod tests {
         let mut named = hook("post-install");
         named.labels = vec![("app.kubernetes.io/instance".into(), "bp-powerdns".into())];
         assert_eq!(found(&named, &releases).0, Some(900));
+    }
+
+    #[test]
+    fn the_state_of_the_release_chooses_between_install_and_upgrade() {
+        let install = (Some(900), "spec.install.timeout");
+        let upgrade = (Some(600), "spec.upgrade.timeout");
+        let shortest = upgrade;
+        for (stage, hooks, expected) in [
+            (Stage::Unknown, "pre-install,pre-upgrade", shortest),
+            (Stage::New, "pre-install,pre-upgrade", install),
+            (Stage::Deployed, "pre-install,pre-upgrade", upgrade),
+            (
+                Stage::Running(Action::Install),
+                "pre-install,pre-upgrade",
+                install,
+            ),
+            (
+                Stage::Running(Action::Upgrade),
+                "post-install,post-upgrade",
+                upgrade,
+            ),
+            // The status is behind, or the hook belongs to no such action: the hook decides.
+            (
+                Stage::Running(Action::Uninstall),
+                "pre-install,pre-upgrade",
+                shortest,
+            ),
+            (Stage::Deployed, "pre-install", install),
+        ] {
+            let release = HelmRelease {
+                stage,
+                ..helm_release()
+            };
+            let (timeout, source) = found(&hook(hooks), &[release]);
+            assert_eq!(
+                (timeout, source.ends_with(expected.1)),
+                (expected.0, true),
+                "{stage:?} {hooks}: {source}"
+            );
+        }
+    }
+
+    fn found_for(job: &Job<'_>, releases: &[HelmRelease], requester: &str) -> String {
+        let around = Surroundings {
+            helm_releases: releases,
+            requester: Some(requester),
+            ..Surroundings::default()
+        };
+        release_of(job, around, &Policy::default()).source.to_string()
+    }
+
+    #[test]
+    fn who_creates_the_job_tells_releases_apart() {
+        let own = HelmRelease {
+            service_account: Some("deployer".into()),
+            ..helm_release()
+        };
+        let other = HelmRelease {
+            name: "bp-gitea".into(),
+            ..helm_release()
+        };
+        let releases = [other, own];
+        let job = hook("post-install");
+        let deployer = "system:serviceaccount:powerdns:deployer";
+        assert!(found_for(&job, &releases, deployer).contains("powerdns/bp-powerdns "));
+        let controller = "system:serviceaccount:flux-system:helm-controller";
+        assert_eq!(found_for(&job, &releases, controller), "assumed default");
+        // Somebody's own `helm install` next to a HelmRelease is not the HelmRelease's.
+        let mut by_hand = hook("post-install");
+        by_hand.labels = vec![("app.kubernetes.io/instance".into(), "mine".into())];
+        assert_eq!(found_for(&by_hand, &releases[1..], "alice"), "assumed default");
+        assert!(found_for(&by_hand, &releases[1..], controller).contains("powerdns/bp-powerdns "));
+        assert!(found_for(&job, &releases[1..], "alice").contains("powerdns/bp-powerdns "));
+    }
+
+    #[test]
+    fn a_release_at_work_wins_and_one_of_another_cluster_does_not_count() {
+        let busy = HelmRelease {
+            name: "bp-gitea".into(),
+            stage: Stage::Running(Action::Install),
+            ..helm_release()
+        };
+        let idle = HelmRelease {
+            stage: Stage::Deployed,
+            ..helm_release()
+        };
+        let job = hook("pre-install");
+        assert!(found(&job, &[idle.clone(), busy]).1.contains("bp-gitea"));
+        let remote = HelmRelease {
+            name: "elsewhere".into(),
+            remote: true,
+            ..helm_release()
+        };
+        assert!(found(&job, &[remote.clone(), idle]).1.contains("bp-powerdns"));
+        assert_eq!(found(&job, &[remote]).1, "assumed default");
+    }
+
+    #[test]
+    fn a_helm_hook_that_argo_runs_has_no_timeout_but_an_application() {
+        let mut job = hook("post-install");
+        let id = "team-a_shop:batch/Job:powerdns/migrate";
+        job.annotations
+            .push(("argocd.argoproj.io/tracking-id".into(), id.into()));
+        assert_eq!(
+            found(&job, &[helm_release()]),
+            (None, "Application team-a/shop without a timeout".to_owned())
+        );
+        let applications = [Application {
+            namespace: "team-a".into(),
+            name: "shop".into(),
+            retries: Some(5),
+        }];
+        let around = Surroundings {
+            applications: &applications,
+            ..Surroundings::default()
+        };
+        let release = release_of(&job, around, &Policy::default());
+        assert!(!release.is_known());
+        assert_eq!(
+            release.source.to_string(),
+            "Application team-a/shop without a timeout, tried 6 times"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::Seconds;
 use super::finding::Confidence;
 use super::formulas::{kustomization_timeout, needed_release};
 use super::job::{Job, Origin};
-use super::release::{HelmRelease, owning_helm_release};
+use super::release::{HelmRelease, Stage, Surroundings, owning_helm_release};
 
 /// A Flux `Kustomization` as facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +72,10 @@ fn waiting_for<'k>(
     }
     if let Some(checks) = active().find(|k| k.checks(release)) {
         return Some((checks, Confidence::Certain));
+    }
+    if release.stage != Stage::Unknown {
+        // In a cluster, what a Kustomization applied bears its labels: the rest was applied by somebody else.
+        return None;
     }
     let by_path = active()
         .filter(|k| k.wait && release.file.as_deref().is_some_and(|file| k.applies(file)))
@@ -154,15 +158,34 @@ impl Windows {
             }
         }
         for job in jobs.filter(|job| job.origin() == Origin::HelmHook) {
-            windows.add(job, releases);
+            if let Some(release) = owning_helm_release(job, releases, None) {
+                windows.add(job, release);
+            }
         }
         windows
     }
 
-    fn add(&mut self, job: &Job<'_>, releases: &[HelmRelease]) {
-        let Some(release) = owning_helm_release(job, releases) else {
-            return;
-        };
+    /// The window of a single Job, where the other hooks of its release are not known: what it spends is the
+    /// least that the action spends.
+    #[must_use]
+    pub fn of_one(job: &Job<'_>, around: Surroundings<'_>) -> Option<Self> {
+        if around.kustomizations.is_empty() || job.origin() != Origin::HelmHook {
+            return None;
+        }
+        let release = owning_helm_release(job, around.helm_releases, around.requester)?;
+        let mut windows = Self::of(
+            [].into_iter(),
+            std::slice::from_ref(release),
+            around.kustomizations,
+        );
+        if windows.by_release.is_empty() {
+            return None;
+        }
+        windows.add(job, release);
+        Some(windows)
+    }
+
+    fn add(&mut self, job: &Job<'_>, release: &HelmRelease) {
         let key = (release.namespace.clone(), release.name.clone());
         let Some(window) = self.by_release.get_mut(&key) else {
             return;
@@ -247,12 +270,20 @@ mod tests {
             ..infra.clone()
         };
         assert_eq!(found(&release, from_ref(&idle)), None);
-        let checks = Kustomization {
+        let checks_of = |k: &Kustomization| Kustomization {
             health_checks: vec![("shop".into(), "shop".into())],
-            ..idle.clone()
+            wait: false,
+            ..k.clone()
         };
+        let checks = checks_of(&idle);
         let certain = |name: &str| Some((name.to_owned(), Confidence::Certain));
         assert_eq!(found(&release, &[checks, apps.clone()]), certain("infra"));
+        let live = HelmRelease {
+            stage: Stage::New,
+            ..release.clone()
+        };
+        assert_eq!(found(&live, from_ref(&apps)), None);
+        assert_eq!(found(&live, from_ref(&checks_of(&infra))), certain("infra"));
         let labelled = HelmRelease {
             kustomization: Some(("flux-system".into(), "infra".into())),
             ..release

@@ -20,6 +20,7 @@ pub mod replay;
 mod store;
 mod targets;
 mod view;
+pub mod watch_metrics;
 
 pub use change::{Action, Change, LogKey, LogLine};
 pub use clock::Clock;

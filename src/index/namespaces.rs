@@ -12,8 +12,16 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
 
+use super::live::refusal;
+use super::watch_metrics::{WatchMetrics, WatchState};
+use crate::engine::policy::Mode;
 use crate::k8s::namespace::{NamespaceFacts, Namespaces};
 use crate::shutdown::Shutdown;
+
+/// The label that sets a namespace's mode.
+const MODE: &str = "hookbudget.dev/mode";
+/// The kind in counters.
+const KIND: &str = "Namespace";
 
 /// Watches the namespaces until shutdown and stores each new state whole. `synced` becomes true with the first
 /// complete list. A watch that breaks is taken up again with back-off; meanwhile the last state stands.
@@ -21,11 +29,13 @@ pub async fn watch_namespaces(
     client: Client,
     into: Arc<ArcSwap<Namespaces>>,
     synced: watch::Sender<bool>,
+    metrics: Arc<WatchMetrics>,
     shutdown: Shutdown,
 ) {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(client);
     let mut events = pin!(watcher(api, Config::default()).default_backoff());
     let mut state = State::default();
+    metrics.set(KIND, WatchState::Listing);
     loop {
         let event = tokio::select! {
             () = shutdown.requested() => return,
@@ -33,13 +43,22 @@ pub async fn watch_namespaces(
         };
         match event {
             Ok(Some(event)) => {
+                metrics.event(KIND);
                 if state.apply(event) {
+                    metrics.set(KIND, WatchState::Synced);
                     into.store(Arc::new(state.current.clone()));
                     synced.send_replace(true);
                 }
             }
             Ok(None) => return,
-            Err(error) => tracing::warn!(%error, "the watch of namespaces broke; it is taken up again"),
+            Err(error) => {
+                if refusal(&error) == Some(403) {
+                    metrics.set(KIND, WatchState::Forbidden);
+                } else if !*synced.borrow() {
+                    metrics.set(KIND, WatchState::Interrupted);
+                }
+                tracing::warn!(%error, "the watch of namespaces broke; it is taken up again");
+            }
         }
     }
 }
@@ -78,6 +97,17 @@ impl State {
 }
 
 fn facts(object: &PartialObjectMeta<Namespace>) -> NamespaceFacts {
+    if let Some(label) = object
+        .labels()
+        .get(MODE)
+        .filter(|label| Mode::parse(label).is_none())
+    {
+        tracing::warn!(
+            namespace = object.name_any(),
+            label,
+            "the label {MODE} is no mode and counts as absent: write off, audit, warn or enforce"
+        );
+    }
     NamespaceFacts::read(
         |key| object.labels().get(key).map(String::as_str),
         |key| object.annotations().get(key).map(String::as_str),
@@ -87,7 +117,6 @@ fn facts(object: &PartialObjectMeta<Namespace>) -> NamespaceFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::policy::Mode;
 
     fn namespace(name: &str, mode: &str) -> PartialObjectMeta<Namespace> {
         serde_json::from_value(serde_json::json!({

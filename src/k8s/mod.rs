@@ -3,6 +3,7 @@
 //! The same shapes serve a review's body, a list page of a watch and a manifest file: text is borrowed where
 //! the input allows it, unknown fields are skipped, `null` means unset as it does for the API server.
 
+pub mod application;
 pub mod dependency;
 pub mod event;
 pub mod helm_release;

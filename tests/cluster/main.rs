@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
 mod admission;
+mod apply;
 mod causes;
 mod certs;
+mod faults;
 mod incidents;
+mod install;
 mod kit;
+mod policy;

@@ -16,6 +16,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Where everything runs. */}}
+{{- define "hookbudget.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
 {{/* Takes a dict of root and component. */}}
 {{- define "hookbudget.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "hookbudget.name" .root }}
@@ -55,6 +60,13 @@ scheme: HTTPS
 {{- end }}
 {{- end -}}
 
+{{/* Metadata of what lives for one command of Helm; takes a dict of root, component, event, weight. */}}
+{{- define "hookbudget.hookAnnotations" -}}
+helm.sh/hook: {{ .event }}
+helm.sh/hook-weight: {{ .weight | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
 {{/* The webhook's mounts, whole directories: a subPath mount never sees a renewed certificate. */}}
 {{- define "hookbudget.webhookMounts" -}}
 {{- if ne .Values.certs.mode "self" }}
@@ -63,9 +75,7 @@ scheme: HTTPS
 {{- if .Values.certs.clientAuth.configMap }}
 - {name: clients, mountPath: /var/run/hookbudget/clients, readOnly: true}
 {{- end }}
-{{- if .Values.policy }}
 - {name: policy, mountPath: /etc/hookbudget, readOnly: true}
-{{- end }}
 {{- with .Values.webhook.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -83,10 +93,8 @@ scheme: HTTPS
 - name: clients
   configMap: {name: {{ . }}}
 {{- end }}
-{{- if .Values.policy }}
 - name: policy
   configMap: {name: {{ include "hookbudget.fullname" . }}-policy}
-{{- end }}
 {{- with .Values.webhook.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
@@ -106,13 +114,16 @@ scheme: HTTPS
 {{- define "hookbudget.policy" -}}
 apiVersion: hookbudget.dev/v1alpha1
 kind: Policy
-{{ toYaml .Values.policy }}
+{{- with .Values.policy }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
-{{/* Annotations of the Pods: a changed policy starts them anew. Takes a dict of root and component. */}}
+{{/* Annotations of the Pods: a changed policy starts the exporter anew, the webhook reads it. Takes a dict of root and
+component. */}}
 {{- define "hookbudget.podAnnotations" -}}
 {{- $annotations := (index .root.Values .component).podAnnotations -}}
-{{- if .root.Values.policy -}}
+{{- if and .root.Values.policy (eq .component "exporter") -}}
 {{- $annotations = merge (dict "checksum/policy" (include "hookbudget.policy" .root | sha256sum)) $annotations -}}
 {{- end -}}
 {{- with $annotations }}
@@ -133,6 +144,9 @@ yes
 
 {{/* The settings that both Deployments share; takes a dict of root and component. */}}
 {{- define "hookbudget.placement" -}}
+{{- if not .root.Values.hostUsers }}
+hostUsers: false
+{{- end }}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -157,7 +171,7 @@ affinity: {{- toYaml . | nindent 2 }}
 matchExpressions:
   - key: kubernetes.io/metadata.name
     operator: NotIn
-    values: {{- concat (list .Release.Namespace "kube-system" "kube-node-lease") .Values.webhook.excludedNamespaces | uniq | toYaml | nindent 6 }}
+    values: {{- concat (list (include "hookbudget.namespace" .) "kube-system" "kube-node-lease") (.Values.webhook.excludedNamespaces | default list) | uniq | toYaml | nindent 6 }}
   - key: hookbudget.dev/mode
     operator: NotIn
     values: ["off"]
@@ -194,7 +208,7 @@ matchConditions:
 
 {{- define "hookbudget.clientConfig" -}}
 service:
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ include "hookbudget.namespace" .root }}
   name: {{ include "hookbudget.fullname" .root }}-webhook
   port: 443
   path: {{ .path }}
@@ -206,6 +220,6 @@ caBundle: {{ .root.Values.certs.caBundle }}
 
 {{- define "hookbudget.injectCa" -}}
 {{- if eq .Values.certs.mode "cert-manager" -}}
-cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ default (printf "%s-webhook" (include "hookbudget.fullname" .)) .Values.certs.certificateName }}
+cert-manager.io/inject-ca-from: {{ include "hookbudget.namespace" . }}/{{ default (printf "%s-webhook" (include "hookbudget.fullname" .)) .Values.certs.certificateName }}
 {{- end -}}
 {{- end -}}

@@ -1,6 +1,8 @@
 //! `hookbudget policy`: the policy file checked, shown, and its schema.
 
 mod check;
+#[cfg(feature = "server")]
+pub mod live;
 mod page;
 mod read;
 mod schema;

@@ -52,7 +52,7 @@ pub(super) fn add(plan: &mut Plan<'_>, budget: &Budget, image: &str, targets: &[
         .any(|(_, _, container)| container.name == WAIT_CONTAINER)
     {
         // The one that an earlier rewrite added is as it should be.
-        if record::recorded(job, &At::field(pointer).dotted()).is_none() {
+        if !record::is_recorded(job, &At::field(pointer).dotted()) {
             plan.warn(format!(
                 "hookbudget.dev/wait-for: a container {WAIT_CONTAINER} is there already, so none is added"
             ));

@@ -6,6 +6,7 @@ use crate::engine::budget::{ContainerReading, WaitSource, retries_of};
 use crate::engine::finding::{At, Confidence, Edit, Severity};
 use crate::engine::formulas::needed_release;
 use crate::engine::job::{Container, DEFAULT_BACKOFF_LIMIT, Job, Origin, RestartPolicy, lookup};
+use crate::engine::release::is_helm_controller;
 use crate::engine::rule::Context;
 use crate::engine::shell::reading::ReadConfidence;
 use crate::engine::shell::{Failure, Place, Probe, Target};
@@ -28,7 +29,7 @@ const BESIDE_THE_START: [&str; 7] = [
 
 /// True for a hook that runs beside the start of what it calls.
 pub(super) fn races_with_the_start(cx: &Context<'_>) -> bool {
-    cx.job.hooks().iter().any(|hook| BESIDE_THE_START.contains(hook))
+    cx.job.each_hook().any(|hook| BESIDE_THE_START.contains(&hook))
 }
 
 /// The annotation by which Helm prints the logs of a hook (`HookOutputLogAnnotation`, helm/helm
@@ -48,7 +49,9 @@ pub(super) fn shows_hook_logs(cx: &Context<'_>) -> bool {
 
 /// True where Flux is known to release the Job, or any Job among the inputs.
 pub(super) fn is_released_by_flux(cx: &Context<'_>) -> bool {
-    !cx.around.helm_releases.is_empty() || cx.job.label("helm.toolkit.fluxcd.io/name").is_some()
+    !cx.around.helm_releases.is_empty()
+        || cx.job.label("helm.toolkit.fluxcd.io/name").is_some()
+        || cx.around.requester.is_some_and(is_helm_controller)
 }
 
 /// Where a called service lives, seen from the Job.

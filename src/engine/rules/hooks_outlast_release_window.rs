@@ -15,9 +15,11 @@ rule! {
     /// grace and poll) or the timeout of the action, times the attempts of
     /// `spec.install.remediation.retries` or `spec.upgrade.remediation.retries`, and compares it with the
     /// timeout of the Kustomization that waits for the HelmRelease: `spec.timeout`, else `spec.interval` less
-    /// 30 s, 30 s at least. It looks only where Jobs, HelmRelease and Kustomization are among the inputs, and
+    /// 30 s, 30 s at least. It looks only where Jobs, HelmRelease and Kustomization are known, and
     /// reports once, on the hook that may take longest. A Kustomization waits when it has `wait: true` or names
     /// the HelmRelease in `healthChecks`.
+    ///
+    /// At admission one hook alone is known: what it takes is the least that the action takes.
     ///
     /// ## Why is this bad?
     ///

@@ -33,7 +33,7 @@ pub(super) fn release_timeout_to_write(cx: &Context<'_>, timeout: Seconds) -> St
         }
         fields.join(" and ")
     };
-    let release = owning_helm_release(cx.job, cx.around.helm_releases);
+    let release = owning_helm_release(cx.job, cx.around.helm_releases, cx.around.requester);
     match (&cx.clocks.release.source, release) {
         (TimeoutSource::HelmRelease { object, .. }, Some(release)) => {
             actions.retain(|action| action.timeout(release).0 < timeout);

@@ -8,7 +8,8 @@ mod merge;
 mod watch;
 mod watched;
 
-pub(super) use watch::is_refused;
+pub(super) use watch::refusal;
+pub(super) use watched::Watched;
 
 use kube::Client;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};

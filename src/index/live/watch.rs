@@ -73,7 +73,7 @@ async fn stream(
             }
             Err(error) => {
                 tracing::warn!(kind = kind.as_str(), %error, "watch interrupted; it goes on by itself");
-                if kind == Kind::HelmRelease && is_refused(&error) {
+                if kind == Kind::HelmRelease && refusal(&error).is_some() {
                     let _ = sink.send(Change::Absent(kind)).await;
                     return;
                 }
@@ -82,14 +82,15 @@ async fn stream(
     }
 }
 
-/// 403 and 404: an optional kind that may not be read, or that is gone, must not hold up readiness.
-pub(in crate::index) fn is_refused(error: &watcher::Error) -> bool {
+/// The status of an answer that refuses a kind: 403 for one that may not be read, 404 for one that is gone. An
+/// optional kind must not hold up readiness by that.
+pub(in crate::index) fn refusal(error: &watcher::Error) -> Option<u16> {
     use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
     match error {
         InitialListFailed(kube::Error::Api(status))
         | WatchStartFailed(kube::Error::Api(status))
-        | WatchFailed(kube::Error::Api(status)) => matches!(status.code, 403 | 404),
-        _ => false,
+        | WatchFailed(kube::Error::Api(status)) => Some(status.code).filter(|code| matches!(code, 403 | 404)),
+        _ => None,
     }
 }
 

@@ -14,10 +14,10 @@ use crate::k8s::meta::AnyObject;
 /// A watched object. Reading one never fails on its content: what is wrong with it is found out, and counted,
 /// by the index, and does not end the stream.
 #[derive(Clone, Debug)]
-pub(super) struct Watched {
+pub(in crate::index) struct Watched {
     meta: ObjectMeta,
     /// The object as the API server sent it.
-    pub(super) text: Box<RawValue>,
+    pub(in crate::index) text: Box<RawValue>,
 }
 
 impl<'de> Deserialize<'de> for Watched {
