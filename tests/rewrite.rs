@@ -1,17 +1,28 @@
 //! Patches over random Jobs: they stay within what the webhook may write, and the second changes nothing.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use hookbudget::engine::policy::{Policy, RewriteLevel};
+use hookbudget::engine::finding::Decision;
+use hookbudget::engine::policy::{Mode, Policy, RewriteLevel};
 use hookbudget::engine::release::{HelmRelease, Surroundings};
-use hookbudget::engine::rewrite::plan;
+use hookbudget::engine::rewrite::{WAIT_IMAGE, plan};
 use hookbudget::engine::{Seconds, assess};
 use hookbudget::k8s::JobObject;
 use hookbudget::k8s::patch::{Operation, json_patch};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// Plans a rewrite of an object and writes its patch, as the webhook does.
-fn patch_of(object: &Value, release_timeout: Option<i64>, level: RewriteLevel) -> Vec<Operation> {
+/// What is found in an object and how it is rewritten, with the patch, as the webhook does it.
+struct Judged {
+    /// Codes of the findings, exempted ones left out.
+    codes: Vec<&'static str>,
+    /// Under `enforce`.
+    denied: bool,
+    /// Rules that asked for a change.
+    rules: Vec<String>,
+    patch: Vec<Operation>,
+}
+
+fn judged(object: &Value, release_timeout: Option<i64>, level: RewriteLevel) -> Judged {
     let text = object.to_string();
     let (job, _) = serde_json::from_str::<JobObject<'_>>(&text).unwrap().into_facts();
     let releases: Vec<HelmRelease> = release_timeout
@@ -28,8 +39,20 @@ fn patch_of(object: &Value, release_timeout: Option<i64>, level: RewriteLevel) -
         ..Surroundings::default()
     };
     let policy = Policy::default();
-    let rewrite = plan(&job, &assess(&job, around, &policy), &policy, level);
-    json_patch(&text, &rewrite.edits).unwrap()
+    let assessment = assess(&job, around, &policy);
+    let rewrite = plan(&job, &assessment, &policy, level, WAIT_IMAGE);
+    let findings = assessment.findings.iter().filter(|f| f.exempted.is_none());
+    let rules = rewrite.changes.iter().map(|change| change.rule.to_string());
+    Judged {
+        codes: findings.map(|finding| finding.code).collect(),
+        denied: assessment.decision(&job, Mode::Enforce) == Decision::Deny,
+        rules: rules.filter(|rule| rule.starts_with("HB")).collect(),
+        patch: json_patch(&text, &rewrite.edits).unwrap(),
+    }
+}
+
+fn patch_of(object: &Value, release_timeout: Option<i64>, level: RewriteLevel) -> Vec<Operation> {
+    judged(object, release_timeout, level).patch
 }
 
 fn apply(object: &Value, operations: &[Operation]) -> Value {
@@ -249,7 +272,10 @@ fn job_spec() -> impl Strategy<Value = Value> {
                 ("ttlSecondsAfterFinished", ttl),
                 ("podFailurePolicy", policy),
                 ("podReplacementPolicy", replacement),
-                ("template", Some(json!({"metadata": null, "spec": pod}))),
+                (
+                    "template",
+                    Some(json!({"metadata": {"labels": {"job-name": "kept"}}, "spec": pod})),
+                ),
             ])
         })
 }
@@ -257,7 +283,9 @@ fn job_spec() -> impl Strategy<Value = Value> {
 fn any_object() -> impl Strategy<Value = Value> {
     (job_spec(), field(annotations()), any::<bool>(), any::<bool>()).prop_map(|(spec, annotations, cron, named)| {
         let name = if named { ("name", Some("job".into())) } else { ("generateName", Some("job-".into())) };
-        let metadata = object(vec![name, ("namespace", Some("ns".into())), ("annotations", annotations)]);
+        let labels = json!({"app.kubernetes.io/instance": "release", "a/b~c": "kept", "hookbudget.dev/x": "kept"});
+        let labels = ("labels", named.then_some(labels));
+        let metadata = object(vec![name, ("namespace", Some("ns".into())), ("annotations", annotations), labels]);
         if cron {
             json!({"kind": "CronJob", "metadata": metadata,
                    "spec": {"schedule": "0 2 * * *", "failedJobsHistoryLimit": 0, "jobTemplate": {"spec": spec}}})
@@ -298,6 +326,33 @@ proptest! {
     ) {
         let once = apply(&object, &patch_of(&object, timeout, level));
         prop_assert_eq!(patch_of(&once, timeout, level), vec![]);
+    }
+
+    #[test]
+    fn what_a_rewrite_was_for_is_not_found_again(
+        object in any_object(),
+        level in any_level(),
+        timeout in prop::option::of(60_i64..3_600),
+    ) {
+        let before = judged(&object, timeout, level);
+        let patched = apply(&object, &before.patch);
+        let after = judged(&patched, timeout, level);
+        for rule in &before.rules {
+            prop_assert!(
+                !after.codes.contains(&rule.as_str()),
+                "{rule} is found again in {patched}, which was {:?} before",
+                before.codes
+            );
+        }
+        // And nothing that goes through is denied for what was written. Who asks for an added wait, or declares one,
+        // beside the script's own has two of them, and the clocks of both.
+        let has = |key| object.pointer(&format!("/metadata/annotations/hookbudget.dev~1{key}")).is_some();
+        let twice = has("wait-for") || has("wait");
+        prop_assert!(
+            twice || before.denied || !after.denied,
+            "{:?} by the rewrite of {object} into {patched}",
+            after.codes
+        );
     }
 
     #[test]

@@ -69,7 +69,10 @@ fn timed(text: &str) -> std::time::Duration {
 /// The first number of Linux's `schedstat`: nanoseconds that this thread has run.
 fn processor_time() -> std::time::Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split_whitespace().next().and_then(|number| number.parse().ok());
+    let nanoseconds = text
+        .split_whitespace()
+        .next()
+        .and_then(|number| number.parse().ok());
     std::time::Duration::from_nanos(nanoseconds.unwrap_or_default())
 }
 

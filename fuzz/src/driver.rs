@@ -156,6 +156,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
             "../tests/fixtures/rules",
             "../tests/fixtures/mounted",
         ],
+        "review" => &["../tests/fixtures/reviews"],
         _ => &[],
     };
     let mut seeds = Vec::new();
@@ -178,6 +179,15 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
             "infinity",
             "1e3",
             ".5s",
+        ];
+        seeds.extend(texts.map(|text| text.as_bytes().to_vec()));
+    }
+    if name == "patch" {
+        let texts = [
+            r#"{"object":{"a":{"b":1}},"edits":[["set","/a/b",2]]}"#,
+            r#"{"object":{"l":[{"v":1}]},"edits":[["append","/l",{}],["prepend","/l",0],["set","/l/1/v",9]]}"#,
+            r#"{"object":{},"edits":[["set","/m/a~1b",null],["append","/m/c~0d",[1]]]}"#,
+            r#"{"object":{"a":null},"edits":[["append","/a/e",1],["append","/a/e",2]]}"#,
         ];
         seeds.extend(texts.map(|text| text.as_bytes().to_vec()));
     }

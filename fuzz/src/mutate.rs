@@ -116,6 +116,22 @@ const WORDS: &[&str] = &[
     "\t",
     "1h",
     "\u{feff}",
+    "null",
+    "[]",
+    "{}",
+    "[[",
+    "{\"a\":",
+    "\"env\":[{\"name\":\"A\",\"value\":\"1\"}],",
+    "\"helm.sh/hook\":\"post-install\",",
+    "\"hookbudget.dev/wait-for\":\"tcp://db:1\",",
+    "\"hookbudget.dev/rewrite\":\"all\",",
+    "\"hookbudget.dev/env\":\"A=wait-timeout\",",
+    "\"restartPolicy\":\"Never\",",
+    "\"initContainers\":[{\"name\":\"i\"}],",
+    "\"backoffLimit\":0,",
+    "\\u001b",
+    "~1",
+    "/0/",
 ];
 
 /// The longest input.

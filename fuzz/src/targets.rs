@@ -3,6 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+pub use crate::admission::{patch, review};
 use hookbudget::cli::manifest::{PathOrStdin, load_with};
 use hookbudget::cli::objects::{Options, judge};
 use hookbudget::cli::render::json;

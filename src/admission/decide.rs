@@ -12,6 +12,8 @@ use super::observer::{Observer, Outcome, Skipped};
 use super::review::{self, Answer, Incoming, Request};
 use super::scope::{self, InScope};
 use super::surroundings::Surroundings;
+use super::unjudged::{invalid, not_judged};
+use super::update;
 use crate::engine::assess::{Assessment, assess_with};
 use crate::engine::finding::Decision;
 use crate::engine::job::Job;
@@ -52,6 +54,8 @@ pub struct Admission {
     pub surroundings: Surroundings,
     /// The namespace of the webhook itself, which it never judges.
     pub own_namespace: Option<String>,
+    /// The image of the wait that `hookbudget.dev/wait-for` adds, where the policy names none.
+    pub wait_image: String,
     /// Who counts.
     pub observer: Arc<dyn Observer>,
     /// What has been read out of the containers of Jobs.
@@ -74,6 +78,7 @@ impl Admission {
             policy: Arc::default(),
             surroundings: Surroundings::default(),
             own_namespace: None,
+            wait_image: rewrite::WAIT_IMAGE.to_owned(),
             observer,
             readings: Readings::default(),
         }
@@ -96,8 +101,9 @@ impl Admission {
                 why,
             } => {
                 self.observer.skipped(webhook, "other", Skipped::OtherReview);
-                tracing::warn!(webhook = webhook.as_str(), %why, "review not judged");
-                not_judged(&why).write(&api_version, &uid.0)
+                tracing::warn!(webhook = webhook.as_str(), why = %message::shown(&why), "review not judged");
+                // Whose object it is stands in the part that is not understood.
+                not_judged(Mode::Warn, &why).write(&api_version, &uid.0)
             }
         };
         self.observer.answered(webhook, start.elapsed());
@@ -109,13 +115,16 @@ impl Admission {
     /// # Errors
     /// As [`Admission::answer`].
     pub(super) fn answer_late(&self, webhook: Webhook, body: &[u8]) -> Result<Vec<u8>, String> {
-        let (uid, api_version) = match review::read(body)? {
-            Incoming::Review(review) => (review.request.uid, review.api_version.0.into_owned().into()),
-            Incoming::Other { uid, api_version, .. } => (uid, api_version),
+        let (uid, api_version, mode) = match review::read(body)? {
+            Incoming::Review(review) => {
+                let mode = self.mode(&review.request).1;
+                (review.request.uid, review.api_version.0.into_owned().into(), mode)
+            }
+            Incoming::Other { uid, api_version, .. } => (uid, api_version, Mode::Warn),
         };
         self.observer.skipped(webhook, "other", Skipped::Late);
-        tracing::warn!(webhook = webhook.as_str(), uid = %message::one_line(&uid.0), "review not judged in time");
-        not_judged("the judgement takes longer than the webhook's timeout")
+        tracing::warn!(webhook = webhook.as_str(), uid = %message::shown(&uid.0), "review not judged in time");
+        not_judged(mode, "the judgement takes longer than the webhook's timeout")
             .write(&api_version, &uid.0)
             .map_err(|error| format!("the answer cannot be written: {error}"))
     }
@@ -127,11 +136,19 @@ impl Admission {
                 .skipped(webhook, scope::kind_label(request), Skipped::Panic);
             tracing::error!(
                 webhook = webhook.as_str(),
-                uid = %message::one_line(&request.uid.0),
+                uid = %message::shown(&request.uid.0),
                 "judging a review panicked; it was let through"
             );
-            not_judged("a rule failed; see the webhook's log")
+            not_judged(self.mode(request).1, "a rule failed; see the webhook's log")
         })
+    }
+
+    /// What the namespace of a request says, and the mode that holds in it.
+    fn mode(&self, request: &Request<'_>) -> (NamespaceFacts, Mode) {
+        let namespace = request.namespace.as_ref().map_or("", |name| name.0.as_ref());
+        let facts = self.surroundings.namespace(namespace);
+        let mode = self.policy.load().mode(namespace, facts.mode.map(Mode::as_str));
+        (facts, mode)
     }
 
     fn judge(&self, webhook: Webhook, request: &Request<'_>) -> Answer {
@@ -143,26 +160,33 @@ impl Admission {
             return skip(Skipped::OutOfScope);
         };
         let namespace = request.namespace.as_ref().map_or("", |name| name.0.as_ref());
-        let facts = self.surroundings.namespace(namespace);
-        let policy = self.policy.load();
-        let mode = policy.mode(namespace, facts.mode.map(Mode::as_str));
+        let (facts, mode) = self.mode(request);
         if mode == Mode::Off {
             return skip(Skipped::ModeOff);
         }
+        if let Some(why) = scope::unknown_version(request) {
+            skip(Skipped::Unreadable);
+            return not_judged(mode, &why);
+        }
+        let update = scope.operation == "UPDATE";
+        if update && update::is_being_deleted(request) {
+            return skip(Skipped::OutOfScope);
+        }
+        let policy = self.policy.load();
         let (object, (mut job, problems)) = match read_object(request) {
             Ok(read) => read,
             Err(why) => {
                 skip(Skipped::Unreadable);
-                return not_judged(&why);
+                return not_judged(mode, &why);
             }
         };
         if job.kind != scope.kind {
             skip(Skipped::Unreadable);
-            return not_judged(&format!(
-                "the request speaks of a {}, the object of a {}",
-                scope.kind.as_str(),
-                job.kind.as_str()
-            ));
+            let (asked, sent) = (scope.kind.as_str(), job.kind.as_str());
+            return not_judged(
+                mode,
+                &format!("the request speaks of a {asked}, the object of a {sent}"),
+            );
         }
         if !namespace.is_empty() {
             job.namespace = Some(namespace.into());
@@ -172,7 +196,7 @@ impl Admission {
         }
         if !problems.is_empty() {
             skip(Skipped::Invalid);
-            return invalid(&problems);
+            return invalid(mode, &problems);
         }
         let releases = self.surroundings.releases.load();
         let kustomizations = self.surroundings.kustomizations.load();
@@ -208,8 +232,10 @@ impl Admission {
     }
 
     fn mutate(&self, case: &Case<'_>, object: &RawValue) -> Answer {
-        if case.mode == Mode::Audit {
-            // Audit changes nothing that anybody could see outside the audit log.
+        let update = case.scope.operation == "UPDATE";
+        if case.mode == Mode::Audit || update && update::changes_nothing(case.request) {
+            // Audit changes nothing that anybody could see outside the audit log; and whoever labels a CronJob
+            // does not ask for other clocks.
             self.count(case, Webhook::Mutate, &Did::default());
             return Answer::default();
         }
@@ -218,7 +244,7 @@ impl Admission {
             edits,
             changes,
             mut warnings,
-        } = rewrite::plan(case.job, case.assessment, case.policy, level);
+        } = rewrite::plan(case.job, case.assessment, case.policy, level, &self.wait_image);
         let patch = match json_patch(object.get(), &edits) {
             Ok(patch) => patch,
             Err(error) => {
@@ -249,7 +275,7 @@ impl Admission {
             let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
             answer
                 .audit
-                .push(("rewritten", message::one_line(&texts.join(", "))));
+                .push(("rewritten", message::for_audit(&texts.join(", "))));
         }
         answer.patch = patch;
         let changes = if answer.patch.is_empty() {
@@ -268,7 +294,11 @@ impl Admission {
     }
 
     fn validate(&self, case: &Case<'_>) -> Answer {
-        let decision = case.assessment.decision(case.job, case.mode);
+        let mut decision = case.assessment.decision(case.job, case.mode);
+        let update = case.scope.operation == "UPDATE";
+        if update && decision == Decision::Deny && update::starts_nothing_new(case.request) {
+            decision = Decision::Warn;
+        }
         let mut answer = Answer::default();
         if !case.assessment.findings.is_empty() {
             answer
@@ -295,12 +325,12 @@ impl Admission {
                 let denial = message::denial(case.job, case.assessment);
                 if case.request.dry_run != Some(true) {
                     tracing::info!(
-                        object = %message::one_line(&case.job.to_string()),
+                        object = %message::shown(&case.job.to_string()),
                         operation = case.scope.operation,
                         mode = case.mode.as_str(),
-                        requester = %message::one_line(requester(case.request)),
+                        requester = %message::shown(requester(case.request)),
                         findings = %message::audit(&case.assessment.findings),
-                        release_timeout = %case.assessment.clocks.release.source,
+                        release_timeout = %message::shown(&case.assessment.clocks.release.source.to_string()),
                         why = denial.lines().next().unwrap_or_default(),
                         "denied"
                     );
@@ -384,27 +414,4 @@ fn read_object<'a>(request: &Request<'a>) -> Result<Read<'a>, String> {
     let facts = serde_json::from_str::<JobObject<'a>>(object.get())
         .map_err(|error| format!("the object cannot be read: {error}"))?;
     Ok((object, facts.into_facts()))
-}
-
-fn not_judged(why: &str) -> Answer {
-    let text = format!("hookbudget did not judge this object: {why}");
-    Answer {
-        warnings: message::within_limits(vec![text]),
-        ..Answer::default()
-    }
-}
-
-/// The API server refuses such an object with words of its own; this says why there is no judgement.
-fn invalid(problems: &[Problem]) -> Answer {
-    let texts = problems.iter().map(|problem| {
-        let field = crate::engine::finding::At::field(problem.pointer.clone()).dotted();
-        format!(
-            "hookbudget did not judge this object: {field} {}",
-            problem.message
-        )
-    });
-    Answer {
-        warnings: message::within_limits(texts.collect()),
-        ..Answer::default()
-    }
 }

@@ -1,8 +1,8 @@
 //! The paths of the webhook: body limit, memory limit, deadline, status codes.
 //!
 //! - An answer to a review is always HTTP 200, be the verdict what it may.
-//! - 400, 413 and 408 stand for bodies that hold no uid to answer to, that are too large, or that do not
-//!   arrive. The API server then does what the `failurePolicy` of the webhook says.
+//! - 400, 413, 415 and 408 stand for bodies that hold no uid to answer to, that are too large, compressed, or
+//!   that do not arrive. The API server then does what the `failurePolicy` of the webhook says.
 //! - 503 under overload: when no memory for a body becomes free before the deadline. Allowing unread would take
 //!   the choice of `failurePolicy: Fail` away from the administrator.
 
@@ -12,16 +12,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper::body::Body as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::observer::Skipped;
-use super::{Admission, Webhook};
+use super::{Admission, Webhook, message};
 use crate::engine::Seconds;
 use crate::http::{BodyError, Limits, read_body};
 
@@ -32,6 +32,8 @@ const UNIT: u64 = 1024;
 const UNITS: usize = 64 * 1024;
 /// Bytes from which on a review is judged on a thread of its own, so that the others do not wait for it.
 const LARGE: usize = 256 * 1024;
+/// Large reviews that are judged at once: what is made of one takes many times its size.
+const LARGE_AT_ONCE: usize = 2;
 /// What a webhook gets when its configuration says nothing (`timeoutSeconds`,
 /// `k8s.io/api/admissionregistration/v1`).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,6 +48,7 @@ pub type Ready = Arc<dyn Fn() -> bool + Send + Sync>;
 struct Server {
     admission: Arc<Admission>,
     memory: Arc<Semaphore>,
+    large: Arc<Semaphore>,
     body: usize,
 }
 
@@ -54,6 +57,7 @@ pub fn router(admission: Arc<Admission>, ready: Ready, limits: &Limits) -> Route
     let server = Server {
         admission,
         memory: Arc::new(Semaphore::new(UNITS)),
+        large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
         body: limits.body,
     };
     Router::new()
@@ -95,11 +99,13 @@ async fn validate(State(server): State<Server>, request: Request) -> Response {
 impl Server {
     async fn review(&self, webhook: Webhook, request: Request) -> Response {
         let deadline = Instant::now() + patience(request.uri().query());
+        let encoded = is_encoded(request.headers());
         let body = request.into_body();
         // A length that is not announced may turn out to be anything up to the limit.
         let announced = body.size_hint().upper().unwrap_or(u64::MAX).min(self.body as u64);
         let units = u32::try_from(announced / UNIT + 1).unwrap_or(u32::MAX);
-        let Ok(Ok(_memory)) = timeout_at(deadline, self.memory.acquire_many(units)).await else {
+        let memory = Arc::clone(&self.memory).acquire_many_owned(units);
+        let Ok(Ok(memory)) = timeout_at(deadline, memory).await else {
             return self.refusal(
                 webhook,
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -120,7 +126,14 @@ impl Server {
                 );
             }
         };
-        match self.answer(webhook, body, deadline).await {
+        if encoded {
+            return self.refusal(
+                webhook,
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body is compressed, and nothing is unpacked here: send it without a Content-Encoding",
+            );
+        }
+        match self.answer(webhook, body, memory, deadline).await {
             Ok(answer) => {
                 let json = [(header::CONTENT_TYPE, "application/json")];
                 (StatusCode::OK, json, Body::from(answer)).into_response()
@@ -139,24 +152,43 @@ impl Server {
         self.admission.observer.skipped(webhook, "other", reason);
         tracing::warn!(
             status = status.as_u16(),
-            why,
+            why = %message::shown(why),
             "request not answered with a review"
         );
         (status, format!("{why}\n")).into_response()
     }
 
-    async fn answer(&self, webhook: Webhook, body: Bytes, deadline: Instant) -> Result<Vec<u8>, String> {
+    async fn answer(
+        &self,
+        webhook: Webhook,
+        body: Bytes,
+        memory: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, String> {
         if body.len() < LARGE {
             return self.admission.answer(webhook, &body);
         }
+        let Ok(Ok(turn)) = timeout_at(deadline, Arc::clone(&self.large).acquire_owned()).await else {
+            return self.admission.answer_late(webhook, &body);
+        };
         let admission = Arc::clone(&self.admission);
         let copy = body.clone();
-        let judged = tokio::task::spawn_blocking(move || admission.answer(webhook, &copy));
+        let judged = tokio::task::spawn_blocking(move || {
+            // Nothing ends a judgement that takes too long: what it holds is free when it is done.
+            let _held = (memory, turn);
+            admission.answer(webhook, &copy)
+        });
         match timeout_at(deadline, judged).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => self.admission.answer_late(webhook, &body),
         }
     }
+}
+
+/// True for a body that would have to be unpacked: a few kilobytes could become gigabytes.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// How long a request may take: nine tenths of the webhook's timeout, which the API server sends as

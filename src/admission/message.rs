@@ -17,6 +17,12 @@ const WARNING: usize = 120;
 const ALL_WARNINGS: usize = 2_000;
 /// Warnings of one answer: nobody reads more, and "large numbers of warnings may be truncated" (the same field).
 const MOST_WARNINGS: usize = 16;
+/// Characters of a requester's text in a log line: the longest name that an object can have is 253.
+const LOGGED: usize = 300;
+/// Characters of an audit annotation.
+const AUDITED: usize = 4_096;
+/// Characters of one line of a denial, and lines of it.
+const DENIAL: (usize, usize) = (2_048, 32);
 
 /// The warnings of an assessment under a mode.
 pub(super) fn warnings(assessment: &Assessment, mode: Mode) -> Vec<String> {
@@ -105,10 +111,10 @@ pub(super) fn denial(job: &Job<'_>, assessment: &Assessment) -> String {
         .findings
         .iter()
         .filter(|finding| finding.exempted.is_none())
-        .map(|finding| one_line(&line(job, finding)));
+        .map(|finding| cut(&one_line(&line(job, finding)), DENIAL.0));
     let mut text = lines.next().unwrap_or_default();
     let mut first = true;
-    for line in lines {
+    for line in lines.take(DENIAL.1) {
         text.push_str(if first { "\nAlso:\n  " } else { "\n  " });
         first = false;
         text.push_str(&line);
@@ -156,14 +162,36 @@ pub(super) fn audit(findings: &[Finding]) -> String {
         ]
         .concat()
     });
-    texts.collect::<Vec<_>>().join(", ")
+    for_audit(&texts.collect::<Vec<_>>().join(", "))
 }
 
-/// Names and scripts come from the requester: no control character of theirs reaches a terminal or a log.
+/// Names and scripts come from the requester: no character of theirs that moves a cursor, breaks a line or turns
+/// the direction of writing reaches a terminal or a log.
 pub(super) fn one_line(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_unprintable(c) { ' ' } else { c })
         .collect()
+}
+
+/// Controls, the line and paragraph separators, and the marks of Unicode's bidirectional algorithm (UAX #9).
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
+/// A text of the requester's as a log line holds it: one line, and not longer than a name may be.
+pub(super) fn shown(text: &str) -> String {
+    let head: String = text.chars().take(LOGGED + 1).collect();
+    cut(&one_line(&head), LOGGED)
+}
+
+/// A text as the audit log holds it.
+pub(super) fn for_audit(text: &str) -> String {
+    let head: String = text.chars().take(AUDITED + 1).collect();
+    cut(&one_line(&head), AUDITED)
 }
 
 /// At most `length` characters, cut between two words and marked.

@@ -1,5 +1,8 @@
 //! Admission: HTTP in, `AdmissionResponse` out.
 //!
+//! [`review`] is the handling of reviews alone, for whoever wants to take it elsewhere. Here it is asked what a review
+//! means: scope, mode, facts, rules, rewrite, answer.
+//!
 //! Nothing on this path waits for anything but the request's own body: policy, namespaces and releases are
 //! snapshots that others keep up to date.
 
@@ -9,9 +12,11 @@ mod http;
 mod message;
 mod metrics;
 mod observer;
-mod review;
+pub mod review;
 mod scope;
 mod surroundings;
+mod unjudged;
+mod update;
 
 pub use decide::{Admission, Webhook};
 pub use http::{Ready, router};

@@ -1,4 +1,54 @@
-//! `AdmissionReview` (`admission.k8s.io/v1`) on the wire.
+//! `AdmissionReview` (`admission.k8s.io/v1`) on the wire, for whoever writes a webhook.
+//!
+//! A review is read where it lies: no field is copied, neither object becomes a tree, and what nobody asks for is
+//! skipped. [`read`] gives a [`Review`] whose objects are text; the webhook reads out of that text what it wants to
+//! know. [`Answer::write`] gives the body of the HTTP answer. Both cost a few allocations, whatever the object holds.
+//!
+//! ```
+//! use hookbudget::admission::review::{Answer, Incoming, read};
+//! use hookbudget::k8s::patch::json_patch;
+//! use hookbudget::engine::finding::Edit;
+//!
+//! /// Labels every Pod by its namespace.
+//! fn answer(body: &[u8]) -> Result<Vec<u8>, String> {
+//!     let (answer, version, uid) = match read(body)? {
+//!         Incoming::Review(review) => {
+//!             let request = &review.request;
+//!             let namespace = request.namespace.as_ref().map_or("", |name| &name.0);
+//!             let label = Edit::Set {
+//!                 pointer: "/metadata/labels/team".into(),
+//!                 value: namespace.into(),
+//!             };
+//!             let object = request.object.map_or("{}", |object| object.get());
+//!             let patch = json_patch(object, &[label]).map_err(|error| error.to_string())?;
+//!             let answer = Answer { patch, ..Answer::default() };
+//!             (answer, review.api_version.0.into_owned(), review.request.uid)
+//!         }
+//!         // Of another version: let through, with a word about it.
+//!         Incoming::Other { uid, api_version, why } => {
+//!             let answer = Answer { warnings: vec![why], ..Answer::default() };
+//!             (answer, api_version.into_owned(), uid)
+//!         }
+//!     };
+//!     answer.write(&version, &uid.0).map_err(|error| error.to_string())
+//! }
+//!
+//! let body = br#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "1",
+//!     "namespace": "shop", "operation": "CREATE", "object": {"kind": "Pod", "metadata": {}}}}"#;
+//! let text = String::from_utf8(answer(body).unwrap()).unwrap();
+//! assert!(text.contains(r#""uid":"1","allowed":true,"patchType":"JSONPatch""#), "{text}");
+//! ```
+//!
+//! # Taking it elsewhere
+//!
+//! It stands on `serde`, `serde_json` (feature `raw_value`) and `base64`, and on two files of this crate: `k8s/text.rs`
+//! (strings that borrow where they can) and `k8s/patch.rs` (a JSON patch by one walk along the edited paths; of
+//! `engine::finding` it takes the three forms of an edit). The four together know nothing of Jobs.
+//!
+//! What a server has to see to beside it is in `admission/http.rs`: a limit for one body and one for all, a deadline
+//! below the `timeout` that the API server sends, no unpacking, HTTP 200 for every answer to a uid and an error for
+//! what has none, so that the `failurePolicy` decides; in `http/`: limits of connections; and in `decide.rs`: a panic
+//! costs one review.
 
 use std::borrow::Cow;
 
@@ -10,59 +60,78 @@ use crate::k8s::patch::Operation;
 use crate::k8s::text::Str;
 
 /// The only version that is judged; a review of another one is let through.
-pub(super) const API_VERSION: &str = "admission.k8s.io/v1";
+pub const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
-/// A review as far as it is read: everything borrowed from the body, the object left as text, the old object
-/// passed over.
+/// A review as far as it is read: everything borrowed from the body, both objects left as text.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Review<'a> {
+pub struct Review<'a> {
+    /// `admission.k8s.io/v1`.
     #[serde(borrow, default)]
-    pub(super) api_version: Str<'a>,
+    pub api_version: Str<'a>,
+    /// `AdmissionReview`.
     #[serde(borrow, default)]
-    pub(super) kind: Str<'a>,
+    pub kind: Str<'a>,
+    /// What is asked.
     #[serde(borrow)]
-    pub(super) request: Request<'a>,
+    pub request: Request<'a>,
 }
 
 /// The request of a review.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Request<'a> {
+pub struct Request<'a> {
+    /// Has to come back with the answer.
     #[serde(borrow)]
-    pub(super) uid: Str<'a>,
+    pub uid: Str<'a>,
+    /// The kind of the object, as the webhook's rules name it.
     #[serde(borrow, default)]
-    pub(super) kind: Kind<'a>,
+    pub kind: Kind<'a>,
+    /// `status` or `scale`, where not the object itself is written.
     #[serde(borrow)]
-    pub(super) sub_resource: Option<Str<'a>>,
+    pub sub_resource: Option<Str<'a>>,
+    /// The namespace of the object, which the object itself may leave out.
     #[serde(borrow)]
-    pub(super) namespace: Option<Str<'a>>,
+    pub namespace: Option<Str<'a>>,
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
     #[serde(borrow, default)]
-    pub(super) operation: Str<'a>,
+    pub operation: Str<'a>,
+    /// Who asks.
     #[serde(borrow, default)]
-    pub(super) user_info: UserInfo<'a>,
-    pub(super) dry_run: Option<bool>,
+    pub user_info: UserInfo<'a>,
+    /// True where nothing will be stored.
+    pub dry_run: Option<bool>,
+    /// The object as it is to become.
     #[serde(borrow)]
-    pub(super) object: Option<&'a RawValue>,
+    pub object: Option<&'a RawValue>,
+    /// The object as it is; absent on CREATE.
+    #[serde(borrow)]
+    pub old_object: Option<&'a RawValue>,
 }
 
-/// Group and kind of the object.
+/// Group, version and kind of the object.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Kind<'a> {
+pub struct Kind<'a> {
+    /// Empty for the core group.
     #[serde(borrow)]
-    pub(super) group: Str<'a>,
+    pub group: Str<'a>,
+    /// `v1`.
     #[serde(borrow)]
-    pub(super) kind: Str<'a>,
+    pub version: Str<'a>,
+    /// `Job`.
+    #[serde(borrow)]
+    pub kind: Str<'a>,
 }
 
 /// Who asks.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct UserInfo<'a> {
+pub struct UserInfo<'a> {
+    /// `system:serviceaccount:NAMESPACE:NAME`, or whatever authenticated.
     #[serde(borrow)]
-    pub(super) username: Option<Str<'a>>,
+    pub username: Option<Str<'a>>,
 }
 
 /// What can still be answered when the rest of a review makes no sense.
@@ -83,7 +152,7 @@ struct Identity<'a> {
 
 /// A body and what can be made of it.
 #[derive(Debug)]
-pub(super) enum Incoming<'a> {
+pub enum Incoming<'a> {
     /// A review.
     Review(Review<'a>),
     /// Something with a uid that is no review of the version spoken here.
@@ -101,7 +170,7 @@ pub(super) enum Incoming<'a> {
 ///
 /// # Errors
 /// A sentence for the caller when there is no uid to answer to.
-pub(super) fn read(body: &[u8]) -> Result<Incoming<'_>, String> {
+pub fn read(body: &[u8]) -> Result<Incoming<'_>, String> {
     const REMEDY: &str = "send an AdmissionReview of admission.k8s.io/v1 with request.uid";
     if body.is_empty() {
         return Err(format!("the body is empty: {REMEDY}"));
@@ -150,15 +219,15 @@ fn answer_version(asked: &str) -> Cow<'static, str> {
 
 /// What is answered.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub struct Answer {
     /// The text of the denial; allowed when absent.
-    pub(super) denial: Option<String>,
+    pub denial: Option<String>,
     /// Shown to the requester.
-    pub(super) warnings: Vec<String>,
+    pub warnings: Vec<String>,
     /// Written into the audit log.
-    pub(super) audit: Vec<(&'static str, String)>,
+    pub audit: Vec<(&'static str, String)>,
     /// The patch.
-    pub(super) patch: Vec<Operation>,
+    pub patch: Vec<Operation>,
 }
 
 #[derive(Serialize)]
@@ -203,7 +272,7 @@ impl Answer {
     ///
     /// # Errors
     /// None in practice: all keys are strings.
-    pub(super) fn write(&self, api_version: &str, uid: &str) -> Result<Vec<u8>, serde_json::Error> {
+    pub fn write(&self, api_version: &str, uid: &str) -> Result<Vec<u8>, serde_json::Error> {
         let patch = if self.patch.is_empty() || self.denial.is_some() {
             None
         } else {

@@ -20,6 +20,15 @@ pub(super) fn kind_label(request: &Request<'_>) -> &'static str {
     kind(request).map_or("other", JobKind::as_str)
 }
 
+/// What is wrong with a version that is not read here. `matchPolicy: Equivalent` has the API server convert what it
+/// serves in other versions, so only a configuration without it sends one.
+pub(super) fn unknown_version(request: &Request<'_>) -> Option<String> {
+    let version = &request.kind.version.0;
+    (version != "v1").then(|| {
+        format!("it is of batch/{version}, and batch/v1 is what is read: set matchPolicy: Equivalent")
+    })
+}
+
 fn kind(request: &Request<'_>) -> Option<JobKind> {
     match (request.kind.group.0.as_ref(), request.kind.kind.0.as_ref()) {
         ("batch", "Job") => Some(JobKind::Job),

@@ -18,6 +18,7 @@ use super::policy_in_force::{self, PolicyFileArgs};
 use super::serving::{self, ServingArgs};
 use super::{logging, policy};
 use crate::admission::{self, Admission, Metrics, Observer, Ready, Surroundings};
+use crate::engine::rewrite::WAIT_IMAGE;
 use crate::engine::shell::Readings;
 use crate::http::{Acceptor, HandshakeFailure, HandshakeObserver, Limits, bind, serve_plain, serve_tls};
 use crate::index::namespaces::watch_namespaces;
@@ -50,6 +51,9 @@ pub struct WebhookArgs {
     /// The namespace that the webhook runs in, which it never judges; without it, `POD_NAMESPACE`.
     #[arg(long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
+    /// The image of the wait that `hookbudget.dev/wait-for` adds, where the policy names none.
+    #[arg(long, value_name = "IMAGE", default_value = WAIT_IMAGE)]
+    pub wait_image: String,
     /// Watch nothing: neither the labels of namespaces nor the timeouts of releases are known.
     #[arg(long)]
     pub no_cluster: bool,
@@ -111,6 +115,7 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
         policy,
         surroundings,
         own_namespace,
+        wait_image: args.wait_image,
         observer: Arc::new(observers),
         readings: Readings::default(),
     });

@@ -8,7 +8,7 @@ use super::budget::{Clocks, ContainerReading};
 use super::cold_start::ColdStart;
 use super::exemption::{self, Exemption};
 use super::finding::{Decision, Finding, decide};
-use super::job::{Container, Job, Origin};
+use super::job::{Container, Job};
 use super::judge::judge;
 use super::policy::{Mode, Policy};
 use super::release::{Surroundings, release_of};
@@ -41,7 +41,9 @@ impl Assessment {
     /// The answer under a mode.
     #[must_use]
     pub fn decision(&self, job: &Job<'_>, mode: Mode) -> Decision {
-        let owned_by_cron = job.cron.is_none() && job.origin() == Origin::CronJob;
+        // By its owner, not its origin: a CronJob that is a hook itself has Jobs that look like hooks.
+        let owned_by_cron =
+            job.cron.is_none() && job.owner.as_ref().is_some_and(|owner| owner.kind == "CronJob");
         decide(&self.findings, mode, owned_by_cron)
     }
 
@@ -55,6 +57,10 @@ impl Assessment {
         }
     }
 }
+
+/// The most waits of one Job that are judged: each may lead to findings, and scripts can hold tens of thousands. The
+/// containers after them count as not looked into.
+const MOST_WAITS: usize = 1_024;
 
 /// Reads the waits of a Job, sets its clocks side by side and judges them.
 #[must_use]
@@ -73,6 +79,15 @@ pub fn assess_with(
     read: impl Fn(&Container<'_>, Files<'_>) -> Arc<Reading>,
 ) -> Assessment {
     let files = Files::of(job, around.inventory);
+    let mut waits = 0;
+    let mut read = |container: &Container<'_>| {
+        if waits >= MOST_WAITS {
+            return Arc::default();
+        }
+        let reading = read(container, files);
+        waits += reading.waits.len();
+        reading
+    };
     let readings: Vec<_> = job
         .containers()
         .map(|(init, index, container)| ContainerReading {
@@ -80,7 +95,7 @@ pub fn assess_with(
             pointer: job.container_pointer(init, index),
             init,
             sidecar: init && container.is_sidecar(),
-            reading: read(container, files),
+            reading: read(container),
         })
         .collect();
     let release = release_of(job, around, policy);

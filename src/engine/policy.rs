@@ -70,7 +70,8 @@ pub struct Policy {
     pub kubelet: KubeletPolicy,
     /// What the webhook may rewrite where no annotation says it.
     pub rewrite: RewriteLevel,
-    /// Image of the init container that `hookbudget.dev/wait-for` adds.
+    /// Image of the init container that `hookbudget.dev/wait-for` adds. Empty: the one of `webhook --wait-image`, which
+    /// the chart sets to its own.
     pub wait_image: String,
 }
 
@@ -92,7 +93,7 @@ impl Default for Policy {
             probe_timeout: Seconds::new(3),
             kubelet: KubeletPolicy::default(),
             rewrite: RewriteLevel::default(),
-            wait_image: "hookbudget-wait:latest".to_owned(),
+            wait_image: String::new(),
         }
     }
 }

@@ -33,11 +33,11 @@ pub(super) async fn serve<S>(
     router: Router,
     limits: Limits,
     shutdown: Shutdown,
+    exchange: Arc<Exchange>,
     closing: impl Future<Output = ()>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let exchange = Arc::new(Exchange::default());
     let paced = Paced::new(stream, Arc::clone(&exchange), limits.header_read, limits.idle);
     let lease = Lease {
         begun: Instant::now(),

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Limits of one listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections open at once. Further ones wait in the kernel's queue. Three API servers keep at most 25
+    /// Connections open at once. Further ones wait in the kernel's queue, and connections that are silent make room for
+    /// them. Three API servers keep at most 25
     /// idle connections each (`idleConnsPerHost`, `k8s.io/client-go/transport/cache.go`); bursts need more.
     pub max_connections: usize,
     /// From TCP accept to the end of the TLS handshake.

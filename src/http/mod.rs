@@ -7,6 +7,7 @@ mod accept;
 mod body;
 pub mod client;
 mod connection;
+mod crowd;
 mod limits;
 mod pace;
 mod serve;

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 /// Where a connection stands, with a count of the changes: the phase in the two lowest bits. Only the
-/// connection's own task touches it; the atomic makes that task movable between threads.
+/// connection's own task changes it; the accept loop looks at it when it has no room left.
 #[derive(Debug, Default)]
 pub(super) struct Exchange(AtomicU64);
 
@@ -37,8 +37,19 @@ const BUSY: u64 = 2;
 const PHASE: u64 = 0b11;
 
 impl Exchange {
-    fn state(&self) -> u64 {
+    /// Where the connection stands: the same number means that nothing has happened.
+    pub(super) fn state(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// True while a request is being answered.
+    pub(super) fn is_busy(&self) -> bool {
+        self.state() & PHASE == BUSY
+    }
+
+    /// True once a request has been answered: headers, answer and waiting are three changes.
+    pub(super) fn has_answered(&self) -> bool {
+        self.state() > 3 * (PHASE + 1) - 1
     }
 
     fn enter(&self, phase: u64) {

@@ -1,12 +1,12 @@
 //! The accept loop and its end.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::Router;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::watch,
-    task::{JoinError, JoinSet},
+    sync::{oneshot, watch},
+    task::{Id, JoinError, JoinSet},
     time::{Instant, sleep, sleep_until},
 };
 
@@ -16,6 +16,8 @@ use super::{
     Limits,
     accept::AcceptBackoff,
     connection,
+    crowd::Crowd,
+    pace::Exchange,
     transport::{Acceptor, Plain, Transport},
 };
 
@@ -80,6 +82,7 @@ async fn serve<T: Transport>(
 ) -> Drained {
     let (close, closing) = watch::channel(());
     let mut connections = JoinSet::new();
+    let mut crowd = Crowd::new(limits.max_connections);
     let mut backoff = AcceptBackoff::default();
     let withdrawn = async {
         shutdown.requested().await;
@@ -92,25 +95,47 @@ async fn serve<T: Transport>(
     loop {
         tokio::select! {
             () = &mut withdrawn => break,
-            Some(ended) = connections.join_next() => report(ended),
-            accepted = listener.accept(), if connections.len() < limits.max_connections => match accepted {
+            Some(ended) = connections.join_next_with_id() => crowd.leave(report(ended)),
+            accepted = listener.accept(), if !crowd.is_full() => match accepted {
                 Ok((socket, _)) => {
                     backoff.reset();
                     let (transport, router, shutdown) = (transport.clone(), router.clone(), shutdown.clone());
                     let mut closing = closing.clone();
-                    connections.spawn(async move {
-                        let Some(stream) = secure(&transport, socket, limits).await else { return };
-                        // The sender is dropped to say so: there is nothing to read but its absence.
-                        let closing = async move { while closing.changed().await.is_ok() {} };
-                        connection::serve(stream, router, limits, shutdown, closing).await;
+                    let exchange = Arc::new(Exchange::default());
+                    let (leave, mut leaving) = oneshot::channel();
+                    let own = Arc::clone(&exchange);
+                    let task = connections.spawn(async move {
+                        let stream = tokio::select! {
+                            stream = secure(&transport, socket, limits) => stream,
+                            _ = &mut leaving => None,
+                        };
+                        let Some(stream) = stream else { return };
+                        let end = async move {
+                            // The sender is dropped to say so: there is nothing to read but its absence.
+                            let closing = async { while closing.changed().await.is_ok() {} };
+                            tokio::select! {
+                                () = closing => {}
+                                _ = leaving => {}
+                            }
+                        };
+                        connection::serve(stream, router, limits, shutdown, own, end).await;
                     });
+                    crowd.enter(task.id(), exchange, leave);
                 }
                 Err(error) => pause(&mut backoff, &error, &shutdown).await,
             },
+            () = sleep_until(crowd.look), if crowd.is_full() => {
+                let leaving = crowd.look_around();
+                if leaving > 0 {
+                    tracing::warn!(leaving, "no room for new connections: silent ones are closed");
+                }
+            }
         }
     }
     // From here on a peer that connects is refused, and kept connections end with their present request.
     drop((listener, close, closing));
+    // Whoever is in the crowd would take its end for a sign to leave, which they have been given by now.
+    drop(crowd);
     drain(connections, &shutdown, limits).await
 }
 
@@ -135,7 +160,7 @@ async fn drain(mut connections: JoinSet<()>, shutdown: &Shutdown, limits: Limits
     let deadline = Instant::now() + limits.drain;
     while !connections.is_empty() {
         tokio::select! {
-            Some(ended) = connections.join_next() => report(ended),
+            Some(ended) = connections.join_next_with_id() => drop(report(ended)),
             () = sleep_until(deadline) => break,
             () = shutdown.aborted() => break,
         }
@@ -149,8 +174,12 @@ async fn drain(mut connections: JoinSet<()>, shutdown: &Shutdown, limits: Limits
 }
 
 /// A panic in a handler ends its connection and nothing else.
-fn report(ended: Result<(), JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "a connection's task ended in a panic");
+fn report(ended: Result<(Id, ()), JoinError>) -> Id {
+    match ended {
+        Ok((id, ())) => id,
+        Err(error) => {
+            tracing::error!(%error, "a connection's task ended in a panic");
+            error.id()
+        }
     }
 }

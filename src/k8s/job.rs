@@ -1,6 +1,7 @@
 //! `batch/v1` Job and `CronJob` into the engine's facts.
 
 mod failure_policy;
+mod limits;
 mod references;
 
 use serde::Deserialize;
@@ -279,8 +280,16 @@ impl<'a> JobObject<'a> {
             }
             (false, _) => (None, spec, "/spec"),
         };
+        limits::annotations(&metadata.annotations.0, format_args!("/metadata"), &mut problems);
         let mut job = job(metadata, spec, root, &mut problems);
+        let template = &job.template_annotations;
+        limits::annotations(template, format_args!("{root}/template/metadata"), &mut problems);
         if let Some(metadata) = template_metadata {
+            limits::annotations(
+                &metadata.annotations.0,
+                format_args!("/spec/jobTemplate/metadata"),
+                &mut problems,
+            );
             // What the Jobs of a CronJob carry counts like the CronJob's own.
             job.labels.extend(metadata.labels.0);
             job.annotations.extend(metadata.annotations.0);
@@ -451,6 +460,11 @@ fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplat
             "has no container: a Job needs at least one",
         );
     }
+    limits::containers(
+        spec.containers.len() + spec.init_containers.len(),
+        &here,
+        problems,
+    );
     let mut needs = Vec::new();
     let volumes = spec
         .volumes

@@ -30,7 +30,7 @@ pub enum PatchError {
     /// The text is no JSON object.
     #[error("the object cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// A parent of an edited field is of another type.
+    /// A parent of an edited field is of another type, or the pointer is none.
     #[error("{pointer} cannot be written: {why}")]
     Unreachable {
         /// JSON pointer of the edit.
@@ -103,6 +103,12 @@ impl<'e> Node<'e> {
     }
 }
 
+/// The number of an item, as RFC 6901 writes it: digits without a leading zero.
+fn index(key: &str) -> Option<usize> {
+    let canonical = key == "0" || key.starts_with(|c: char| matches!(c, '1'..='9'));
+    key.parse().ok().filter(|_| canonical)
+}
+
 fn unescape(key: &str) -> Cow<'_, str> {
     if key.contains('~') {
         Cow::Owned(key.replace("~1", "/").replace("~0", "~"))
@@ -118,6 +124,9 @@ fn write<'e>(
     operations: &mut Vec<Operation>,
 ) -> Result<(), &'static str> {
     let pointer = edit.pointer();
+    if !pointer.starts_with('/') {
+        return Err("the pointer names no field");
+    }
     let (parent, last) = pointer.rsplit_once('/').ok_or("the pointer names no field")?;
     let mut node = root;
     let mut path = String::with_capacity(pointer.len() + 2);
@@ -233,7 +242,7 @@ impl<'de> Visitor<'de> for Shape<'_, '_> {
                 .0
                 .children
                 .iter_mut()
-                .find(|child| child.key.parse() == Ok(length));
+                .find(|child| index(&child.key) == Some(length));
             let item = match wanted {
                 Some(child) => items.next_element_seed(Shape(child))?,
                 None => items.next_element::<IgnoredAny>()?.map(|_| ()),
@@ -375,7 +384,9 @@ mod tests {
         for (edit, why) in [
             (set("/spec/backoffLimit", 1.into()), "neither object nor array"),
             (set("/list/3/env", 1.into()), "no such item"),
+            (set("/list/00", 1.into()), "no such item"),
             (append("/text", 1.into()), "no array"),
+            (set("spec/backoffLimit", 1.into()), "names no field"),
         ] {
             let error = json_patch(object, &[edit]).expect_err(why).to_string();
             assert!(error.contains(why), "{error}");

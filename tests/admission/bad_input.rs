@@ -100,6 +100,27 @@ async fn what_cannot_be_judged_goes_through_with_a_warning_and_is_counted() {
 }
 
 #[tokio::test]
+async fn under_audit_only_the_audit_log_learns_what_was_not_judged() {
+    let cluster = Cluster::in_mode(Mode::Audit);
+    let changes: [Change; 2] = [
+        |r| r["object"]["spec"]["backoffLimit"] = "six".into(),
+        |r| r["object"]["spec"]["backoffLimit"] = (-1).into(),
+    ];
+    for change in changes {
+        let mut review = review("job-create-waits-by-failing");
+        change(&mut review["request"]);
+        let response = cluster.validate(&review).await;
+        assert_eq!(response["allowed"], true);
+        assert_eq!(response["warnings"], Value::Null);
+        let audited = response["auditAnnotations"]["not-judged"].as_str().unwrap();
+        assert!(
+            audited.contains("backoffLimit") || audited.contains("cannot be read"),
+            "{audited}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_review_of_another_version_is_answered_in_its_own() {
     let cluster = Cluster::in_mode(Mode::Enforce);
     let mut old = review("job-create-waits-by-failing");
@@ -197,20 +218,32 @@ impl Observer for Faulty {
 #[tokio::test]
 async fn a_panic_costs_one_review_its_judgement_and_no_more() {
     let faulty = Arc::new(Faulty(Counted::default()));
-    let admission = Admission::new(Arc::<Faulty>::clone(&faulty));
+    let admission = Arc::new(Admission::new(Arc::<Faulty>::clone(&faulty)));
     let cluster = Cluster {
-        router: router(Arc::new(admission), Arc::new(|| true), &Limits::default()),
+        router: router(Arc::clone(&admission), Arc::new(|| true), &Limits::default()),
         counted: Arc::default(),
     };
-    for _ in 0..2 {
-        let response = cluster.validate(&review("job-create-waits-by-failing")).await;
-        assert_eq!(response["allowed"], true);
-        assert!(warnings(&response)[0].contains("did not judge"), "{response}");
+    // By mode: audit says it to the audit log alone, and no mode denies what no rule has judged.
+    for (mode, warned) in [(Mode::Audit, false), (Mode::Warn, true), (Mode::Enforce, true)] {
+        admission.policy.store(Arc::new(Policy {
+            default_mode: mode,
+            ..Policy::default()
+        }));
+        for path in ["/mutate", "/validate"] {
+            let response = cluster.ask(path, &review("job-create-waits-by-failing")).await;
+            assert_eq!(response["allowed"], true);
+            assert_eq!(response["patch"], Value::Null);
+            let said = warnings(&response);
+            assert_eq!(
+                said.iter().any(|w| w.contains("did not judge")),
+                warned,
+                "{response}"
+            );
+            let audited = response["auditAnnotations"]["not-judged"].to_string();
+            assert!(audited.contains("a rule failed"), "{response}");
+        }
     }
-    assert_eq!(
-        *faulty.0.skipped.lock().unwrap(),
-        [Skipped::Panic, Skipped::Panic]
-    );
+    assert_eq!(*faulty.0.skipped.lock().unwrap(), [Skipped::Panic; 6]);
 }
 
 /// A request whose body has no known length and never ends.

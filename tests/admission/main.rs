@@ -21,8 +21,10 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 mod bad_input;
+mod hostile;
 mod judged;
 mod rewritten;
+mod shapes;
 mod told;
 
 const UID: &str = "5f0ad1a4-7a1c-4b5e-9b0e-3c1f2d6a8e01";

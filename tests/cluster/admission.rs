@@ -96,7 +96,7 @@ fn rewrite_all_makes_it_wait_and_succeed() {
     assert!(
         wait["image"]
             .as_str()
-            .is_some_and(|image| image.contains("hookbudget-wait")),
+            .is_some_and(|image| image == "hookbudget:test"),
         "{wait}"
     );
     for container in [wait, &pod["containers"][0]] {
@@ -139,6 +139,78 @@ fn rewrite_all_makes_it_wait_and_succeed() {
     namespace.must_create(&api("powerdns", 8081));
     let (_, seconds) = namespace.condition("powerdns-zone-bootstrap", "Complete", 120);
     println!("rewritten incident A succeeded after {seconds} s");
+}
+
+/// The strictest Pods of a cluster: the added wait is let in beside a container that is, and runs.
+#[test]
+fn the_added_wait_runs_in_a_restricted_namespace() {
+    let namespace = Namespace::new("wait-restricted", "enforce");
+    let label = "pod-security.kubernetes.io/enforce=restricted";
+    kubectl(&["label", "namespace", &namespace.0, label], "");
+    let manifest = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: waits\n  annotations:\n    \
+         helm.sh/hook: post-install\n    hookbudget.dev/wait-for: dns://kubernetes.default\n    \
+         hookbudget.dev/release-timeout: 15m\nspec:\n  backoffLimit: 1\n  activeDeadlineSeconds: 600\n  \
+         template:\n    spec:\n      restartPolicy: Never\n      securityContext: {runAsNonRoot: true, runAsUser: 1000, \
+         seccompProfile: {type: RuntimeDefault}}\n      containers:\n      - name: main\n        image: busybox:1\n        \
+         command: ['true']\n        securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n";
+    let printed = namespace.create(manifest);
+    assert!(printed.ok, "{}", printed.stderr);
+    let live = namespace.job("waits");
+    assert_eq!(
+        live["spec"]["template"]["spec"]["initContainers"][0]["name"],
+        "hookbudget-wait"
+    );
+    namespace.condition("waits", "Complete", 120);
+}
+
+/// What is there already can be suspended, labelled and deleted under enforce, and not made to run something unsafe.
+#[test]
+fn an_unsafe_cron_job_can_be_stopped_but_not_changed() {
+    let namespace = Namespace::new("cron-stop", "warn");
+    let manifest = "apiVersion: batch/v1\nkind: CronJob\nmetadata:\n  name: backup\n  annotations:\n    \
+         hookbudget.dev/release-timeout: 10m\n    hookbudget.dev/rewrite: none\nspec:\n  schedule: '0 2 1 1 *'\n  \
+         jobTemplate:\n    spec:\n      activeDeadlineSeconds: 1800\n      template:\n        spec:\n          \
+         restartPolicy: Never\n          containers: [{name: c, image: 'busybox:1', command: ['true']}]\n";
+    namespace.must_create(manifest);
+    let mode = "hookbudget.dev/mode=enforce";
+    kubectl(&["label", "--overwrite", "namespace", &namespace.0, mode], "");
+    let patch = |patch: &str, dry_run: &str| {
+        let arguments = [
+            "-n",
+            &namespace.0,
+            "patch",
+            "cronjob",
+            "backup",
+            "--type=merge",
+            "-p",
+            patch,
+        ];
+        run("kubectl", &[&arguments[..], &[dry_run]].concat(), "")
+    };
+    let unsafe_change = r#"{"spec": {"schedule": "0 3 1 1 *"}}"#;
+    let denied = until(30, "the webhook to know the new mode", || {
+        let printed = patch(unsafe_change, "--dry-run=server");
+        (!printed.ok).then_some(printed)
+    });
+    assert!(denied.stderr.contains("HB103"), "{}", denied.stderr);
+    for (what, allowed) in [
+        (r#"{"metadata": {"labels": {"team": "storage"}}}"#, true),
+        (r#"{"spec": {"suspend": true}}"#, true),
+        (r#"{"spec": {"suspend": false}}"#, false),
+    ] {
+        let printed = patch(what, "--dry-run=none");
+        assert_eq!(printed.ok, allowed, "{what}: {}", printed.stderr);
+    }
+    let arguments = [
+        "-n",
+        &namespace.0,
+        "delete",
+        "cronjob",
+        "backup",
+        "--cascade=foreground",
+    ];
+    let printed = run("kubectl", &[&arguments[..], &["--timeout=60s"]].concat(), "");
+    assert!(printed.ok, "{}", printed.stderr);
 }
 
 /// A Service that selects Pods by its own name.

@@ -132,7 +132,7 @@ fn write_rows(text: &mut String, rule: Rule<'_>, fields: &Fields, above: &str) -
 /// Text is written plain where YAML 1.1 takes it as text, in quotes elsewhere.
 fn scalar(value: &Value) -> String {
     match value {
-        Value::String(text) if text == "off" => "\"off\"".to_owned(),
+        Value::String(text) if text == "off" || text.is_empty() => format!("{text:?}"),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }

@@ -209,8 +209,7 @@ fn init_waits(job: &Job<'_>, clocks: &Clocks) -> Seconds {
             .env
             .iter()
             .filter_map(|variable| variable.value.as_ref());
-        container.name == WAIT_CONTAINER
-            || words.chain(env).any(|text| told(text))
+        container.name == WAIT_CONTAINER || words.chain(env).any(|text| told(text))
     };
     let is_told = |reading: &ContainerReading| {
         job.containers().any(|(init, index, container)| {

@@ -8,6 +8,9 @@ use super::{Budget, Change, Plan, Quantity};
 use crate::engine::finding::Edit;
 use crate::engine::job::{Container, Job};
 
+/// The most names that one Job may map: each is looked for in every container.
+const MOST_NAMES: usize = 64;
+
 /// A name of the chart's own and what it is to hold.
 pub(super) type Mapping<'j> = (&'j str, Quantity);
 
@@ -28,6 +31,12 @@ pub(super) fn mapped_names<'j>(job: &'j Job<'_>, plan: &mut Plan<'_>) -> Vec<Map
             }
             Some(quantity) => {
                 mappings.retain(|(earlier, _)| *earlier != name);
+                if mappings.len() == MOST_NAMES {
+                    plan.warn(format!(
+                        "hookbudget.dev/env names more than {MOST_NAMES} variables: {name} and those after it are not set"
+                    ));
+                    break;
+                }
                 mappings.push((name, quantity));
             }
             None => {

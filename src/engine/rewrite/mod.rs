@@ -16,12 +16,12 @@ use serde_json::Value;
 pub use allowed::{field_label, is_allowed};
 pub use budget::{Budget, Quantity};
 pub use record::{Change, REWRITTEN, recorded_variable};
-pub use wait_container::WAIT_CONTAINER;
+pub use wait_container::{WAIT_CONTAINER, WAIT_IMAGE};
 
 use super::Seconds;
 use super::assess::Assessment;
 use super::finding::{At, Edit, FixSafety};
-use super::job::{Job, Origin, RestartPolicy};
+use super::job::{Container, Job, Origin, RestartPolicy};
 use super::policy::{Policy, RewriteLevel};
 
 /// What is to be written, what that changes, and what could not be done.
@@ -77,9 +77,16 @@ fn asks(job: &Job<'_>) -> bool {
     rewrites || ASKS.into_iter().any(|key| job.annotation(key).is_some())
 }
 
-/// Plans what to write into a Job. `assessment` is the Job's own, made with the same policy.
+/// Plans what to write into a Job. `assessment` is the Job's own, made with the same policy; `wait_image` is the image
+/// of an added wait where the policy names none.
 #[must_use]
-pub fn plan(job: &Job<'_>, assessment: &Assessment, policy: &Policy, level: RewriteLevel) -> Rewrite {
+pub fn plan(
+    job: &Job<'_>,
+    assessment: &Assessment,
+    policy: &Policy,
+    level: RewriteLevel,
+    wait_image: &str,
+) -> Rewrite {
     let mut plan = Plan::new(job);
     if !is_rewritable(job) {
         return plan.rewrite;
@@ -109,7 +116,8 @@ pub fn plan(job: &Job<'_>, assessment: &Assessment, policy: &Policy, level: Rewr
     if job.origin().is_hook() || asks(job) {
         environment::inject(&mut plan, &budget, &mapped);
     }
-    wait_container::add(&mut plan, &budget, policy, &targets);
+    let image = Some(policy.wait_image.as_str()).filter(|image| !image.is_empty());
+    wait_container::add(&mut plan, &budget, image.unwrap_or(wait_image), &targets);
     if level == RewriteLevel::All {
         retries::complete_failure_policy(&mut plan, assessment, policy);
     }
@@ -275,7 +283,7 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
         };
         let fits = edits
             .iter()
-            .all(|edit| is_allowed(plan.job, edit) && !plan.touches(edit.pointer()));
+            .all(|edit| is_allowed(plan.job, edit) && !plan.touches(edit.pointer()) && !uncounts(plan, edit));
         if !fits {
             continue;
         }
@@ -287,6 +295,21 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
             }
         }
     }
+}
+
+/// True for an edit that would leave restarts of containers by their own policy to no clock at all (HB408).
+fn uncounts(plan: &Plan<'_>, edit: &Edit) -> bool {
+    let never = matches!(edit, Edit::Set { pointer, value } if pointer.ends_with("/template/spec/restartPolicy") && value == "Never");
+    let own = |init, container: &Container<'_>| {
+        !(init && container.is_sidecar())
+            && (container.restart_policy.is_some() || container.has_restart_rules)
+    };
+    never
+        && plan.deadline().is_none()
+        && plan
+            .job
+            .containers()
+            .any(|(init, _, container)| own(init, container))
 }
 
 #[cfg(test)]

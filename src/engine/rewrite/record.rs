@@ -67,7 +67,17 @@ pub fn recorded_variable(job: &Job<'_>, name: &str) -> Option<String> {
         .and_then(|change| change.to.as_str().map(str::to_owned))
 }
 
-/// Writes the record: the new changes, and of the earlier ones those that still stand.
+/// True when an earlier rewrite wrote a field.
+pub(super) fn is_recorded(job: &Job<'_>, field: &str) -> bool {
+    earlier(job).iter().any(|change| change.field == field)
+}
+
+/// Bytes of all keys and values of an object's annotations (`TotalAnnotationSizeLimitB`,
+/// `k8s.io/apimachinery/pkg/api/validation/objectmeta.go`).
+const ANNOTATIONS: usize = 256 * 1024;
+
+/// Writes the record: the new changes, and of the earlier ones those that still stand. Where there is no room for it,
+/// nothing is rewritten: the API server would refuse the object for the size of its annotations.
 pub(super) fn annotate(plan: &mut Plan<'_>) {
     let new = &plan.rewrite.changes;
     if new.is_empty() {
@@ -79,6 +89,17 @@ pub(super) fn annotate(plan: &mut Plan<'_>) {
     let Ok(text) = serde_json::to_string(&all) else {
         return;
     };
+    let others = plan.job.annotations.iter().filter(|(key, _)| key != REWRITTEN);
+    let others: usize = others.map(|(key, value)| key.len() + value.len()).sum();
+    let all = others + REWRITTEN.len() + text.len();
+    if all > ANNOTATIONS {
+        plan.rewrite.edits.clear();
+        plan.rewrite.changes.clear();
+        plan.warn(format!(
+            "hookbudget rewrites nothing: the annotations would hold {all} bytes, and {ANNOTATIONS} are allowed"
+        ));
+        return;
+    }
     plan.rewrite.edits.push(Edit::Set {
         pointer: format!("/metadata/annotations/{}", REWRITTEN.replace('/', "~1")),
         value: text.into(),

@@ -43,6 +43,7 @@ fn planned(job: &Job<'_>, level: RewriteLevel) -> Rewrite {
         &assess(job, Surroundings::default(), &policy),
         &policy,
         level,
+        WAIT_IMAGE,
     )
 }
 
@@ -374,4 +375,26 @@ fn one_edit_brings_all_that_the_failure_policy_lacks() {
     job.annotations
         .push(("hookbudget.dev/exempt.HB407".into(), "the key is rotated".into()));
     assert_eq!(actions(&job), [""; 0]);
+}
+
+#[test]
+fn nothing_is_rewritten_where_the_record_has_no_room() {
+    let most = 256 * 1024;
+    for (room, rewritten) in [(8 * 1024, true), (100, false)] {
+        let mut job = hook(&[], Vec::new());
+        let taken: usize = job
+            .annotations
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
+        job.annotations
+            .push(("a".into(), "x".repeat(most - taken - room - 1).into()));
+        let rewrite = planned(&job, RewriteLevel::All);
+        assert_eq!(!rewrite.edits.is_empty(), rewritten, "{room}");
+        let said = rewrite
+            .warnings
+            .iter()
+            .any(|text| text.contains("rewrites nothing"));
+        assert_eq!(said, !rewritten, "{room}: {:?}", rewrite.warnings);
+    }
 }

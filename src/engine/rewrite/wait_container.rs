@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{Budget, Plan, Quantity};
-use crate::engine::finding::Edit;
+use super::{Budget, Plan, Quantity, record};
+use crate::engine::finding::{At, Edit};
 use crate::engine::job::Job;
-use crate::engine::policy::Policy;
 
 /// The name of the init container.
 pub const WAIT_CONTAINER: &str = "hookbudget-wait";
+
+/// The image where nobody names another: the product's own, which holds the wait helper too.
+pub const WAIT_IMAGE: &str = concat!("hookbudget:", env!("CARGO_PKG_VERSION"));
 
 /// What a target begins with: what `hookbudget-wait` speaks.
 const SCHEMES: [&str; 3] = ["http://", "tcp://", "dns://"];
@@ -39,10 +41,22 @@ pub(super) fn targets<'j>(job: &'j Job<'_>, plan: &mut Plan<'_>) -> Vec<&'j str>
 }
 
 /// Puts the container in front of the others, once.
-pub(super) fn add(plan: &mut Plan<'_>, budget: &Budget, policy: &Policy, targets: &[&str]) {
+pub(super) fn add(plan: &mut Plan<'_>, budget: &Budget, image: &str, targets: &[&str]) {
     let job = plan.job;
-    let present = |name| job.containers().any(|(_, _, container)| container.name == name);
-    if targets.is_empty() || present(WAIT_CONTAINER) {
+    if targets.is_empty() {
+        return;
+    }
+    let pointer = format!("{}/template/spec/initContainers", job.spec_pointer());
+    if job
+        .containers()
+        .any(|(_, _, container)| container.name == WAIT_CONTAINER)
+    {
+        // The one that an earlier rewrite added is as it should be.
+        if !record::is_recorded(job, &At::field(pointer).dotted()) {
+            plan.warn(format!(
+                "hookbudget.dev/wait-for: a container {WAIT_CONTAINER} is there already, so none is added"
+            ));
+        }
         return;
     }
     if let Err(why) = budget.value(Quantity::WaitTimeout) {
@@ -60,7 +74,7 @@ pub(super) fn add(plan: &mut Plan<'_>, budget: &Budget, policy: &Policy, targets
         .collect();
     let container = json!({
         "name": WAIT_CONTAINER,
-        "image": policy.wait_image,
+        "image": image,
         // Named here and not left to the image, so that whoever reads the object sees what runs.
         "command": [WAIT_CONTAINER],
         "args": targets,
@@ -79,7 +93,6 @@ pub(super) fn add(plan: &mut Plan<'_>, budget: &Budget, policy: &Policy, targets
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
     });
-    let pointer = format!("{}/template/spec/initContainers", job.spec_pointer());
     plan.push(
         Edit::Prepend {
             pointer,
