@@ -152,6 +152,10 @@ struct Identity<'a> {
 
 /// A body and what can be made of it.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "read once and not kept: a box would be an allocation for each review"
+)]
 pub enum Incoming<'a> {
     /// A review.
     Review(Review<'a>),
