@@ -192,10 +192,10 @@ async fn a_kind_that_comes_later_is_watched_and_one_that_goes_is_forgotten() {
 
 #[tokio::test]
 async fn a_kind_that_may_not_be_read_is_said_and_taken_up_when_it_may() {
+    let began = std::time::Instant::now();
     let mut cluster = Cluster::with(Flux::Forbidden);
     cluster.is_ready().await;
     cluster.until("forbidden").await;
-    let began = std::time::Instant::now();
     let lists = || {
         let asked = cluster.asked.lock().unwrap();
         asked.iter().filter(|uri| uri.contains("/helmreleases")).count()

@@ -63,7 +63,7 @@ fn pieces() -> impl Strategy<Value = String> {
 fn timed(text: &str) -> std::time::Duration {
     let start = processor_time();
     let _ = script(text);
-    processor_time() - start
+    processor_time().saturating_sub(start)
 }
 
 /// The first number of Linux's `schedstat`: nanoseconds that this thread has run.

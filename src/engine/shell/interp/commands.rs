@@ -41,6 +41,7 @@ impl Machine<'_> {
             return Flow::Next;
         }
         if assigns.is_empty() && self.is_idle_talk(words) {
+            self.charge(words.iter().map(|word| word.parts.len()).sum::<usize>() / 8);
             self.status = Status::Success;
             return Flow::Next;
         }
