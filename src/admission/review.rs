@@ -152,7 +152,10 @@ struct Identity<'a> {
 
 /// A body and what can be made of it.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "one lives on the stack per review; a box would allocate")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives on the stack per review; a box would allocate"
+)]
 pub enum Incoming<'a> {
     /// A review.
     Review(Review<'a>),
