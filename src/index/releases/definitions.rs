@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::Config;
+use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use tokio::sync::Notify;
@@ -24,7 +24,8 @@ pub(super) async fn watch(client: Client, resource: Resource, changed: Arc<Notif
     let mut events = pin!(watcher(api, config).default_backoff());
     while let Some(event) = events.next().await {
         match event {
-            Ok(_) => changed.notify_one(),
+            Ok(Event::InitApply(_) | Event::Apply(_) | Event::Delete(_)) => changed.notify_one(),
+            Ok(Event::Init | Event::InitDone) => {}
             Err(error) if refusal(&error) == Some(403) => {
                 tracing::info!(
                     definition = name,
