@@ -66,7 +66,11 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let spent = matches!((clocks.deadline, clocks.retries_lower), (Some(d), Limit::At(end)) if end < d);
     let proven = spent && prepared == Unprepared::Certain;
     let cold_start = clocks.cold_start.span;
-    let lasting = Lasting::of(cx);
+    let lasting = match Lasting::of(cx) {
+        // What is proven needs no release timeout, which may be assumed.
+        Lasting::Cut(..) if proven => Lasting::Spent,
+        lasting => lasting,
+    };
     let (severity, confidence) = match &lasting {
         _ if proven => (Severity::Error, Confidence::Certain),
         Lasting::Long(_) => (Severity::Info, Confidence::Likely),
@@ -95,6 +99,8 @@ enum Lasting {
     Long(Limit),
     /// They are over before, by themselves.
     Short(Survival),
+    /// They are over before the deadline, by themselves.
+    Spent,
     /// Another clock ends them before.
     Cut(Survival, Limit),
 }
@@ -142,6 +148,10 @@ impl Lasting {
             Self::Long(Limit::Never) => {
                 format!("{attempts} without end; a cold start of {cold_start} is survived")
             }
+            Self::Spent => format!(
+                "{attempts}, over after {}; cold start {cold_start}",
+                clocks.retries_lower
+            ),
             Self::Short(Survival { until, .. }) => {
                 let over = match clocks.retries_lower {
                     Limit::At(end) if end > *until => format!(", over after {end}"),
@@ -240,6 +250,20 @@ mod tests {
             assert_eq!(finding.severity, severity, "{limit} {deadline:?} {release}");
             assert_eq!(finding.arithmetic.as_deref(), Some(said));
         }
+        let proven = Hook {
+            limit: 6,
+            deadline: Some(700),
+            release: Some("5m"),
+            ..HOOK
+        };
+        let finding = proven.findings("HB206").remove(0);
+        assert_eq!(finding.severity, Severity::Error);
+        assert_eq!(
+            finding.brief,
+            "no wait of its own: its restarts last 630 s when the connection is refused"
+        );
+        let sum = "7 attempts, over after 630 s; cold start 600 s";
+        assert_eq!(finding.arithmetic.as_deref(), Some(sum));
     }
 
     #[test]
