@@ -133,11 +133,14 @@ fn set(pointer: &str, value: Value) -> Edit {
     }
 }
 
-/// An edit whose pointer is one (RFC 6901): the engine writes no others.
+/// The engine's deepest pointer, into a variable of a `CronJob`'s container, has 12 parts.
+const DEEPEST: usize = 32;
+
+/// An edit whose pointer is one (RFC 6901) and no deeper than an object: the engine writes no others.
 fn edit(input: &Value) -> Option<Edit> {
     let pointer = input[1].as_str()?.to_owned();
     let escaped = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-    if !pointer.starts_with('/') || !escaped {
+    if !pointer.starts_with('/') || !escaped || pointer.split('/').count() > DEEPEST {
         return None;
     }
     let value = input.get(2)?.clone();
