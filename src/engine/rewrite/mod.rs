@@ -20,9 +20,10 @@ pub use wait_container::{WAIT_CONTAINER, WAIT_IMAGE};
 
 use super::Seconds;
 use super::assess::Assessment;
-use super::finding::{At, Edit, FixSafety};
+use super::finding::{At, Edit, Finding, FixSafety};
 use super::job::{Container, Job, Origin, RestartPolicy};
 use super::policy::{Policy, RewriteLevel};
+use super::rules::deadline_exceeds_release_timeout::fitting_deadline;
 
 /// What is to be written, what that changes, and what could not be done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -245,7 +246,28 @@ fn settle_deadline(
             return;
         }
     }
+    if (waits.helper || waits.mapped) && level == RewriteLevel::All {
+        end_before_the_release(plan, assessment, policy);
+    }
     apply_fixes(plan, assessment, level, Part::Deadline);
+}
+
+/// A wait that is told its length here fits into any clock that leaves it room: whether the one that the script
+/// had without being told would have fitted, which the fix of HB103 asks, is no matter.
+fn end_before_the_release(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy) {
+    let clocks = &assessment.clocks;
+    let late = |finding: &Finding| finding.code == "HB103" && finding.exempted.is_none();
+    let stated = clocks.release.timeout.filter(|_| clocks.release.is_known());
+    let Some(timeout) = stated.filter(|_| assessment.findings.iter().any(late)) else {
+        return;
+    };
+    let deadline = fitting_deadline(timeout, clocks.grace);
+    if Budget::of(plan.job, clocks, policy, Some(deadline))
+        .wait()
+        .is_some()
+    {
+        plan.set("activeDeadlineSeconds", deadline.whole().into(), "HB103");
+    }
 }
 
 /// Which edits of the fixes are looked at.

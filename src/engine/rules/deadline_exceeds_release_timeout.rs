@@ -66,8 +66,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         (Severity::Warning, Confidence::Likely)
     };
     let pointer = cx.field("activeDeadlineSeconds");
-    let margin = Seconds::new(1) + RELEASE_POLL + clocks.grace;
-    let fitting = timeout.minus_or_zero(margin);
+    let fitting = fitting_deadline(timeout, clocks.grace);
     let wait_fits = clocks.wait.is_none_or(|wait| {
         wait.nominal + cx.policy.headroom + clocks.startup <= crate::engine::Limit::At(fitting)
     });
@@ -110,6 +109,11 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         fix,
         ..RULE.finding(severity, confidence)
     }]
+}
+
+/// The latest deadline whose end the release still sees.
+pub(in crate::engine) fn fitting_deadline(timeout: Seconds, grace: Seconds) -> Seconds {
+    timeout.minus_or_zero(Seconds::new(1) + RELEASE_POLL + grace)
 }
 
 #[cfg(test)]
