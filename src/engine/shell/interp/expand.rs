@@ -184,7 +184,7 @@ impl Machine<'_> {
         if let Some(why) = &text.unknown {
             return Err(why.to_string());
         }
-        self.charge(text.text.len() / 8);
+        self.charge(1 + text.text.len() / 8);
         let mut value = arith::evaluate(&text.text, self)?;
         value.mark(text);
         Ok(value)
