@@ -366,6 +366,7 @@ fn more_tools_that_wait() {
         ("wait-for-port 5432", &["30 s"]),
         ("waitup db:5432 --timeout 300s --verbose", &["300 s"]),
         ("waitup db:5432", &["unread"]),
+        ("cmctl check api --wait=-12m", &["0 s"]),
     ]);
     let reading = script("timeout 600 /opt/wait-for-db && psql -h db -c x");
     assert_eq!(reading.waits[0].span.to_string(), "600 s");

@@ -414,7 +414,9 @@ impl Machine<'_> {
             self.unreadable(at, why.clone());
         }
         let cap = self.cap.map(Limit::At);
-        let limit = cap.map_or(call.limit, |cap| call.limit.min(cap));
+        // A negative limit has run out before the first try.
+        let none = Limit::At(Seconds::ZERO);
+        let limit = cap.map_or(call.limit, |cap| call.limit.min(cap)).max(none);
         let hangs = if call.connects && call.waits.is_none() {
             limit.min(Limit::At(UNANSWERED_SYN))
         } else {
@@ -485,6 +487,7 @@ impl Machine<'_> {
                 ),
                 None => waits.span,
             };
+            let span = Span::between(span.nominal.max(none), span.worst.max(none));
             let nominal = span.nominal.seconds().unwrap_or(Seconds::ZERO);
             self.keep(Wait {
                 place: probe.place,
