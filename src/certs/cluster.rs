@@ -1,14 +1,16 @@
 //! The three objects in the cluster: read, and written under a lock that costs nothing.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::KeepError;
@@ -289,44 +291,45 @@ impl Cluster {
     /// # Errors
     /// [`KeepError`] if one cannot be read.
     pub async fn configurations(&self) -> Result<Vec<Configuration>, KeepError> {
-        let name = &self.place.configuration;
         let mut found = Vec::with_capacity(2);
-        let mutating: Api<MutatingWebhookConfiguration> = Api::all(self.client.clone());
-        let read = |kind| move |error| KeepError::of("get", self.configuration_name(kind), error);
-        if let Some(object) = mutating
-            .get_opt(name)
-            .await
-            .map_err(read(ConfigurationKind::Mutating))?
-        {
+        let kind = ConfigurationKind::Mutating;
+        if let Some(object) = self.configuration::<MutatingWebhookConfiguration>(kind).await? {
             let webhooks = object
                 .webhooks
                 .iter()
                 .flatten()
                 .map(|webhook| (&webhook.name, &webhook.client_config));
-            found.push(Configuration::new(
-                ConfigurationKind::Mutating,
-                &object.metadata,
-                webhooks,
-            ));
+            found.push(Configuration::new(kind, &object.metadata, webhooks));
         }
-        let validating: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
-        if let Some(object) = validating
-            .get_opt(name)
-            .await
-            .map_err(read(ConfigurationKind::Validating))?
-        {
+        let kind = ConfigurationKind::Validating;
+        if let Some(object) = self.configuration::<ValidatingWebhookConfiguration>(kind).await? {
             let webhooks = object
                 .webhooks
                 .iter()
                 .flatten()
                 .map(|webhook| (&webhook.name, &webhook.client_config));
-            found.push(Configuration::new(
-                ConfigurationKind::Validating,
-                &object.metadata,
-                webhooks,
-            ));
+            found.push(Configuration::new(kind, &object.metadata, webhooks));
         }
         Ok(found)
+    }
+
+    async fn configuration<K>(&self, kind: ConfigurationKind) -> Result<Option<K>, KeepError>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let object = Api::<K>::all(self.client.clone())
+            .get_opt(&self.place.configuration)
+            .await;
+        object.map_err(|error| KeepError::of("get", self.configuration_name(kind), error))
+    }
+
+    /// For requests that need none of a configuration's fields.
+    fn configurations_of(&self, kind: ConfigurationKind) -> Api<DynamicObject> {
+        let resource = match kind {
+            ConfigurationKind::Mutating => ApiResource::erase::<MutatingWebhookConfiguration>(&()),
+            ConfigurationKind::Validating => ApiResource::erase::<ValidatingWebhookConfiguration>(&()),
+        };
+        Api::all_with(self.client.clone(), &resource)
     }
 
     fn configuration_name(&self, kind: ConfigurationKind) -> String {
@@ -356,18 +359,9 @@ impl Cluster {
                 ..PatchParams::default()
             },
         );
-        let patched = match configuration.kind {
-            ConfigurationKind::Mutating => {
-                let api: Api<MutatingWebhookConfiguration> = Api::all(self.client.clone());
-                api.patch_metadata(name, &params, &patch).await.map(|_| ())
-            }
-            ConfigurationKind::Validating => {
-                let api: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
-                api.patch_metadata(name, &params, &patch).await.map(|_| ())
-            }
-        };
-        match patched {
-            Ok(()) => Ok(Written::Done),
+        let api = self.configurations_of(configuration.kind);
+        match api.patch_metadata(name, &params, &patch).await {
+            Ok(_) => Ok(Written::Done),
             // Gone or changed since it was read: the next look sees what is there.
             Err(error) if is_conflict(&error) || is_missing(&error) => Ok(Written::Overtaken),
             Err(error) => Err(KeepError::of(
@@ -384,18 +378,8 @@ impl Cluster {
     /// [`KeepError`] if it may not be deleted.
     pub async fn delete_configuration(&self, kind: ConfigurationKind) -> Result<bool, KeepError> {
         let (name, params) = (&self.place.configuration, kube::api::DeleteParams::default());
-        let deleted = match kind {
-            ConfigurationKind::Mutating => {
-                let api: Api<MutatingWebhookConfiguration> = Api::all(self.client.clone());
-                api.delete(name, &params).await.map(|_| ())
-            }
-            ConfigurationKind::Validating => {
-                let api: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
-                api.delete(name, &params).await.map(|_| ())
-            }
-        };
-        match deleted {
-            Ok(()) => Ok(true),
+        match self.configurations_of(kind).delete(name, &params).await {
+            Ok(_) => Ok(true),
             Err(error) if is_missing(&error) => Ok(false),
             Err(error) => Err(KeepError::of("delete", self.configuration_name(kind), error)),
         }

@@ -302,10 +302,7 @@ fn wait_of(job: &Job<'_>, readings: &[ContainerReading]) -> (Option<Span>, WaitS
     let totals = |init: bool| of(init).filter_map(|c| c.reading.total());
     let (init, main) = (totals(true).reduce(|a, b| a + b), totals(false).reduce(longest));
     let seen = plus(init, main);
-    let declared = job
-        .annotation(super::annotations::WAIT)
-        .and_then(|text| Seconds::parse_go(text).ok())
-        .map(Span::exactly);
+    let declared = job.duration(super::annotations::WAIT).map(Span::exactly);
     let shows_no_wait = |c: &ContainerReading| !c.reading.is_whole() && c.reading.waits.is_empty();
     let (hidden_init, hidden_main) = (of(true).any(shows_no_wait), of(false).any(shows_no_wait));
     match (declared, seen) {

@@ -401,6 +401,12 @@ impl Job<'_> {
         lookup(&self.annotations, key).or_else(|| lookup(&self.template_annotations, key))
     }
 
+    /// The annotation in force as a Go duration; `None` where there is none or it cannot be read (HB603 says so).
+    #[must_use]
+    pub fn duration(&self, key: &str) -> Option<Seconds> {
+        Seconds::parse_go(self.annotation(key)?).ok()
+    }
+
     /// The label in force: the object's, else the Pod template's.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {

@@ -184,10 +184,7 @@ impl Surroundings<'_> {
 /// `CronJob` or a plain Job.
 #[must_use]
 pub fn release_of(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Release {
-    let stated = job
-        .annotation("hookbudget.dev/release-timeout")
-        .and_then(|text| Seconds::parse_go(text).ok());
-    if let Some(timeout) = stated {
+    if let Some(timeout) = job.duration("hookbudget.dev/release-timeout") {
         return Release {
             timeout: Some(timeout),
             source: TimeoutSource::JobAnnotation,

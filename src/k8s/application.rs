@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::custom_resource::Named;
 use super::text::{Str, null_default};
 use crate::engine::release::Application;
 
@@ -16,15 +17,6 @@ pub struct ApplicationObject<'a> {
     metadata: Named<'a>,
     #[serde(deserialize_with = "null_default")]
     spec: Spec,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Named<'a> {
-    #[serde(borrow)]
-    name: Option<Str<'a>>,
-    #[serde(borrow)]
-    namespace: Option<Str<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

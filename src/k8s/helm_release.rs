@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::custom_resource;
 use super::job::Problem;
 use super::text::{Str, StrMap, null_default};
-use crate::engine::Seconds;
 use crate::engine::job::lookup;
 use crate::engine::release::{Action as Doing, HelmRelease, Stage};
 
@@ -181,17 +181,7 @@ impl HelmReleaseObject<'_> {
     #[must_use]
     pub fn into_facts(self) -> (HelmRelease, Vec<Problem>) {
         let mut problems = Vec::new();
-        let mut span = |value: Option<Str<'_>>, pointer: &str| {
-            let Str(text) = value?;
-            Seconds::parse_go(&text)
-                .map_err(|error| {
-                    problems.push(Problem {
-                        pointer: pointer.to_owned(),
-                        message: error.to_string(),
-                    });
-                })
-                .ok()
-        };
+        let mut span = |value, pointer| custom_resource::span(value, pointer, &mut problems);
         let owned =
             |value: Option<Str<'_>>| value.map(|Str(text)| text.into_owned()).filter(|t| !t.is_empty());
         let Self {
@@ -237,6 +227,7 @@ impl HelmReleaseObject<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Seconds;
 
     #[test]
     fn timeouts_are_go_durations_and_a_wrong_one_is_named() {

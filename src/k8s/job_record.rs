@@ -41,7 +41,6 @@ impl JobSpec {
         let assessment = assess(job, around, policy);
         let clocks = &assessment.clocks;
         let origin = job.origin();
-        let duration = |key| job.annotation(key).and_then(|text| Seconds::parse_go(text).ok());
         let release = release_record(clocks, origin);
         let record = JobRecord {
             namespace: job.namespace.as_deref().unwrap_or_default().to_owned(),
@@ -86,7 +85,7 @@ impl JobSpec {
             },
             ends_by: Some(clocks.ends_by).filter(|clock| *clock != Clock::Nothing),
             ends_at: Limit::seconds(clocks.ends_at),
-            cold_start: duration("hookbudget.dev/cold-start"),
+            cold_start: job.duration("hookbudget.dev/cold-start"),
             findings: assessment
                 .findings
                 .iter()

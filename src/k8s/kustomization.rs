@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
+use super::custom_resource::{self, Named};
 use super::job::Problem;
 use super::text::{Str, null_default};
-use crate::engine::Seconds;
 use crate::engine::window::Kustomization;
 
 /// The API group of Flux's `Kustomization`; the one of kustomize itself is another.
@@ -18,15 +18,6 @@ pub struct KustomizationObject<'a> {
     metadata: Named<'a>,
     #[serde(borrow, deserialize_with = "null_default")]
     spec: Spec<'a>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Named<'a> {
-    #[serde(borrow)]
-    name: Option<Str<'a>>,
-    #[serde(borrow)]
-    namespace: Option<Str<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -60,17 +51,7 @@ impl KustomizationObject<'_> {
     #[must_use]
     pub fn into_facts(self) -> (Option<Kustomization>, Vec<Problem>) {
         let mut problems = Vec::new();
-        let mut span = |value: Option<Str<'_>>, pointer: &str| {
-            let Str(text) = value?;
-            Seconds::parse_go(&text)
-                .map_err(|error| {
-                    problems.push(Problem {
-                        pointer: pointer.to_owned(),
-                        message: error.to_string(),
-                    });
-                })
-                .ok()
-        };
+        let mut span = |value, pointer| custom_resource::span(value, pointer, &mut problems);
         let owned = |value: Option<Str<'_>>| value.map(|Str(text)| text.into_owned());
         let Self { metadata, spec } = self;
         let interval = span(spec.interval, "/spec/interval");
@@ -107,6 +88,7 @@ impl KustomizationObject<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Seconds;
 
     #[test]
     fn a_kustomization_gives_its_clock_and_what_it_waits_for() {

@@ -4,6 +4,7 @@
 //! the input allows it, unknown fields are skipped, `null` means unset as it does for the API server.
 
 pub mod application;
+mod custom_resource;
 pub mod dependency;
 pub mod event;
 pub mod helm_release;

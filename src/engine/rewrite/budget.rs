@@ -93,7 +93,6 @@ impl Budget {
     /// that wait come before and use a part of either clock up, unless they read the budget themselves.
     #[must_use]
     pub fn of(job: &Job<'_>, clocks: &Clocks, policy: &Policy, deadline: Option<Seconds>) -> Self {
-        let span = |key: &str| job.annotation(key).and_then(|text| Seconds::parse_go(text).ok());
         let startup = clocks.startup;
         let before = init_waits(job, clocks);
         let minus_before = match before {
@@ -134,8 +133,12 @@ impl Budget {
         };
         Self {
             wait_timeout,
-            wait_interval: span("hookbudget.dev/wait-interval").unwrap_or(policy.wait_interval),
-            probe_timeout: span("hookbudget.dev/probe-timeout").unwrap_or(policy.probe_timeout),
+            wait_interval: job
+                .duration("hookbudget.dev/wait-interval")
+                .unwrap_or(policy.wait_interval),
+            probe_timeout: job
+                .duration("hookbudget.dev/probe-timeout")
+                .unwrap_or(policy.probe_timeout),
             deadline,
             release: stated.map(|timeout| (timeout, clocks.release.source.to_string())),
             arithmetic,

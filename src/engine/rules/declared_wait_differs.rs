@@ -76,10 +76,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
 /// that one.
 fn annotation(cx: &Context<'_>) -> Option<Finding> {
     let clocks = cx.clocks;
-    let declared = cx
-        .job
-        .annotation(WAIT)
-        .and_then(|text| Seconds::parse_go(text).ok())?;
+    let declared = cx.job.duration(WAIT)?;
     let seen = clocks
         .wait
         .filter(|_| clocks.wait_source == WaitSource::Script && clocks.is_visible())?;

@@ -1,5 +1,6 @@
 //! HB208.
 
+use crate::engine::annotations::WAIT;
 use crate::engine::budget::{ContainerReading, WaitSource};
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::rule::{Context, rule};
@@ -100,10 +101,7 @@ fn main_wait(cx: &Context<'_>) -> Option<Seconds> {
 /// `hookbudget.dev/wait` holds the wait of the main containers, and not that of the init containers on top. Any
 /// other difference from what the script shows is no matter of init containers.
 fn declared_too_short(cx: &Context<'_>, init: Seconds) -> Option<Gap> {
-    let declared = cx
-        .job
-        .annotation("hookbudget.dev/wait")
-        .and_then(|text| Seconds::parse_go(text).ok())?;
+    let declared = cx.job.duration(WAIT)?;
     let main = main_wait(cx).filter(|_| cx.clocks.wait_source == WaitSource::Script)?;
     let sum = init + main;
     (declared >= main && declared < sum).then(|| Gap {
