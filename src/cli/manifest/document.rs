@@ -286,9 +286,10 @@ impl Document {
             whole: true,
         };
         for step in pointer.split('/').skip(1) {
-            let step = match step.contains('~') {
-                true => Cow::Owned(step.replace("~1", "/").replace("~0", "~")),
-                false => Cow::Borrowed(step),
+            let step = if step.contains('~') {
+                Cow::Owned(step.replace("~1", "/").replace("~0", "~"))
+            } else {
+                Cow::Borrowed(step)
             };
             let Some((node, entry)) = self.value.tree.child(self.source(), found.node, &step) else {
                 found.whole = false;
