@@ -441,6 +441,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::LazyLock;
 
     use proptest::prelude::*;
 
@@ -475,7 +476,7 @@ mod tests {
         }
     }
 
-    fn fixtures() -> Vec<String> {
+    static FIXTURES: LazyLock<Vec<String>> = LazyLock::new(|| {
         let mut found = Vec::new();
         texts(
             &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"),
@@ -483,11 +484,11 @@ mod tests {
         );
         found.sort_unstable();
         found
-    }
+    });
 
     #[test]
     fn fixtures_read_as_the_parser_reads_them() {
-        let read: Vec<bool> = fixtures().iter().flat_map(|text| compare(text)).collect();
+        let read: Vec<bool> = FIXTURES.iter().flat_map(|text| compare(text)).collect();
         let own = read.iter().filter(|own| **own).count();
         assert!(
             own * 10 > read.len() * 8,
@@ -601,8 +602,7 @@ mod tests {
             which in any::<prop::sample::Index>(),
             edits in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..3, "[ \n:#\"'|\\[\\]{},a-]"), 1..3),
         ) {
-            let fixtures = fixtures();
-            let mut text: Vec<char> = which.get(&fixtures).chars().collect();
+            let mut text: Vec<char> = which.get(&FIXTURES).chars().collect();
             for (at, removed, added) in &edits {
                 if !text.is_empty() {
                     let at = at.index(text.len());

@@ -340,37 +340,37 @@ mod tests {
             "i=$((i+1)); i=$((i+1)) true",
         ];
         let tests = [
-            "[ \"$i\" -ge 60 ] && exit 1",
+            "[ \"$i\" -ge 24 ] && exit 1",
             "if [ $i -gt $N ]; then echo late >&2; exit 1; fi",
-            "[ $i -eq 37 ] && break",
-            "test $i -le -50 && exit 1",
-            "[ 60 -le $i ] && exit 1",
-            "[[ $i -ge 60 ]] && exit 1",
-            "[ $i -lt 60 ] || exit 1; [ $i -ge 20 ] && sleep 7",
-            "[ $i = 44 ] && exit 1; [ $i -ge 70 ] && exit 1",
-            "[ $i -ge 60 -o $i -lt -60 ] && exit 1",
-            "case $i in 5?) break ;; esac",
+            "[ $i -eq 13 ] && break",
+            "test $i -le -20 && exit 1",
+            "[ 24 -le $i ] && exit 1",
+            "[[ $i -ge 24 ]] && exit 1",
+            "[ $i -lt 24 ] || exit 1; [ $i -ge 15 ] && sleep 7",
+            "[ $i = 17 ] && exit 1; [ $i -ge 30 ] && exit 1",
+            "[ $i -ge 24 -o $i -lt -24 ] && exit 1",
+            "case $i in 1?) break ;; esac",
         ];
         let heads = [
-            ("N=60; i=0\nuntil curl -fs -m 3 http://a:1/; do", "done"),
+            ("N=24; i=0\nuntil curl -fs -m 3 http://a:1/; do", "done"),
             (
-                "set -e; N=45; i=0\nwhile ! nc -z -w 2 a 1; do",
+                "set -e; N=18; i=0\nwhile ! nc -z -w 2 a 1; do",
                 "done\necho ready",
             ),
             (
-                "N=60; i=07\nwhile true; do curl -m 3 http://a:1/ && break;",
+                "N=24; i=07\nwhile true; do curl -m 3 http://a:1/ && break;",
                 "done",
             ),
             (
-                "N=60; i=0; f() { : $i; }\nwhile [ $i -lt 30 ]; do kubectl get pod x && break;",
+                "N=24; i=0; f() { : $i; }\nwhile [ $i -lt 20 ]; do kubectl get pod x && break;",
                 "done\nexit 1",
             ),
             (
-                "N=60; i=0; f() { i=$((i+1)); }\nfor x in 1 2 3; do until curl http://a/; do",
+                "N=24; i=0; f() { i=$((i+1)); }\nfor x in 1 2 3; do until curl http://a/; do",
                 "done; i=0; done",
             ),
             (
-                "N=60; i=0\ntimeout 900 sh -c 'until nc -z a 1; do sleep 1; done'; until nc -z b 1; do",
+                "N=24; i=0\ntimeout 900 sh -c 'until nc -z a 1; do sleep 1; done'; until nc -z b 1; do",
                 "done",
             ),
         ];
