@@ -100,6 +100,13 @@ impl Index {
         }
     }
 
+    /// Judges one Job as it stands, whether or not anything seems to be wrong with it.
+    #[must_use]
+    pub fn diagnose(&self, key: &JobKey, now: Timestamp) -> Option<Diagnosis> {
+        let entry = self.jobs.get(key)?;
+        Some(self.diagnosis(key, entry, entry.job.as_ref()?, now))
+    }
+
     fn judge(&mut self, key: &JobKey, now: Timestamp) {
         let Some(entry) = self.jobs.get(key) else { return };
         let (Some(job), Some(phase)) = (&entry.job, entry.phase()) else {
