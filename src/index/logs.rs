@@ -32,13 +32,47 @@ struct Tail {
     captured: Option<Timestamp>,
     complete: bool,
     asked_previous: bool,
+    /// True until the log is asked for, when its lines are from before this process.
+    restored: bool,
 }
 
 impl Logs {
+    /// Tails that were read before this process began.
+    pub(super) fn restored(namespace: &str, tails: Vec<LogTail>) -> Self {
+        let tails = tails.into_iter().take(TAILS).map(|tail| {
+            let key = LogKey {
+                namespace: namespace.to_owned(),
+                pod: tail.pod,
+                container: tail.container,
+                attempt: tail.attempt,
+            };
+            let tail = Tail {
+                bytes: tail.lines.iter().map(String::len).sum(),
+                lines: tail.lines.into(),
+                truncated: tail.truncated,
+                last_line: tail.last_line,
+                captured: tail.captured,
+                restored: true,
+                ..Tail::default()
+            };
+            (key, tail)
+        });
+        Self {
+            tails: tails.collect(),
+        }
+    }
+
+    /// How many runs there are lines of, and how many of them are read to their end.
+    pub(super) fn runs(&self) -> (usize, usize) {
+        let read = self.tails.values().filter(|tail| !tail.lines.is_empty());
+        let whole = self.tails.values().filter(|tail| tail.complete);
+        (read.count(), whole.count())
+    }
+
     /// Notes that a log has been asked for; true if it has not been before.
     pub(super) fn ask(&mut self, key: &LogKey) -> bool {
-        if self.tails.contains_key(key) {
-            return false;
+        if let Some(tail) = self.tails.get_mut(key) {
+            return std::mem::take(&mut tail.restored);
         }
         self.make_room();
         self.tails.insert(key.clone(), Tail::default());

@@ -32,4 +32,7 @@ pub use owners::{OwnerKey, OwnerView, WAIT_BUCKETS};
 pub use still::Still;
 pub use store::{Index, Settings};
 pub(crate) use view::label_pairs;
-pub use view::{Budget, JobView, KindView, Snapshot};
+pub use view::{Budget, JobView, KindView, ReportState, Reported, Snapshot};
+
+/// The reason of the Events that tell a diagnosis. They are no evidence.
+pub const TOLD_REASON: &str = "Diagnosed";

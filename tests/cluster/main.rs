@@ -5,5 +5,6 @@
 mod admission;
 mod causes;
 mod certs;
+mod diagnoses;
 mod incidents;
 mod kit;

@@ -12,6 +12,7 @@ use super::{DiagnoseArgs, Found};
 use crate::engine::policy::Policy;
 use crate::index::Still;
 use crate::index::live::Reader;
+use crate::report::Store;
 use crate::tls::install_provider;
 
 /// Reads the namespace and judges its Jobs.
@@ -22,7 +23,8 @@ pub(super) async fn found(args: &DiagnoseArgs, policy: Arc<Policy>) -> anyhow::R
         .clone()
         .unwrap_or_else(|| config.default_namespace.clone());
     install_provider();
-    let reader = Reader::new(Client::try_from(config).context("no way into the cluster")?);
+    let client = Client::try_from(config).context("no way into the cluster")?;
+    let reader = Reader::new(client.clone());
     let one = match &args.job {
         Some(Wanted::Job(name)) => Some(name.as_str()),
         _ => None,
@@ -39,6 +41,11 @@ pub(super) async fn found(args: &DiagnoseArgs, policy: Arc<Policy>) -> anyhow::R
     let mut diagnoses = select::diagnoses(&still, args.job.as_ref(), Some(&here));
     for diagnosis in &mut diagnoses {
         diagnosis.evidence_lost.extend(read.lost.iter().cloned());
+    }
+    if let (true, Some(name)) = (diagnoses.is_empty(), one) {
+        // Where diagnoses are not kept, there is none.
+        let store = Store::new(client, Vec::new());
+        diagnoses.extend(store.newest(&here, name).await.ok().flatten());
     }
     let nothing = args.job.as_ref().map_or_else(String::new, |job| {
         format!("there is no {job} in namespace {here}; -n names another namespace")
