@@ -45,7 +45,7 @@ pub struct ExporterArgs {
     /// Namespaces to watch; all of them when absent.
     #[arg(long = "namespace", short, value_name = "NAMESPACE", num_args = 1..)]
     namespaces: Vec<String>,
-    /// Keep diagnoses as JobDiagnosis objects, which a restart reads back, and tell them by Events on the Jobs.
+    /// Keep diagnoses as `JobDiagnosis` objects, which a restart reads back, and tell them by Events on the Jobs.
     #[arg(long)]
     diagnoses: bool,
     /// The Lease whose holder writes them; without it, this process is the only one.

@@ -1,6 +1,6 @@
 //! The ends of the logs of a Job's containers, one per run, within a fixed size.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
@@ -21,6 +21,8 @@ const TAILS: usize = 24;
 #[derive(Debug, Default)]
 pub(super) struct Logs {
     tails: BTreeMap<LogKey, Tail>,
+    /// Logs whose lines are from before this process, until they are asked for again.
+    restored: BTreeSet<LogKey>,
 }
 
 #[derive(Debug, Default)]
@@ -32,8 +34,6 @@ struct Tail {
     captured: Option<Timestamp>,
     complete: bool,
     asked_previous: bool,
-    /// True until the log is asked for, when its lines are from before this process.
-    restored: bool,
 }
 
 impl Logs {
@@ -52,13 +52,14 @@ impl Logs {
                 truncated: tail.truncated,
                 last_line: tail.last_line,
                 captured: tail.captured,
-                restored: true,
                 ..Tail::default()
             };
             (key, tail)
         });
+        let tails: BTreeMap<_, _> = tails.collect();
         Self {
-            tails: tails.collect(),
+            restored: tails.keys().cloned().collect(),
+            tails,
         }
     }
 
@@ -71,8 +72,8 @@ impl Logs {
 
     /// Notes that a log has been asked for; true if it has not been before.
     pub(super) fn ask(&mut self, key: &LogKey) -> bool {
-        if let Some(tail) = self.tails.get_mut(key) {
-            return std::mem::take(&mut tail.restored);
+        if self.tails.contains_key(key) {
+            return self.restored.remove(key);
         }
         self.make_room();
         self.tails.insert(key.clone(), Tail::default());

@@ -58,10 +58,9 @@ impl Lease {
         let held = self.take(now).await;
         match &held {
             Ok(true) => self.renewed = Some(Instant::now()),
-            Ok(false) => self.renewed = None,
             // What is ours stays ours until it would have run out.
             Err(_) if self.renewed.is_some_and(|at| at.elapsed() < DURATION * 2 / 3) => return Ok(true),
-            Err(_) => self.renewed = None,
+            Ok(false) | Err(_) => self.renewed = None,
         }
         held
     }
@@ -74,7 +73,7 @@ impl Lease {
         let given = async {
             let mut lease = self.get().await?;
             if lease["spec"]["holderIdentity"] == self.identity.as_str() {
-                lease["spec"] = self.spec(&lease, "", now);
+                lease["spec"] = Self::spec(&lease, "", now);
                 self.put(&lease).await?;
             }
             Ok::<_, Error>(())
@@ -89,7 +88,7 @@ impl Lease {
             Ok(lease) => lease,
             Err(Error::Api(status)) if status.code == 404 => {
                 let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-                    "metadata": {"name": self.name}, "spec": self.spec(&Value::Null, &self.identity, now)});
+                    "metadata": {"name": self.name}, "spec": Self::spec(&Value::Null, &self.identity, now)});
                 return race(self.send(Method::POST, &self.path, &lease).await);
             }
             Err(error) => return Err(error),
@@ -101,7 +100,7 @@ impl Lease {
         if !holder.is_empty() && holder != self.identity && !self.has_run_out(&lease) {
             return Ok(false);
         }
-        lease["spec"] = self.spec(&lease, &self.identity, now);
+        lease["spec"] = Self::spec(&lease, &self.identity, now);
         race(self.put(&lease).await)
     }
 
@@ -119,7 +118,7 @@ impl Lease {
         }
     }
 
-    fn spec(&self, before: &Value, holder: &str, now: Timestamp) -> Value {
+    fn spec(before: &Value, holder: &str, now: Timestamp) -> Value {
         // MicroTime asks for six digits.
         let now = format!("{now:.6}");
         let same = before["spec"]["holderIdentity"] == holder;

@@ -319,7 +319,7 @@ impl Reports {
     /// The oldest of each owner beyond the limit, and what nobody owns and is old.
     async fn prune(&mut self) {
         let now = self.index.clock().now();
-        let mut by_owner: BTreeMap<(String, String, String), Vec<(Timestamp, &String)>> = BTreeMap::new();
+        let mut by_owner: BTreeMap<_, Vec<(Timestamp, &String)>> = BTreeMap::new();
         let mut old = BTreeSet::new();
         for (uid, known) in &self.known {
             let owner = known.owner.as_ref();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -167,9 +168,9 @@ impl Dump {
             ("batch", "CronJob") => self.keep(Kind::CronJob, document),
             (helm_release::GROUP, "HelmRelease") => self.keep(Kind::HelmRelease, document),
             ("", "Pod") => self.add_pod(document),
-            ("", "Event") => self.add_event(document, Value::clone(&document.value)),
+            ("", "Event") => self.add_event(document, &document.value),
             ("events.k8s.io", "Event") => {
-                self.add_event(document, as_core_event(Value::clone(&document.value)))
+                self.add_event(document, &as_core_event(Value::clone(&document.value)));
             }
             ("", "Service") => {
                 if let Some((namespace, service)) = self.in_namespace(document) {
@@ -213,8 +214,8 @@ impl Dump {
         }
     }
 
-    fn add_event(&mut self, document: &Document, value: Value) {
-        let Ok(event) = serde_json::from_value::<EventObject>(value.clone()) else {
+    fn add_event(&mut self, document: &Document, value: &Value) {
+        let Ok(event) = EventObject::deserialize(value) else {
             self.errors
                 .push(document.error_at("", "this Event has a field of a type that no Event has"));
             return;
@@ -231,7 +232,7 @@ impl Dump {
             }
             _ => return,
         };
-        self.keep_value(kind, &value);
+        self.keep_value(kind, value);
     }
 
     /// Decodes an object that stands in a namespace.
