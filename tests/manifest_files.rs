@@ -248,8 +248,7 @@ fn a_finding_shows_the_lines_of_a_script_and_of_its_job() {
         level: Level::Warning,
         code: "HB204",
         title: "wait-falls-through: Job zone-bootstrap: the loop ends without success and the script goes on",
-        file: job.file(),
-        source: job.source().text(),
+        source: job.source(),
         spans: vec![
             mark(
                 job.locate_in_scalar(script, 1, 1).span,

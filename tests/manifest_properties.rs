@@ -211,3 +211,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_that_looks_like_the_head_of_a_block_is_a_key() {
+    for key in ["         | # \\n\\n:kz:|", "a > # b", "|"] {
+        let text = format!("kind: Job\nspec:\n  \"{key}\": |2\n       a\n      b\n");
+        let loaded = load(&text);
+        let name = key.replace("\\n", "\n");
+        let place = loaded.documents[0].locate(&format!("/spec/{name}"));
+        let slice = loaded.documents[0].source().slice(&place.span);
+        assert_eq!(slice, "|2\n       a\n      b", "{key}");
+        leads_back(&loaded.documents[0], again_yaml);
+    }
+}

@@ -174,7 +174,7 @@ const ADVICE: &[Followed] = &[
     Followed {
         code: "HB103",
         file: "HB103/fails-deadline-beyond-timeout.yaml",
-        help: "a release timeout of 21m35s",
+        help: "spec.install.timeout: 21m35s",
         edits: &[("timeout: 15m", "timeout: 21m35s")],
     },
     Followed {
@@ -186,7 +186,7 @@ const ADVICE: &[Followed] = &[
     Followed {
         code: "HB104",
         file: "HB104/fails-wait-beyond-timeout.yaml",
-        help: "a release timeout of 27m40s",
+        help: "spec.install.timeout: 27m40s",
         edits: &[("timeout: 15m", "timeout: 27m40s")],
     },
     Followed {

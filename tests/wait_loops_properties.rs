@@ -130,6 +130,16 @@ fn texts_that_grow_or_nest_are_bounded() {
         "a=$((9223372036854775807 + 1)); sleep $a; sleep 99999999999999999999".to_owned(),
         "for i in {1..99999999999}; do nc -z a 1; sleep 1; done".to_owned(),
         "timeout 99999999 sh -c 'while true; do nc -zw1 a 1; n=$((n+1)); sleep 1; done'".to_owned(),
+        // What a single command copies or looks through counts as well.
+        "set -- $(seq 4000); f() { :; }; while true; do f \"$@\"; i=$((i+1)); sleep 1; done".to_owned(),
+        format!("x={}\nwhile true; do echo {}; i=$((i+1)); sleep 1; done", "a".repeat(60_000), "${#x}".repeat(10_000)),
+        format!("while true; do echo {}; i=$((i+1)); sleep 1; done", "$x".repeat(30_000)),
+        format!("while true; do i=$((i+1)); sleep 1; case $i in {}) ;; esac; done", "z|".repeat(20_000) + "z"),
+        format!("f() {{ if $UNKNOWN; then {} fi; }}\n{}", "a=1;".repeat(10_000), "f;".repeat(30_000)),
+        format!("while true; do i=$((i+1)); if false; then echo {}; fi & sleep 1; wait; done", "a ".repeat(50_000)),
+        (0..5000).map(|n| format!("f{n}() {{ :; }};")).chain(["while true; do i=$((i+1)); sh -c 'sleep 1'; done".to_owned()]).collect::<Vec<_>>().concat(),
+        format!("while true; do : é; {} i=$((i+1)); sleep 1; done", "nc -z a 1;".repeat(9000)),
+        format!("x={}; while true; do i=$((i+1)); {} sleep 1; done", "a".repeat(250), "y=${x%%*a*b*c};".repeat(6000)),
     ] {
         let took = timed(&text);
         let start = text.chars().take(40).collect::<String>();

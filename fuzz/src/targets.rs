@@ -77,7 +77,7 @@ fn mark_of(reading: &Reading) -> u64 {
 pub fn yaml(data: &[u8]) -> u64 {
     let loaded = load_with(&[PathOrStdin::Stdin], &mut &*data);
     let objects = judge(&loaded, &Options::default());
-    let report = serde_json::to_value(json::report(&objects)).expect("the report is JSON");
+    let report = serde_json::to_value(json::report(&objects, None)).expect("the report is JSON");
     let mut hasher = DefaultHasher::new();
     (objects.judged.len().min(8), objects.passed_over.min(8)).hash(&mut hasher);
     for error in objects.errors.iter().take(3) {

@@ -2,6 +2,7 @@
 //! findings.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -30,8 +31,8 @@ pub struct Judged<'a> {
     pub job: Job<'a>,
     /// Its clocks and findings.
     pub assessment: Assessment,
-    /// All documents of the inputs: a mounted script stands in another one.
-    pub beside: &'a [Document],
+    /// The `ConfigMap`s of the inputs: a mounted script stands in one of them.
+    pub config_maps: Arc<ConfigMaps<'a>>,
 }
 
 impl<'a> Judged<'a> {
@@ -40,8 +41,8 @@ impl<'a> Judged<'a> {
     #[must_use]
     pub fn script(&self, container: &str, element: usize) -> (&'a Document, String) {
         let length = |list: &str| {
-            let list = self.document.value.pointer(&format!("{container}/{list}"));
-            list.and_then(Value::as_array).map_or(0, Vec::len)
+            let list = self.document.items(&format!("{container}/{list}"));
+            list.unwrap_or(0)
         };
         let (commands, args) = (length("command"), length("args"));
         if element < commands {
@@ -51,10 +52,7 @@ impl<'a> Judged<'a> {
             let containers = &self.assessment.clocks.containers;
             let container = containers.iter().find(|known| known.pointer == container)?;
             let file = container.reading.files.get(index)?;
-            let document = self
-                .beside
-                .iter()
-                .find(|document| is_config_map(document, file))?;
+            let document = self.config_maps.find(file)?;
             let key = file.key.replace('~', "~0").replace('/', "~1");
             Some((document, format!("/data/{key}")))
         });
@@ -65,11 +63,33 @@ impl<'a> Judged<'a> {
     }
 }
 
-fn is_config_map(document: &Document, file: &ScriptFile) -> bool {
-    let text = |pointer: &str| document.value.pointer(pointer).and_then(Value::as_str);
-    document.kind() == "ConfigMap"
-        && text("/metadata/name") == Some(&file.config_map)
-        && text("/metadata/namespace") == file.namespace.as_deref()
+/// The documents that are `ConfigMap`s, by name.
+#[derive(Debug, Default)]
+pub struct ConfigMaps<'a>(HashMap<&'a str, Vec<&'a Document>>);
+
+impl<'a> ConfigMaps<'a> {
+    fn of(documents: &'a [Document]) -> Self {
+        let mut found = Self::default();
+        for document in documents.iter().filter(|document| document.kind() == "ConfigMap") {
+            if let Some(name) = document.value.pointer("/metadata/name").and_then(Value::as_str) {
+                found.0.entry(name).or_default().push(document);
+            }
+        }
+        found
+    }
+
+    fn find(&self, file: &ScriptFile) -> Option<&'a Document> {
+        let namespace = |document: &'a Document| {
+            let namespace = document.value.pointer("/metadata/namespace");
+            namespace.and_then(Value::as_str)
+        };
+        let named = self.0.get(file.config_map.as_str())?;
+        let wanted = file.namespace.as_deref();
+        named
+            .iter()
+            .copied()
+            .find(|document| namespace(document) == wanted)
+    }
 }
 
 /// All that the inputs gave.
@@ -110,6 +130,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
     let kustomizations = kustomizations(loaded, &mut objects.errors);
     let namespaces = namespaces(loaded, &mut objects.errors);
     let inventory = inventory(loaded);
+    let config_maps = Arc::new(ConfigMaps::of(&loaded.documents));
     let mut jobs = Vec::new();
     let now = Timestamp::now();
     let documents: Vec<&Document> = loaded.documents.iter().collect();
@@ -138,7 +159,7 @@ pub fn judge<'a>(loaded: &'a Loaded, options: &Options) -> Objects<'a> {
             document,
             job,
             assessment,
-            beside: &loaded.documents,
+            config_maps: Arc::clone(&config_maps),
         }
     });
     objects

@@ -7,9 +7,10 @@ use super::cold_start::ColdStart;
 use super::exemption::{self, Exemption};
 use super::finding::{Decision, Finding, decide};
 use super::job::{Job, Origin};
+use super::judge::judge;
 use super::policy::{Mode, Policy};
 use super::release::{Surroundings, release_of};
-use super::rule::{Context, judge};
+use super::rule::Context;
 use super::shell;
 
 /// The clocks of a Job and the findings about it.

@@ -7,7 +7,7 @@ use super::cold_start::ColdStart;
 use super::job::{Job, RestartPolicy};
 use super::policy::Policy;
 use super::release::Release;
-use super::shell::{Probe, Reading, Wait};
+use super::shell::{Probe, Reading, Target, Wait};
 use super::{Limit, Seconds, Span};
 
 /// How long an unanswered connection attempt takes where nothing limits it: six retransmitted SYNs
@@ -160,8 +160,25 @@ impl Clocks {
         let of_a_service = |wait: &Wait| wait.probe.as_ref().is_none_or(Probe::is_service_call);
         self.containers
             .iter()
-            .any(|c| !c.sidecar && c.reading.calls.iter().any(Probe::is_service_call))
+            .filter(|c| !c.sidecar)
+            .flat_map(|c| &c.reading.calls)
+            .any(|call| call.is_service_call() && !call.target.as_ref().is_some_and(Target::is_own_pod))
             || self.waits_for_something().any(|(_, wait)| of_a_service(wait))
+    }
+
+    /// True when every wait that is known is for the Job's own Pod: no harm comes to it from outside.
+    #[must_use]
+    pub fn waits_for_own_pod_only(&self) -> bool {
+        self.wait_source == WaitSource::Script
+            && self.waits_for_something().all(|(_, wait)| wait.is_for_own_pod())
+    }
+
+    /// True when the Job goes on as if its dependency were up: a wait falls through, or the scripts swallow
+    /// every failure. Nobody knows then whether anything asks a second time.
+    #[must_use]
+    pub fn goes_on_without(&self) -> bool {
+        let falls = |(_, wait): (&ContainerReading, &Wait)| wait.falls_through && wait.is_bounded();
+        self.waits_for_something().any(falls) || never_fails(&self.containers)
     }
 
     /// Sets the clocks of a Job side by side.
@@ -189,8 +206,7 @@ impl Clocks {
         .end()
         .1
         .max(lower);
-        let never_fails = |reading: &ContainerReading| reading.sidecar || reading.reading.never_fails;
-        let (attempts, lower, upper) = if readings.iter().all(never_fails) && !readings.is_empty() {
+        let (attempts, lower, upper) = if never_fails(&readings) {
             // Nobody runs it again.
             (1, run.nominal, run.worst)
         } else {
@@ -243,6 +259,11 @@ impl Clocks {
     }
 }
 
+fn never_fails(readings: &[ContainerReading]) -> bool {
+    let well = |reading: &ContainerReading| reading.sidecar || reading.reading.never_fails;
+    readings.iter().all(well) && !readings.is_empty()
+}
+
 /// The back-off parameters of a Job; the run time of an attempt is left at zero.
 #[must_use]
 pub fn retries_of(job: &Job<'_>, policy: &Policy) -> Retries {
@@ -267,31 +288,35 @@ pub fn retries_of(job: &Job<'_>, policy: &Policy) -> Retries {
     }
 }
 
+/// What is seen of every container, and what `hookbudget.dev/wait` declares for one that cannot be read. Init
+/// containers come before the others and add up; of the others the longest counts.
 fn wait_of(job: &Job<'_>, readings: &[ContainerReading]) -> (Option<Span>, WaitSource) {
-    let totals = |init: bool| {
-        readings
-            .iter()
-            .filter(move |c| c.init == init && !c.sidecar)
-            .filter_map(|c| c.reading.total())
-    };
-    let init = totals(true).reduce(|a, b| a + b);
-    let main = totals(false).reduce(|a, b| Span {
+    let of = |init: bool| readings.iter().filter(move |c| c.init == init && !c.sidecar);
+    let longest = |a: Span, b: Span| Span {
         nominal: a.nominal.max(b.nominal),
         worst: a.worst.max(b.worst),
-    });
-    let seen = match (init, main) {
-        (Some(a), Some(b)) => Some(a + b),
-        (a, b) => a.or(b),
     };
+    let plus = |a: Option<Span>, b: Option<Span>| a.into_iter().chain(b).reduce(|a, b| a + b);
+    let totals = |init: bool| of(init).filter_map(|c| c.reading.total());
+    let (init, main) = (totals(true).reduce(|a, b| a + b), totals(false).reduce(longest));
+    let seen = plus(init, main);
     let declared = job
-        .annotation("hookbudget.dev/wait")
-        .and_then(|text| Seconds::parse_go(text).ok());
-    let hidden = readings.iter().any(|c| !c.sidecar && !c.reading.visible);
-    match (seen, declared) {
-        (Some(span), _) => (Some(span), WaitSource::Script),
-        (None, Some(span)) => (Some(Span::exactly(span)), WaitSource::Annotation),
-        (None, None) if hidden => (None, WaitSource::Hidden),
-        (None, None) => (None, WaitSource::None),
+        .annotation(super::annotations::WAIT)
+        .and_then(|text| Seconds::parse_go(text).ok())
+        .map(Span::exactly);
+    let shows_no_wait = |c: &ContainerReading| !c.reading.is_whole() && c.reading.waits.is_empty();
+    let (hidden_init, hidden_main) = (of(true).any(shows_no_wait), of(false).any(shows_no_wait));
+    match (declared, seen) {
+        (Some(declared), _) if hidden_main => {
+            let main = main.map_or(declared, |main| longest(main, declared));
+            (plus(init, Some(main)), WaitSource::Annotation)
+        }
+        (Some(declared), _) if main.is_none() && (hidden_init || init.is_none()) => {
+            (plus(init, Some(declared)), WaitSource::Annotation)
+        }
+        (_, Some(seen)) => (Some(seen), WaitSource::Script),
+        (_, None) if readings.iter().any(|c| !c.sidecar && !c.reading.visible) => (None, WaitSource::Hidden),
+        (_, None) => (None, WaitSource::None),
     }
 }
 
@@ -308,4 +333,64 @@ fn run_of(readings: &[ContainerReading], wait: Option<Span>) -> Span {
         .map(|call| call.limit.seconds().unwrap_or(UNANSWERED_SYN))
         .sum();
     Span::between(Seconds::ZERO, worst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::assess;
+    use crate::engine::job::Container;
+    use crate::engine::release::Surroundings;
+    use crate::engine::rules::testkit::{HOOK, Hook};
+
+    /// Two waits in init containers, 120 s together, before a main container that runs this.
+    fn wait(main: &[&'static str], declared: Option<&'static str>) -> (Option<i64>, WaitSource) {
+        let mut job = HOOK.job();
+        let init = |seconds| Container {
+            name: "wait-for-db".into(),
+            command: ["dockerize", "-wait", "tcp://db:5432", "-timeout", seconds]
+                .map(Into::into)
+                .to_vec(),
+            ..Container::default()
+        };
+        job.pod.init_containers.extend([init("80s"), init("40s")]);
+        job.pod.containers[0].command = main.iter().map(|word| (*word).into()).collect();
+        job.annotations
+            .extend(declared.map(|span| ("hookbudget.dev/wait".into(), span.into())));
+        let clocks = assess(&job, Surroundings::default(), &Policy::default()).clocks;
+        let nominal = clocks.wait.and_then(|wait| wait.nominal.seconds());
+        (nominal.map(Seconds::whole), clocks.wait_source)
+    }
+
+    #[test]
+    fn a_declared_wait_is_that_of_the_container_that_cannot_be_read() {
+        let opaque: &[&str] = &["/bin/migrate"];
+        let loops: &[&str] = &[
+            "sh",
+            "-c",
+            "for i in $(seq 60); do nc -z -w 1 web 80 && exit 0; sleep 5; done; exit 1",
+        ];
+        let plain: &[&str] = &["sh", "-c", "kubectl apply -f /crds"];
+        assert_eq!(wait(opaque, None), (Some(120), WaitSource::Script));
+        assert_eq!(wait(opaque, Some("5m")), (Some(420), WaitSource::Annotation));
+        assert_eq!(wait(loops, Some("5m")), (Some(420), WaitSource::Script));
+        assert_eq!(wait(plain, Some("5m")), (Some(120), WaitSource::Script));
+    }
+
+    #[test]
+    fn an_init_container_that_cannot_be_read_comes_before_and_adds_up() {
+        let mut job = Hook {
+            script: "kubectl apply -f /crds",
+            ..HOOK
+        }
+        .job();
+        job.pod.init_containers.push(Container {
+            name: "prepare".into(),
+            ..Container::default()
+        });
+        job.annotations.push(("hookbudget.dev/wait".into(), "5m".into()));
+        let clocks = assess(&job, Surroundings::default(), &Policy::default()).clocks;
+        assert_eq!(clocks.wait, Some(Span::exactly(Seconds::new(300))));
+        assert_eq!(clocks.wait_source, WaitSource::Annotation);
+    }
 }

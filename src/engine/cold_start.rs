@@ -133,9 +133,9 @@ fn of_dependency(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::assess;
     use crate::engine::inventory::{Inventory, Neighbour};
-    use crate::engine::job::{Container, PodTemplate};
-    use crate::engine::shell;
+    use crate::engine::job::{Container, Mount, PodTemplate, Volume, VolumeSource};
 
     fn cold_start(
         annotation: Option<&'static str>,
@@ -161,27 +161,78 @@ mod tests {
             command: ["sh", "-c", script].map(Into::into).to_vec(),
             ..Container::default()
         };
-        let reading = ContainerReading {
-            name: "main".into(),
-            pointer: String::new(),
-            init: false,
-            sidecar: false,
-            reading: shell::read_container(&container, shell::Files::default()),
-        };
         let job = Job {
             annotations: annotation
                 .map(|span| (ANNOTATION.into(), span.into()))
                 .into_iter()
                 .collect(),
-            pod: PodTemplate::default(),
+            pod: PodTemplate {
+                containers: vec![container],
+                ..PodTemplate::default()
+            },
             ..Job::default()
         };
+        found(&job, &inventory, namespace)
+    }
+
+    /// As a Job is judged: with the scripts that its containers mount.
+    fn found(job: &Job<'_>, inventory: &Inventory<'_>, namespace: Option<i64>) -> ColdStart {
         let around = Surroundings {
             namespace_cold_start: namespace.map(Seconds::new),
-            inventory: Some(&inventory),
+            inventory: Some(inventory),
             ..Surroundings::default()
         };
-        ColdStart::of(&job, &[reading], around, &Policy::default())
+        assess(job, around, &Policy::default()).clocks.cold_start
+    }
+
+    #[test]
+    fn the_script_that_an_init_container_mounts_names_a_dependency_too() {
+        let neighbour = |kind, name: &'static str| Neighbour {
+            kind,
+            namespace: None,
+            name: name.into(),
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            data: Vec::new(),
+        };
+        let mut inventory = Inventory::default();
+        inventory.add(Neighbour {
+            annotations: vec![(ANNOTATION.into(), "20m".into())],
+            ..neighbour(NeighbourKind::StatefulSet, "db")
+        });
+        inventory.add(Neighbour {
+            data: vec![(
+                "wait.sh".into(),
+                "until nc -z -w 3 db 5432; do sleep 5; done".into(),
+            )],
+            ..neighbour(NeighbourKind::ConfigMap, "scripts")
+        });
+        let init = Container {
+            name: "prepare".into(),
+            command: ["sh", "/scripts/wait.sh"].map(Into::into).to_vec(),
+            mounts: vec![Mount {
+                volume: "scripts".into(),
+                path: "/scripts".into(),
+                sub_path: None,
+            }],
+            ..Container::default()
+        };
+        let job = Job {
+            pod: PodTemplate {
+                init_containers: vec![init],
+                containers: vec![Container::default()],
+                volumes: vec![Volume {
+                    name: "scripts".into(),
+                    source: VolumeSource::ConfigMap("scripts".into()),
+                    items: Vec::new(),
+                    mode: None,
+                }],
+                ..PodTemplate::default()
+            },
+            ..Job::default()
+        };
+        let found = found(&job, &inventory, None);
+        assert_eq!(found.span.whole(), 1200, "{}", found.source);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod finding;
 pub mod formulas;
 pub mod inventory;
 pub mod job;
+pub mod judge;
 pub mod nearest;
 pub mod phase;
 pub mod policy;

@@ -13,6 +13,10 @@ pub const API_VERSION: &str = "hookbudget.dev/v1alpha1";
 /// The kind of the policy document.
 pub const KIND: &str = "Policy";
 
+/// `DefaultTimeout` of Helm's command line (helm/helm `pkg/cmd/install.go`) and of a `HelmRelease`
+/// (fluxcd/helm-controller `api/v2`, `GetTimeout`).
+pub const HELM_DEFAULT_TIMEOUT: Seconds = Seconds::new(300);
+
 /// What an installation demands of its Jobs.
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -82,7 +86,7 @@ impl Default for Policy {
             slack: Seconds::new(60),
             startup: Seconds::ZERO,
             cold_start: Seconds::new(600),
-            release_timeout: super::release::HELM_DEFAULT_TIMEOUT,
+            release_timeout: HELM_DEFAULT_TIMEOUT,
             min_ttl: Seconds::new(300),
             wait_interval: Seconds::new(5),
             probe_timeout: Seconds::new(3),

@@ -8,12 +8,8 @@ use serde::Serialize;
 use super::Seconds;
 use super::inventory::Inventory;
 use super::job::{Job, Origin};
-use super::policy::Policy;
+use super::policy::{HELM_DEFAULT_TIMEOUT, Policy};
 use super::window::Windows;
-
-/// `DefaultTimeout` of Helm's command line (helm/helm `pkg/cmd/install.go`) and of a `HelmRelease`
-/// (fluxcd/helm-controller `api/v2`, `GetTimeout`).
-pub const HELM_DEFAULT_TIMEOUT: Seconds = Seconds::new(300);
 
 /// How long Flux's poller and the API take to see a finished Job (fluxcd/pkg `ssa` polls every 5 s).
 pub const RELEASE_POLL: Seconds = Seconds::new(5);
@@ -44,6 +40,8 @@ pub struct HelmRelease {
     pub rollback_timeout: Option<Seconds>,
     /// `spec.uninstall.timeout`, if set.
     pub uninstall_timeout: Option<Seconds>,
+    /// `spec.test.timeout`, if set.
+    pub test_timeout: Option<Seconds>,
     /// `spec.install.remediation.retries`; below zero for ever, none when absent.
     pub install_retries: Option<i64>,
     /// `spec.upgrade.remediation.retries`; below zero for ever, none when absent.
@@ -85,17 +83,75 @@ impl HelmRelease {
 
     /// The timeout of the action that runs this hook, and the field that states it.
     pub(super) fn timeout_of(&self, hook: &str) -> (Seconds, &'static str) {
-        let action = hook.split_once('-').map_or(hook, |(_, action)| action);
-        let (own, field) = match action {
-            "upgrade" => (self.upgrade_timeout, "spec.upgrade.timeout"),
-            "rollback" => (self.rollback_timeout, "spec.rollback.timeout"),
-            "delete" => (self.uninstall_timeout, "spec.uninstall.timeout"),
-            _ => (self.install_timeout, "spec.install.timeout"),
-        };
-        match (own, self.timeout) {
-            (Some(timeout), _) => (timeout, field),
+        let action = Action::of(hook);
+        match (self.own_timeout(action), self.timeout) {
+            (Some(timeout), _) => (timeout, action.field()),
             (None, Some(timeout)) => (timeout, "spec.timeout"),
             (None, None) => (HELM_DEFAULT_TIMEOUT, DEFAULTED),
+        }
+    }
+
+    fn own_timeout(&self, action: Action) -> Option<Seconds> {
+        match action {
+            Action::Install => self.install_timeout,
+            Action::Upgrade => self.upgrade_timeout,
+            Action::Rollback => self.rollback_timeout,
+            Action::Uninstall => self.uninstall_timeout,
+            Action::Test => self.test_timeout,
+        }
+    }
+}
+
+/// What is done to a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Install,
+    Upgrade,
+    Rollback,
+    Uninstall,
+    Test,
+}
+
+impl Action {
+    /// The action that runs this hook.
+    pub(super) fn of(hook: &str) -> Self {
+        match hook.split_once('-') {
+            Some((_, "upgrade")) => Self::Upgrade,
+            Some((_, "rollback")) => Self::Rollback,
+            Some((_, "delete")) => Self::Uninstall,
+            // test-success and test-failure are names that old charts use.
+            None | Some(("test", _)) if hook.starts_with("test") => Self::Test,
+            _ => Self::Install,
+        }
+    }
+
+    /// The field of a `HelmRelease` that states its timeout.
+    pub(super) const fn field(self) -> &'static str {
+        match self {
+            Self::Install => "spec.install.timeout",
+            Self::Upgrade => "spec.upgrade.timeout",
+            Self::Rollback => "spec.rollback.timeout",
+            Self::Uninstall => "spec.uninstall.timeout",
+            Self::Test => "spec.test.timeout",
+        }
+    }
+
+    /// The command of Helm.
+    pub(super) const fn command(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Upgrade => "upgrade",
+            Self::Rollback => "rollback",
+            Self::Uninstall => "uninstall",
+            Self::Test => "test",
+        }
+    }
+
+    /// Its timeout, and the field to write another one in: the common one only where that is what states it.
+    pub(super) fn timeout(self, release: &HelmRelease) -> (Seconds, &'static str) {
+        match (release.own_timeout(self), release.timeout) {
+            (None, Some(timeout)) => (timeout, "spec.timeout"),
+            (own, _) => (own.unwrap_or(HELM_DEFAULT_TIMEOUT), self.field()),
         }
     }
 }

@@ -31,11 +31,14 @@ pub fn shortest_period(schedule: &str) -> Option<Seconds> {
         let every = Seconds::parse_go(every.trim()).ok()?;
         return Some(Seconds::new(every.whole().max(1)));
     }
-    // The one descriptor of robfig/cron that croner does not know.
-    let schedule = if schedule == "@midnight" {
-        "@daily"
-    } else {
-        schedule
+    // As robfig/cron has them; croner does not know all.
+    let schedule = match schedule {
+        "@yearly" | "@annually" => "0 0 1 1 *",
+        "@monthly" => "0 0 1 * *",
+        "@weekly" => "0 0 * * 0",
+        "@daily" | "@midnight" => "0 0 * * *",
+        "@hourly" => "0 * * * *",
+        other => other,
     };
     let parser = CronParser::builder()
         .seconds(SecondsField::Disallowed)
@@ -43,6 +46,7 @@ pub fn shortest_period(schedule: &str) -> Option<Seconds> {
         .sloppy_ranges(true)
         .build();
     let cron = parser.parse(schedule).ok()?;
+    let least = least_gap(schedule);
     let end = EPOCH.year() + YEARS;
     let mut shortest: Option<Seconds> = None;
     let mut last: Option<DateTime> = None;
@@ -52,13 +56,28 @@ pub fn shortest_period(schedule: &str) -> Option<Seconds> {
             let gap = Seconds::new(at.duration_since(last).as_secs());
             shortest = Some(shortest.map_or(gap, |shortest| shortest.min(gap)));
         }
-        // No schedule fires more often than once a minute.
-        if shortest.is_some_and(|gap| gap <= Seconds::new(60)) {
+        if shortest.is_some_and(|gap| gap <= least) {
             break;
         }
         last = Some(at);
     }
     shortest
+}
+
+/// No two firings are nearer to each other: a schedule of one minute fires once an hour at the most, one of one
+/// hour besides once a day.
+fn least_gap(schedule: &str) -> Seconds {
+    let mut fields = schedule.split_whitespace();
+    let mut single = || {
+        fields
+            .next()
+            .is_some_and(|field| field.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    Seconds::new(match (single(), single()) {
+        (true, true) => 86_400,
+        (true, false) => 3_600,
+        (false, _) => 60,
+    })
 }
 
 #[cfg(test)]

@@ -86,6 +86,31 @@ impl Scenario {
         Survival::UpTo(Seconds::new(longest), death(self.ready_after(longest + 1)))
     }
 
+    /// The longest cold start that the Job survives and how it dies of a longer one, where that is before
+    /// `needed`; nothing where it survives that.
+    #[must_use]
+    pub fn dies_before(self, needed: Seconds) -> Option<(Seconds, Death)> {
+        let story = |ready: Seconds| {
+            let ready_after = Some(ready);
+            Self { ready_after, ..self }.play()
+        };
+        let death = |story: Timeline| Death {
+            result: story.result,
+            reason: story.reason,
+            at: story.ends_at_lower,
+        };
+        let lives = |seconds: i64| self.ready_after(seconds).result == Outcome::Succeeded;
+        let at_last = story(needed);
+        if at_last.result == Outcome::Succeeded {
+            return None;
+        }
+        if !lives(0) {
+            return Some((Seconds::ZERO, death(self.ready_after(0))));
+        }
+        let longest = last(0, needed.ceil().min(LONGEST), lives);
+        Some((Seconds::new(longest), death(self.ready_after(longest + 1))))
+    }
+
     /// The cold starts from `from` to `to` in stretches that end the same way, at most `most` of them.
     #[must_use]
     pub fn sweep(self, from: Seconds, to: Seconds, most: usize) -> Vec<Stretch> {

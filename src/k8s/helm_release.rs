@@ -50,6 +50,8 @@ struct Spec<'a> {
     rollback: Action<'a>,
     #[serde(borrow, deserialize_with = "null_default")]
     uninstall: Action<'a>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    test: Action<'a>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -100,6 +102,7 @@ impl HelmReleaseObject<'_> {
             upgrade_timeout: span(spec.upgrade.timeout, "/spec/upgrade/timeout"),
             rollback_timeout: span(spec.rollback.timeout, "/spec/rollback/timeout"),
             uninstall_timeout: span(spec.uninstall.timeout, "/spec/uninstall/timeout"),
+            test_timeout: span(spec.test.timeout, "/spec/test/timeout"),
             install_retries: spec.install.remediation.retries,
             upgrade_retries: spec.upgrade.remediation.retries,
             kustomization,

@@ -1,7 +1,7 @@
 //! One input's text, and the way from a byte to the line and column that an editor shows.
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Where a text comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,13 @@ pub struct Source {
     text: String,
     /// Byte offset of the first character of each line.
     lines: Vec<usize>,
+    /// How many characters stand before every [`STEP`]th byte; counted at the first place in a long line.
+    characters: OnceLock<Vec<usize>>,
 }
+
+/// Bytes between two counts of characters. JSON in one line may be megabytes, and a count from its beginning for
+/// each place would take the square of that.
+const STEP: usize = 4_096;
 
 /// A place in a file. Lines and columns count from 1, columns count characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +74,7 @@ impl Source {
             origin,
             text,
             lines,
+            characters: OnceLock::new(),
         }
     }
 
@@ -95,8 +102,37 @@ impl Source {
         let byte = byte.min(self.text.len());
         let line = self.lines.partition_point(|start| *start <= byte);
         let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let before = self.text.get(start..byte).unwrap_or_default();
-        (line, before.chars().count() + 1)
+        let before = if byte - start <= STEP {
+            characters(self.text.as_bytes().get(start..byte).unwrap_or_default())
+        } else {
+            self.characters_before(byte) - self.characters_before(start)
+        };
+        (line, before + 1)
+    }
+
+    fn characters_before(&self, byte: usize) -> usize {
+        let counts = self.characters.get_or_init(|| {
+            let mut sum = 0;
+            let pieces = self.text.as_bytes().chunks(STEP);
+            let sums = pieces.map(|piece| {
+                sum += characters(piece);
+                sum
+            });
+            std::iter::once(0).chain(sums).collect()
+        });
+        let step = byte / STEP;
+        let rest = self.text.as_bytes().get(step * STEP..byte).unwrap_or_default();
+        counts.get(step).copied().unwrap_or(0) + characters(rest)
+    }
+
+    /// The line, from 1, that a byte stands in, and where that line begins and ends, without its line feed.
+    #[must_use]
+    pub fn line(&self, byte: usize) -> (usize, Range<usize>) {
+        let byte = byte.min(self.text.len());
+        let line = self.lines.partition_point(|start| *start <= byte);
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        (line, start..end)
     }
 
     /// The place of a byte range.
@@ -119,9 +155,34 @@ impl Source {
     }
 }
 
+/// Characters that begin in these bytes of a text.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| (**byte & 0xC0) != 0x80).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_of_a_long_line_are_counted_from_its_beginning() {
+        let text = format!("first\n{}", "日a".repeat(STEP));
+        let source = Source::new("a.json", Origin::Stdin, text);
+        for at in [
+            0,
+            1,
+            STEP / 4 - 2,
+            STEP / 4 - 1,
+            STEP / 4,
+            STEP / 2,
+            STEP - 1,
+            STEP,
+        ] {
+            assert_eq!(source.line_column(6 + at * 4), (2, at * 2 + 1), "{at}");
+        }
+        assert_eq!(source.line(9_000), (2, 6..6 + 4 * STEP));
+        assert_eq!(source.line(5), (1, 0..5));
+    }
 
     #[test]
     fn columns_count_characters_and_lines_end_at_line_feeds() {

@@ -74,7 +74,9 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let style = Style::from(style);
                 let range = match style {
-                    Style::Literal | Style::Folded => block_scalar(self.source.text(), self.base, &range),
+                    Style::Literal | Style::Folded => {
+                        block_scalar(self.source.text(), self.behind_key(), &range)
+                    }
                     Style::Plain | Style::SingleQuoted | Style::DoubleQuoted => range,
                 };
                 if self.expects_key() {
@@ -141,6 +143,14 @@ impl Builder<'_> {
             at += line.len();
         }
         None
+    }
+
+    /// Where the value at hand may begin at the earliest: behind its key, which may look like the head of a block.
+    fn behind_key(&self) -> usize {
+        match self.open.last().map(|open| &open.items) {
+            Some(Items::Mapping { key: Some(key), .. }) => key.span.end,
+            _ => self.base,
+        }
     }
 
     fn expects_key(&self) -> bool {
@@ -316,14 +326,15 @@ impl Builder<'_> {
 
 /// From the indicator to the last character of a block scalar. The parser gives the content alone,
 /// which hides the indentation of its first line and whether it is a block at all.
-fn block_scalar(text: &str, base: usize, content: &Range<usize>) -> Range<usize> {
+/// Nothing before `earliest` belongs to it.
+fn block_scalar(text: &str, earliest: usize, content: &Range<usize>) -> Range<usize> {
     let end = content.start + text.get(content.clone()).unwrap_or_default().trim_end().len();
     let mut line_end = content.start;
-    while line_end > base {
+    while line_end > earliest {
         let start = text
-            .get(base..line_end)
+            .get(earliest..line_end)
             .and_then(|before| before.rfind('\n'))
-            .map_or(base, |at| base + at + 1);
+            .map_or(earliest, |at| earliest + at + 1);
         let line = text.get(start..line_end).unwrap_or_default();
         if let Some(indicator) = indicator(line) {
             return start + indicator..end.max(start + line.trim_end().len());

@@ -3,11 +3,16 @@ use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{
-    AnnotationKind, Group, Level as Title, Origin, Renderer, Snippet, normalize_untrusted_str,
+    Annotation, AnnotationKind, Group, Level as Title, Origin, Renderer, Snippet, normalize_untrusted_str,
 };
+
+use crate::cli::manifest::Source;
 
 /// Columns that the renderer cuts long source lines to; its own default is 140.
 const WIDTH: usize = 120;
+
+/// Bytes of a line that are handed to the renderer on both sides of the marks: more than it ever shows.
+const AROUND: usize = 4 * WIDTH;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +37,7 @@ pub enum Style {
 /// A byte range of the source with what to write under it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// Byte range in [`Rendered::source`].
+    /// Byte range in the text of [`Rendered::source`].
     pub span: Range<usize>,
     /// What stands beside the carets; may be empty.
     pub label: String,
@@ -49,10 +54,8 @@ pub struct Rendered<'a> {
     pub code: &'a str,
     /// The first line, behind the code.
     pub title: &'a str,
-    /// The file's name as the user gave it.
-    pub file: &'a str,
-    /// The file's text.
-    pub source: &'a str,
+    /// The file.
+    pub source: &'a Source,
     /// The places, the primary ones first.
     pub spans: Vec<Mark>,
     /// The arithmetic, one note each.
@@ -82,10 +85,18 @@ impl Rendered<'_> {
             .help
             .iter()
             .map(|help| Title::HELP.message(normalize_untrusted_str(help)));
+        let file = normalize_untrusted_str(self.source.name());
         let mut group = Group::with_title(title);
         group = match self.snippet() {
-            Some(snippet) => group.element(snippet),
-            None => group.element(Origin::path(normalize_untrusted_str(self.file))),
+            Some(Excerpt { snippet, cut: None }) => group.element(snippet.path(file)),
+            // The renderer would count the column from the cut.
+            Some(Excerpt {
+                snippet,
+                cut: Some((line, column)),
+            }) => group
+                .element(Origin::path(file).line(line).char_column(column))
+                .element(snippet),
+            None => group.element(Origin::path(file)),
         };
         let group = group.elements(notes).elements(help);
         let renderer = match style {
@@ -98,29 +109,25 @@ impl Rendered<'_> {
             .render(&[group])
     }
 
-    /// The lines from the first mark to the last. Only they are handed over: the renderer looks
-    /// at all of its source, and a manifest may be megabytes.
-    fn snippet(&self) -> Option<Snippet<'_, annotate_snippets::Annotation<'_>>> {
+    /// The lines from the first mark to the last, and of long lines what is near the marks. Only this is handed
+    /// over: the renderer looks at all of its source, and a manifest may be megabytes, in one line at that.
+    fn snippet(&self) -> Option<Excerpt<'_>> {
+        let text = self.source.text();
         let marks: Vec<(Range<usize>, &Mark)> = self
             .spans
             .iter()
-            .filter_map(|mark| Some((one_line(self.source, &mark.span)?, mark)))
+            .filter_map(|mark| Some((one_line(text, &mark.span)?, mark)))
             .collect();
         let first = marks.iter().map(|(span, _)| span.start).min()?;
         let last = marks.iter().map(|(span, _)| span.end).max()?;
-        let start = self.source.get(..first)?.rfind('\n').map_or(0, |at| at + 1);
-        let end = self
-            .source
-            .get(last..)?
-            .find('\n')
-            .map_or(self.source.len(), |at| last + at);
-        let line = self
-            .source
-            .get(..start)?
-            .bytes()
-            .filter(|byte| *byte == b'\n')
-            .count()
-            + 1;
+        let (line, Range { start: begins, .. }) = self.source.line(first);
+        let (_, Range { end: ends, .. }) = self.source.line(last);
+        let start = begins.max(text.floor_char_boundary(first.saturating_sub(AROUND)));
+        let end = ends.min(text.ceil_char_boundary(last.saturating_add(AROUND)));
+        let primary = marks.iter().find(|(_, mark)| mark.primary);
+        let cut = primary
+            .filter(|_| start > begins)
+            .map(|(span, _)| self.source.line_column(span.start));
         let annotations = marks.into_iter().map(|(span, mark)| {
             let kind = if mark.primary {
                 AnnotationKind::Primary
@@ -134,14 +141,18 @@ impl Rendered<'_> {
                 annotation.label(normalize_untrusted_str(&mark.label))
             }
         });
-        let source = self.source.get(start..end)?;
-        Some(
-            Snippet::source(source)
-                .path(normalize_untrusted_str(self.file))
-                .line_start(line)
-                .annotations(annotations),
-        )
+        let snippet = Snippet::source(text.get(start..end)?)
+            .line_start(line)
+            .annotations(annotations);
+        Some(Excerpt { snippet, cut })
     }
+}
+
+/// What of a file is shown.
+struct Excerpt<'a> {
+    snippet: Snippet<'a, Annotation<'a>>,
+    /// Line and column of the finding, where the snippet begins inside of a line.
+    cut: Option<(usize, usize)>,
 }
 
 /// A span cut at the end of its first line: carets under a whole mapping would say nothing.
@@ -167,12 +178,16 @@ mod tests {
         }
     }
 
-    fn sample(source: &str, spans: Vec<Mark>) -> Rendered<'_> {
+    fn file(text: &str) -> Source {
+        let origin = crate::cli::manifest::Origin::Stdin;
+        Source::new("powerdns/job.yaml", origin, text.to_owned())
+    }
+
+    fn sample(source: &Source, spans: Vec<Mark>) -> Rendered<'_> {
         Rendered {
             level: Level::Error,
             code: "HB101",
             title: "retries-end-before-deadline: the deadline can never fire",
-            file: "powerdns/job.yaml",
             source,
             spans,
             notes: vec!["6 restarts, back-off 10+20+40+80+160 = 310 s, ends 530 s before 840 s".to_owned()],
@@ -190,7 +205,7 @@ mod tests {
             mark(JOB, "6", "retries end after 310 s", false),
             mark(JOB, "OnFailure", "restarts count as retries", false),
         ];
-        insta::assert_snapshot!(sample(JOB, spans).render(Style::Plain), @r"
+        insta::assert_snapshot!(sample(&file(JOB), spans).render(Style::Plain), @r"
 error[HB101]: retries-end-before-deadline: the deadline can never fire
  --> powerdns/job.yaml:6:26
   |
@@ -210,8 +225,16 @@ error[HB101]: retries-end-before-deadline: the deadline can never fire
     #[test]
     fn colours_come_only_when_asked_for() {
         let spans = vec![mark(JOB, "840", "never reached", true)];
-        assert!(!sample(JOB, spans.clone()).render(Style::Plain).contains('\u{1b}'));
-        assert!(sample(JOB, spans).render(Style::Coloured).contains('\u{1b}'));
+        assert!(
+            !sample(&file(JOB), spans.clone())
+                .render(Style::Plain)
+                .contains('\u{1b}')
+        );
+        assert!(
+            sample(&file(JOB), spans)
+                .render(Style::Coloured)
+                .contains('\u{1b}')
+        );
     }
 
     #[test]
@@ -221,7 +244,7 @@ error[HB101]: retries-end-before-deadline: the deadline can never fire
             mark(source, "日本", "wide", true),
             mark(source, "840", "after tabs", false),
         ];
-        insta::assert_snapshot!(sample(source, spans).render(Style::Plain), @r#"
+        insta::assert_snapshot!(sample(&file(source), spans).render(Style::Plain), @r#"
 error[HB101]: retries-end-before-deadline: the deadline can never fire
  --> powerdns/job.yaml:1:8
   |
@@ -238,14 +261,15 @@ error[HB101]: retries-end-before-deadline: the deadline can never fire
     #[test]
     fn text_from_a_manifest_cannot_steer_the_terminal() {
         let source = "a: \u{1b}[31mred\u{7}\n";
-        let mut finding = sample(source, vec![mark(source, "red", "\u{1b}[0m", true)]);
+        let file = file(source);
+        let mut finding = sample(&file, vec![mark(source, "red", "\u{1b}[0m", true)]);
         finding.title = "\u{1b}]0;title\u{7}";
         assert!(!finding.render(Style::Plain).contains(['\u{1b}', '\u{7}']));
     }
 
     #[test]
     fn a_finding_without_a_place_and_one_past_the_end_still_render() {
-        insta::assert_snapshot!(sample(JOB, Vec::new()).render(Style::Plain), @r"
+        insta::assert_snapshot!(sample(&file(JOB), Vec::new()).render(Style::Plain), @r"
 error[HB101]: retries-end-before-deadline: the deadline can never fire
 --> powerdns/job.yaml
  = note: 6 restarts, back-off 10+20+40+80+160 = 310 s, ends 530 s before 840 s
@@ -256,12 +280,20 @@ error[HB101]: retries-end-before-deadline: the deadline can never fire
             label: String::new(),
             primary: true,
         };
-        assert!(sample(JOB, vec![past]).render(Style::Plain).contains("HB101"));
+        assert!(
+            sample(&file(JOB), vec![past])
+                .render(Style::Plain)
+                .contains("HB101")
+        );
         let end = Mark {
             span: JOB.len()..JOB.len() + 5,
             label: String::new(),
             primary: true,
         };
-        assert!(sample(JOB, vec![end]).render(Style::Plain).contains("HB101"));
+        assert!(
+            sample(&file(JOB), vec![end])
+                .render(Style::Plain)
+                .contains("HB101")
+        );
     }
 }

@@ -1,11 +1,12 @@
 //! The report of `lint --format json`. Its names are stable; more may come.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::cli::fix::{Note, Outcome};
 use crate::cli::manifest::InputError;
 use crate::cli::objects::{Judged, Objects};
+use crate::cli::parallel::in_order;
 use crate::engine::assess::Decisions;
 use crate::engine::budget::Clocks;
 use crate::engine::exemption::Exemption;
@@ -18,8 +19,10 @@ use crate::engine::{Limit, Seconds};
 #[derive(Debug, Serialize)]
 pub struct Report<'a> {
     version: u32,
-    objects: Vec<ObjectReport<'a>>,
-    findings: Vec<FindingReport<'a>>,
+    #[serde(serialize_with = "each_object")]
+    objects: &'a Objects<'a>,
+    #[serde(serialize_with = "each_finding")]
+    findings: &'a Objects<'a>,
     errors: Vec<ErrorReport<'a>>,
     summary: Summary,
     /// What `--fix` did; absent without it.
@@ -97,23 +100,16 @@ struct Summary {
 
 /// Builds the report.
 #[must_use]
-pub fn report<'a>(objects: &'a Objects<'_>, outcome: Option<&Outcome>) -> Report<'a> {
-    let findings: Vec<_> = objects
+pub fn report<'a>(objects: &'a Objects<'a>, outcome: Option<&Outcome>) -> Report<'a> {
+    let findings = objects
         .judged
         .iter()
-        .flat_map(|judged| {
-            judged
-                .assessment
-                .findings
-                .iter()
-                .map(move |finding| finding_report(judged, finding))
-        })
-        .collect();
+        .flat_map(|judged| &judged.assessment.findings);
     let mut summary = Summary {
         objects: objects.judged.len(),
         ..Summary::default()
     };
-    for finding in findings.iter().filter(|finding| finding.exempted.is_none()) {
+    for finding in findings.filter(|finding| finding.exempted.is_none()) {
         match finding.severity {
             Severity::Error => summary.errors += 1,
             Severity::Warning => summary.warnings += 1,
@@ -122,12 +118,35 @@ pub fn report<'a>(objects: &'a Objects<'_>, outcome: Option<&Outcome>) -> Report
     }
     Report {
         version: 1,
-        objects: objects.judged.iter().map(object_report).collect(),
-        findings,
+        objects,
+        findings: objects,
         errors: objects.errors.iter().map(error_report).collect(),
         summary,
         fixes: outcome.map(|outcome| outcome.notes.iter().map(fix_report).collect()),
     }
+}
+
+/// Jobs that are described at once, on all cores: the descriptions of a hundred thousand would take more memory
+/// than all the rest.
+const BATCH: usize = 1_024;
+
+fn each_object<S: Serializer>(objects: &Objects<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+    let batches = objects.judged.chunks(BATCH);
+    serializer.collect_seq(batches.flat_map(|batch| in_order(batch.iter().collect(), object_report)))
+}
+
+fn each_finding<S: Serializer>(objects: &Objects<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+    let batches = objects.judged.chunks(BATCH);
+    serializer.collect_seq(
+        batches
+            .flat_map(|batch| in_order(batch.iter().collect(), findings_report))
+            .flatten(),
+    )
+}
+
+fn findings_report<'a>(judged: &'a Judged<'_>) -> Vec<FindingReport<'a>> {
+    let findings = judged.assessment.findings.iter();
+    findings.map(|finding| finding_report(judged, finding)).collect()
 }
 
 fn fix_report(note: &Note) -> Value {

@@ -13,6 +13,10 @@ use crate::cli::terminal::Terminal;
 use crate::engine::finding::{At, Finding, Severity};
 use crate::engine::shell::Place;
 
+/// Jobs whose findings are drawn at once, on all cores: the drawings of a hundred thousand would take more memory
+/// than all the rest.
+const BATCH: usize = 1_024;
+
 /// Prints all findings, then the clocks of the Jobs that have one, then the sum.
 ///
 /// # Errors
@@ -26,10 +30,13 @@ pub fn print(
     let mut counts = [0_usize; 3];
     let mut unread = 0;
     let style = terminal.style();
-    let rendered = in_order(objects.judged.iter().collect(), |judged| {
-        render(judged, verbose, style)
+    let batches = objects.judged.chunks(BATCH);
+    let rendered = batches.flat_map(|batch| {
+        in_order(batch.iter().collect(), |judged| {
+            (judged, render(judged, verbose, style))
+        })
     });
-    for (judged, findings) in objects.judged.iter().zip(rendered) {
+    for (judged, findings) in rendered {
         for finding in judged.assessment.findings.iter().filter(|f| f.exempted.is_none()) {
             counts[finding.severity as usize] += 1;
         }
@@ -146,8 +153,7 @@ fn text<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> Rendered<'a> {
         },
         code: finding.code,
         title: &finding.message,
-        file: document.file(),
-        source: document.source().text(),
+        source: document.source(),
         spans: vec![Mark {
             span: location.span,
             label: finding.name.to_owned(),

@@ -18,9 +18,10 @@ use super::render::story::Story;
 use super::render::{svg, timeline};
 use super::terminal::Terminal;
 use crate::engine::backoff::{Kubelet, Retries};
-use crate::engine::budget::{Clocks, retries_of};
+use crate::engine::budget::Clocks;
 use crate::engine::job::{Job, RestartPolicy};
 use crate::engine::policy::Policy;
+use crate::engine::survival::scenario as stated_scenario;
 use crate::engine::timeline::{Outcome, Scenario, Timeline};
 use crate::engine::{Limit, Seconds};
 
@@ -249,7 +250,8 @@ fn scenario(job: &Job<'_>, clocks: &Clocks, policy: &Policy, args: &SimulateArgs
         .containers()
         .filter(|(init, _, c)| *init && c.is_sidecar())
         .count();
-    let retries = retries_of(job, policy);
+    let stated = stated_scenario(job, clocks, policy);
+    let retries = stated.retries;
     Scenario {
         retries: Retries {
             run,
@@ -260,15 +262,11 @@ fn scenario(job: &Job<'_>, clocks: &Clocks, policy: &Policy, args: &SimulateArgs
                 .max(1),
             ..retries
         },
-        patience: clocks.wait.map_or(Limit::ZERO, |wait| wait.nominal),
         // A sweep draws the story of the longest of its cold starts.
         ready_after: args.ready_after.map(|ready| match ready {
             Ready::After(at) | Ready::Between(_, at) => at,
         }),
-        deadline: clocks.deadline,
-        release: clocks.release.timeout,
-        grace: clocks.grace,
         starts: job.pod.restart_policy != RestartPolicy::Always || !job.pod.containers.is_empty(),
-        ..Scenario::default()
+        ..stated
     }
 }

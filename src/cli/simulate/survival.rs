@@ -14,6 +14,8 @@ pub struct Survivals {
     pub nominal: Survival,
     /// The least that is survived; `None` where a probe without a limit of its own can hang for good.
     pub worst: Option<Survival>,
+    /// After what wait the Job goes on as if its dependency were up, where it does.
+    pub goes_on_after: Option<Limit>,
 }
 
 impl Survivals {
@@ -24,9 +26,11 @@ impl Survivals {
         let nominal = scenario.survives();
         let hangs = scenario.retries.run.is_bounded() && !clocks.run.worst.is_bounded();
         let slow = || slow(scenario, clocks).survives();
+        let patience = clocks.wait.map_or(Limit::ZERO, |wait| wait.nominal);
         Self {
             nominal,
             worst: (!hangs).then(|| least(nominal, slow())),
+            goes_on_after: clocks.goes_on_without().then_some(patience),
         }
     }
 
@@ -54,7 +58,16 @@ impl Survivals {
             }
             None => "; but a probe without a limit of its own can hang for good".to_owned(),
         };
-        format!("{nominal}{worst}.")
+        let goes_on = match self.goes_on_after {
+            None => String::new(),
+            Some(Limit::ZERO) => {
+                " Its script goes on when the call fails: that may be all it asks.".to_owned()
+            }
+            Some(after) => format!(
+                " Its script goes on after {after} without success: only if that fails does it wait again."
+            ),
+        };
+        format!("{nominal}{worst}.{goes_on}")
     }
 }
 

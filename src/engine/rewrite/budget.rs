@@ -1,8 +1,9 @@
 //! The numbers that a container is told: how long it may wait, how often it may try.
 
+use super::WAIT_CONTAINER;
 use crate::engine::Seconds;
-use crate::engine::budget::Clocks;
-use crate::engine::job::Job;
+use crate::engine::budget::{Clocks, ContainerReading};
+use crate::engine::job::{Container, Job};
 use crate::engine::policy::Policy;
 
 /// A number of the budget, as the annotation `hookbudget.dev/env` names it.
@@ -88,28 +89,32 @@ impl Budget {
     ///
     /// The wait is `deadline - headroom - start-up`, and no longer than a stated release timeout leaves:
     /// `timeout - slack - grace - start-up`. Without a deadline the release's timeout alone bounds it, be it
-    /// stated or assumed; with neither, the wait is the cold start of what the Job waits for.
+    /// stated or assumed; with neither, the wait is the cold start of what the Job waits for. Init containers
+    /// that wait come before and use a part of either clock up, unless they read the budget themselves.
     #[must_use]
     pub fn of(job: &Job<'_>, clocks: &Clocks, policy: &Policy, deadline: Option<Seconds>) -> Self {
         let span = |key: &str| job.annotation(key).and_then(|text| Seconds::parse_go(text).ok());
         let startup = clocks.startup;
+        let before = init_waits(job, clocks);
+        let minus_before = match before {
+            Seconds::ZERO => String::new(),
+            before => format!(" - {before} in init containers"),
+        };
         let within_release = |timeout: Seconds| {
-            let left = timeout - policy.slack - clocks.grace - startup;
+            let left = timeout - policy.slack - clocks.grace - startup - before;
             let sum = format!(
-                "release timeout {timeout} - slack {} - grace {} - start-up {startup}",
+                "release timeout {timeout} - slack {} - grace {} - start-up {startup}{minus_before}",
                 policy.slack, clocks.grace
             );
             (left, sum)
         };
         let within_deadline = deadline.map(|deadline| {
-            let left = deadline - policy.headroom - startup;
-            (
-                left,
-                format!(
-                    "deadline {deadline} - headroom {} - start-up {startup}",
-                    policy.headroom
-                ),
-            )
+            let left = deadline - policy.headroom - startup - before;
+            let sum = format!(
+                "deadline {deadline} - headroom {} - start-up {startup}{minus_before}",
+                policy.headroom
+            );
+            (left, sum)
         });
         let release = clocks.release.timeout;
         let stated = release.filter(|_| clocks.release.is_known());
@@ -183,4 +188,42 @@ impl Budget {
             attempts => Ok(attempts.to_string()),
         }
     }
+}
+
+/// How long the init containers wait before the containers that the budget is for. One that reads the budget
+/// waits as long as it is told, and is told what the others leave; a wait without end leaves nothing to count.
+fn init_waits(job: &Job<'_>, clocks: &Clocks) -> Seconds {
+    let mapped = job.annotation("hookbudget.dev/env").unwrap_or_default();
+    let names = || {
+        let names = mapped.split(',').filter_map(|entry| entry.split_once('='));
+        names.map(|(name, _)| name.trim()).filter(|name| !name.is_empty())
+    };
+    let reads_it = |container: &Container<'_>| {
+        let told = |text: &str| {
+            text.contains(WAIT_CONTAINER)
+                || text.contains("HOOKBUDGET_")
+                || names().any(|name| text.contains(name))
+        };
+        let words = container.command.iter().chain(&container.args);
+        let env = container
+            .env
+            .iter()
+            .filter_map(|variable| variable.value.as_ref());
+        container.name == WAIT_CONTAINER
+            || words.chain(env).any(|text| told(text))
+            || container
+                .env
+                .iter()
+                .any(|variable| names().any(|name| name == variable.name))
+    };
+    let is_told = |reading: &ContainerReading| {
+        job.containers().any(|(init, index, container)| {
+            job.container_pointer(init, index) == reading.pointer && reads_it(container)
+        })
+    };
+    clocks
+        .waits_for_something()
+        .filter(|(reading, _)| reading.init && !is_told(reading))
+        .filter_map(|(_, wait)| wait.span.nominal.seconds())
+        .sum()
 }

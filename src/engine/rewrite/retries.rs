@@ -12,6 +12,7 @@ use crate::engine::failure_policy::{self, Wanted, fatal_rule, lacks_disruption, 
 use crate::engine::finding::Edit;
 use crate::engine::job::{Job, RestartPolicy};
 use crate::engine::policy::{Policy, RuleLevel};
+use crate::engine::rules::LOOKS_LIKE_A_WAIT;
 use crate::engine::rules::last_attempt_cut::is_repeated_whole;
 use crate::engine::{Limit, Seconds};
 
@@ -126,7 +127,7 @@ fn finish_every_attempt(plan: &mut Plan<'_>, retries: Retries, deadline: Seconds
 /// True for a hook that waits by failing and whose retries are over before the deadline. A hook that cannot be
 /// looked into is taken for one when it is retried often.
 pub(super) fn end_first(job: &Job<'_>, clocks: &Clocks, deadline: Seconds) -> bool {
-    let presumed = !clocks.is_visible() && clocks.attempts > 3;
+    let presumed = !clocks.is_visible() && clocks.attempts >= LOOKS_LIKE_A_WAIT;
     job.origin().is_hook()
         && clocks.wait.is_none()
         && (clocks.calls_a_service() || presumed)

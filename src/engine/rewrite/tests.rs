@@ -109,6 +109,39 @@ fn a_cron_job_without_any_clock_may_wait_for_the_cold_start() {
 }
 
 #[test]
+fn init_containers_that_wait_use_a_part_of_the_budget_up() {
+    let told = |command: &[&'static str], env: &'static str| {
+        let mut job = Job {
+            active_deadline: Some(Seconds::new(840)),
+            ..hook(&[("hookbudget.dev/env", env)], Vec::new())
+        };
+        job.pod.init_containers.push(Container {
+            name: "wait-for-db".into(),
+            command: command.iter().map(|word| (*word).into()).collect(),
+            env: vec![EnvVar {
+                name: "TIMEOUT".into(),
+                value: Some("120".into()),
+            }],
+            ..Container::default()
+        });
+        variable(
+            &planned(&job, RewriteLevel::None),
+            "HOOKBUDGET_WAIT_TIMEOUT_SECONDS",
+        )
+    };
+    let waits = ["dockerize", "-wait", "tcp://db:5432", "-timeout", "120s"];
+    let reads = ["sh", "-c", "wait-for-it db:5432 -t $TIMEOUT"];
+    assert_eq!(told(&waits, "").as_deref(), Some("480"));
+    assert_eq!(told(&reads, "").as_deref(), Some("480"));
+    // The container that the number is for is told what the others leave, and not what it leaves itself.
+    assert_eq!(told(&reads, "TIMEOUT=wait-timeout").as_deref(), Some("600"));
+    assert_eq!(
+        told(&["kubectl", "apply", "-f", "/crds"], "").as_deref(),
+        Some("600")
+    );
+}
+
+#[test]
 fn attempts_fit_even_when_every_probe_hangs() {
     let attempts = |interval, probe| {
         let annotations = [

@@ -1,8 +1,9 @@
 //! What several rules say in the same words.
 
+use crate::engine::annotations::WAIT;
 use crate::engine::backoff::{Retries, fitting_limit};
-use crate::engine::budget::{ContainerReading, retries_of};
-use crate::engine::finding::{At, Confidence, Edit};
+use crate::engine::budget::{ContainerReading, WaitSource, retries_of};
+use crate::engine::finding::{At, Confidence, Edit, Severity};
 use crate::engine::formulas::needed_release;
 use crate::engine::job::{Container, DEFAULT_BACKOFF_LIMIT, Job, Origin, RestartPolicy, lookup};
 use crate::engine::rule::Context;
@@ -173,12 +174,45 @@ pub(super) fn waits_by_failing(cx: &Context<'_>) -> bool {
 /// The `backoffLimit` under `Never` that makes as many attempts as now, and more where they would be over
 /// before the deadline.
 pub(super) fn limit_under_never(cx: &Context<'_>) -> u32 {
-    let same = cx.clocks.attempts.saturating_sub(1);
+    let same = attempts_made(cx).saturating_sub(1);
     match (cx.clocks.deadline, cx.clocks.retries_lower) {
         (Some(deadline), Limit::At(lower)) if lower < deadline && waits_by_failing(cx) => {
             same.max(fitting_limit(deadline))
         }
         _ => same,
+    }
+}
+
+/// Attempts that look like a wait where nothing else is known; a few more than the one that somebody writes who
+/// wants a retry or two.
+pub(in crate::engine) const LOOKS_LIKE_A_WAIT: u32 = 5;
+
+/// True for a hook that cannot be looked into and is retried so often that its retries look like its wait.
+pub(super) fn seems_to_wait_by_failing(cx: &Context<'_>) -> bool {
+    races_with_the_start(cx) && !cx.clocks.is_visible() && cx.clocks.attempts >= LOOKS_LIKE_A_WAIT
+}
+
+/// How many attempts start before the deadline; all of them where there is none.
+pub(super) fn attempts_made(cx: &Context<'_>) -> u32 {
+    let Some(deadline) = cx.clocks.deadline else {
+        return cx.clocks.attempts;
+    };
+    let retries = Retries {
+        run: cx.clocks.run.nominal,
+        ..retries_of(cx.job, cx.policy)
+    };
+    let made = retries.rounds().take_while(|round| round.start < deadline);
+    u32::try_from(made.count())
+        .unwrap_or(u32::MAX)
+        .clamp(1, cx.clocks.attempts.max(1))
+}
+
+/// A wait for another container of the same Pod is a warning at the most: nothing outside the Job holds it back.
+pub(super) fn at_most_a_warning(severity: Severity, own_pod: bool) -> Severity {
+    if own_pod {
+        severity.min(Severity::Warning)
+    } else {
+        severity
     }
 }
 
@@ -343,8 +377,7 @@ pub(super) fn waits_for_a_cluster_service(cx: &Context<'_>) -> bool {
 /// True when the retries of a hook that seems to wait by them would be over before this deadline: HB101 would
 /// say so as soon as it stands there.
 pub(super) fn retries_end_first(cx: &Context<'_>, deadline: Seconds) -> bool {
-    let presumed = races_with_the_start(cx) && !cx.clocks.is_visible() && cx.clocks.attempts > 3;
-    let waits = waits_by_failing(cx) || (presumed && !cx.clocks.has_wait());
+    let waits = waits_by_failing(cx) || (seems_to_wait_by_failing(cx) && !cx.clocks.has_wait());
     waits && cx.clocks.retries_lower < Limit::At(deadline)
 }
 
@@ -391,15 +424,22 @@ impl WaitInMessage {
             .waits()
             .filter(|(container, _)| !container.sidecar)
             .collect();
-        let Some((container, longest)) = waits.iter().max_by_key(|(_, wait)| wait.span.nominal) else {
-            let at = At::field("/metadata/annotations/hookbudget.dev~1wait");
+        let texts: Vec<&str> = waits.iter().map(|(_, wait)| wait.arithmetic.as_str()).collect();
+        let longest = waits.iter().max_by_key(|(_, wait)| wait.span.nominal);
+        let declared = cx.clocks.wait_source == WaitSource::Annotation;
+        let Some((container, longest)) = longest.filter(|_| !declared) else {
+            let declared = cx.job.annotation(WAIT).unwrap_or_default();
+            let said = format!("{declared} declared by {WAIT}");
             return Self {
-                at,
-                arithmetic: "wait declared by hookbudget.dev/wait".to_owned(),
+                at: At::field("/metadata/annotations/hookbudget.dev~1wait"),
+                arithmetic: texts
+                    .into_iter()
+                    .chain([said.as_str()])
+                    .collect::<Vec<_>>()
+                    .join(", then "),
                 tries: None,
             };
         };
-        let texts: Vec<&str> = waits.iter().map(|(_, wait)| wait.arithmetic.as_str()).collect();
         let tries = match (waits.len(), longest.attempts, longest.interval, &longest.probe) {
             (1, Some(count), Some(interval), Some(probe)) if count > 0 => Some(Tries {
                 count,

@@ -5,7 +5,7 @@ use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Seve
 use crate::engine::formulas::needed_release;
 use crate::engine::release::RELEASE_POLL;
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::go;
+use crate::engine::rules::release_field::release_timeout_to_write;
 
 rule! {
     /// The Job's deadline does not fit into the timeout of the release that waits for it.
@@ -78,7 +78,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             value: fitting.whole().into(),
         }],
     });
-    let raise = go(needed + cx.policy.slack);
+    let raise = release_timeout_to_write(cx, needed + cx.policy.slack);
     vec![Finding {
         at: At::field(pointer),
         brief: format!(
@@ -103,14 +103,9 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             clocks.grace
         )),
         help: if fix.is_some() {
-            format!(
-                "activeDeadlineSeconds: {}, or a release timeout of {raise}",
-                fitting.whole()
-            )
+            format!("activeDeadlineSeconds: {}, or {raise}", fitting.whole())
         } else {
-            format!(
-                "a release timeout of {raise} (spec.install.timeout and spec.upgrade.timeout, or helm --timeout)"
-            )
+            raise
         },
         fix,
         ..RULE.finding(severity, confidence)

@@ -7,6 +7,7 @@ use crate::engine::formulas::needed_deadline;
 use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{WaitInMessage, deadline_to_write, retries_end_first, waits_by_failing};
+use crate::engine::rules::runs_overlap;
 
 rule! {
     /// The Job has no `activeDeadlineSeconds`: nothing ends a Pod that never starts.
@@ -25,9 +26,11 @@ rule! {
     ///
     /// ## Severity
     ///
-    /// An error for an Argo CD hook that also waits without a bound: nothing at all ends it. A warning for a
-    /// Job that waits for or calls a service, or waits without a bound. Information for the others: most public
-    /// charts leave the deadline out, and a Job that only talks to the API server rarely needs it.
+    /// An error for an Argo CD hook that also waits without a bound for something outside its Pod: nothing at all
+    /// ends it. A warning for a Job that waits for a service, or waits without a bound, and for a hook or CronJob
+    /// that calls one. Information for the others: most public charts leave the deadline out, a Job that only
+    /// talks to the API server rarely needs it, nobody waits for a plain Job, and a CronJob that blocks its later
+    /// runs is HB501's.
     ///
     /// ## How to fix
     ///
@@ -54,12 +57,17 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let unbounded = clocks.waits_for_something().any(|(_, wait)| !wait.is_bounded());
-    let (severity, consequence) = if cx.origin() == Origin::ArgoHook && unbounded {
+    let outside = clocks
+        .waits_for_something()
+        .any(|(_, wait)| !wait.is_bounded() && !wait.is_for_own_pod());
+    // Nobody waits for a plain Job that does not wait itself, and HB501 says more of one that blocks later runs.
+    let said_better = cx.origin() == Origin::Plain || runs_overlap::warns(cx);
+    let (severity, consequence) = if cx.origin() == Origin::ArgoHook && outside {
         (
             Severity::Error,
             "Argo CD has no timeout per hook, so that a wait without a bound blocks the sync for ever",
         )
-    } else if clocks.calls_a_service() || unbounded {
+    } else if unbounded || (clocks.calls_a_service() && (clocks.has_wait() || !said_better)) {
         (Severity::Warning, NEVER_STARTS)
     } else {
         (Severity::Info, NEVER_STARTS)

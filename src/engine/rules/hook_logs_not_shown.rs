@@ -39,12 +39,14 @@ rule! {
     ///
     /// ## Fix safety
     ///
-    /// Safe with the command line of Helm, and without effect before 3.18 and under Argo CD.
+    /// Unsafe, because nobody who writes a chart knows who installs it. With the command line of Helm it changes
+    /// no more than what is printed, and it has no effect before 3.18 and under Argo CD.
     ///
-    /// **Not with Flux.** Its helm-controller prints no hook logs, and up to v1.6.3 it crashes on a hook that has
-    /// this annotation, as it gives Helm nothing to write to (fluxcd/helm-controller issue 1562). A hook of a
-    /// `HelmRelease`, or among inputs that hold one, is therefore passed over. Leave the annotation out of a chart
-    /// that Flux may install.
+    /// **Not with Flux.** Its helm-controller prints no hook logs. v1.6.3, on the SDK of Helm 4, gives Helm nothing
+    /// to write to and ends with a nil pointer on the first hook that has this annotation; the release stays
+    /// `pending-upgrade` (fluxcd/helm-controller issue 1562, open since August 2026). A hook of a `HelmRelease`, or
+    /// among inputs that hold one, is therefore passed over. Leave the annotation out of a chart that Flux may
+    /// install.
     ///
     /// ## When to ignore
     ///
@@ -77,7 +79,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         ),
         help: format!("{HOOK_OUTPUT}: {value} (Helm 3.18 and later; not for a chart that Flux installs)"),
         fix: Some(Fix {
-            safety: FixSafety::Safe,
+            safety: FixSafety::Unsafe,
             edits: vec![Edit::Set {
                 pointer,
                 value: value.into(),

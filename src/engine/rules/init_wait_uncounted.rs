@@ -2,7 +2,6 @@
 
 use crate::engine::budget::{ContainerReading, WaitSource};
 use crate::engine::finding::{At, Confidence, Finding, Severity};
-use crate::engine::rewrite::Quantity;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{go, read_confidence};
 use crate::engine::shell::Wait;
@@ -13,9 +12,10 @@ rule! {
     ///
     /// ## What it does
     ///
-    /// Reports a Job whose annotation `hookbudget.dev/wait` states as much as its main container waits while an
-    /// init container waits before it; and a Job whose annotation `hookbudget.dev/env` has the whole wait handed
-    /// to the script (`wait-timeout`, `wait-attempts`) while an init container spends a part of it.
+    /// Reports a Job whose annotation `hookbudget.dev/wait` states as much as its main container is seen to wait
+    /// while an init container waits before it. Of a main container that cannot be read the annotation is all
+    /// that is known: it is added to what the init containers are seen to wait, and nothing is reported. What
+    /// `hookbudget.dev/env` hands to a script is less by the waits of the init containers already.
     ///
     /// ## Why is this bad?
     ///
@@ -25,8 +25,8 @@ rule! {
     ///
     /// ## Severity
     ///
-    /// Information: the clocks that are shown count the init container; the number that somebody wrote, or the
-    /// container reads, does not.
+    /// Information: the clocks that are shown count the init container; the number that somebody wrote
+    /// does not.
     ///
     /// ## How to fix
     ///
@@ -48,15 +48,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let Some((container, wait, init)) = init_wait(cx) else {
         return Vec::new();
     };
-    let Some(gap) = declared_too_short(cx, init).or_else(|| handed_out_whole(cx, container, init)) else {
+    let Some(gap) = declared_too_short(cx, init) else {
         return Vec::new();
     };
     vec![Finding {
         at: At::script(container.pointer.clone(), wait.place),
         brief: format!("init container {} waits {init} more", container.name),
         message: format!(
-            "init container {} waits {init} before the others, which {} does not count",
-            container.name, gap.where_it_is_missing
+            "init container {} waits {init} before the others, which hookbudget.dev/wait does not count",
+            container.name
         ),
         arithmetic: Some(gap.arithmetic),
         help: gap.help,
@@ -69,7 +69,6 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
 
 /// What a declaration leaves out.
 struct Gap {
-    where_it_is_missing: &'static str,
     arithmetic: String,
     help: String,
 }
@@ -108,45 +107,8 @@ fn declared_too_short(cx: &Context<'_>, init: Seconds) -> Option<Gap> {
     let main = main_wait(cx).filter(|_| cx.clocks.wait_source == WaitSource::Script)?;
     let sum = init + main;
     (declared >= main && declared < sum).then(|| Gap {
-        where_it_is_missing: "hookbudget.dev/wait",
         arithmetic: format!("{init} + {main} = {sum}, declared {declared}"),
         help: format!("hookbudget.dev/wait: {}", go(sum)),
-    })
-}
-
-/// The script gets the whole budget by `hookbudget.dev/env`, and the init container waits beside it.
-fn handed_out_whole(cx: &Context<'_>, container: &ContainerReading, init: Seconds) -> Option<Gap> {
-    let name = cx
-        .job
-        .annotation("hookbudget.dev/env")?
-        .split(',')
-        .filter_map(|entry| entry.split_once('='))
-        .find(|(_, word)| {
-            let quantity = Quantity::parse(word.trim());
-            matches!(quantity, Some(Quantity::WaitTimeout | Quantity::WaitAttempts))
-        })
-        .map(|(name, _)| name.trim())?;
-    // An init container that reads the name itself is the one that the budget is for.
-    let reads = |(at, index, found): (bool, usize, &crate::engine::job::Container<'_>)| {
-        let here = cx.job.container_pointer(at, index) == container.pointer;
-        here && found
-            .command
-            .iter()
-            .chain(&found.args)
-            .any(|text| text.contains(name))
-    };
-    if cx.job.containers().any(reads) {
-        return None;
-    }
-    let deadline = cx.clocks.deadline?;
-    let left = (deadline - cx.policy.headroom - cx.clocks.startup - init).whole();
-    Some(Gap {
-        where_it_is_missing: "the budget of hookbudget.dev/env",
-        arithmetic: format!(
-            "deadline {deadline} - {} headroom - {init} in the init container = {left} s for {name}",
-            cx.policy.headroom
-        ),
-        help: format!("one wait for both in the main container, bounded by {name}"),
     })
 }
 
@@ -197,17 +159,5 @@ mod tests {
             );
         }
         assert_eq!(found(&job(&[]), "HB208"), [], "nothing is declared");
-    }
-
-    #[test]
-    fn a_budget_that_is_handed_out_whole() {
-        for (names, found_so) in [("TRIES=wait-attempts", true), ("TRIES=wait-interval", false)] {
-            let findings = found(&job(&[("hookbudget.dev/env", names)]), "HB208");
-            assert_eq!(!findings.is_empty(), found_so, "{names}");
-            assert!(
-                findings.iter().all(|f| f.message.contains("hookbudget.dev/env")),
-                "{findings:?}"
-            );
-        }
     }
 }

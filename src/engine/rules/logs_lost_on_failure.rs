@@ -3,7 +3,7 @@
 use crate::engine::finding::{At, Confidence, Finding, Fix, FixSafety, Severity};
 use crate::engine::job::{Origin, RestartPolicy};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{limit_under_never, retry_under_never, waits_by_failing};
+use crate::engine::rules::common::{attempts_made, limit_under_never, retry_under_never, waits_by_failing};
 
 rule! {
     /// A Job with `restartPolicy: OnFailure` loses the logs of every attempt at the moment it fails.
@@ -42,7 +42,8 @@ rule! {
     ///
     /// Unsafe: `OnFailure` makes `max(1, backoffLimit)` attempts, `Never` makes one more, each in a new Pod
     /// with new volumes, and the delays between them differ. The fix keeps the number of attempts, and raises it
-    /// only where the retries would be over before the deadline (HB101).
+    /// only where the retries would be over before the deadline (HB101). Attempts that would start after the
+    /// deadline are not counted.
     ///
     /// ## When to ignore
     ///
@@ -63,14 +64,18 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } else {
         Severity::Info
     };
-    let attempts = cx.clocks.attempts;
+    let attempts = attempts_made(cx);
+    let fails = match cx.clocks.deadline.filter(|_| attempts < cx.clocks.attempts) {
+        Some(deadline) => format!("when the Job fails, at the deadline of {deadline} at the latest"),
+        None => "when the Job fails".to_owned(),
+    };
     let limit = limit_under_never(cx);
     let pointer = cx.field("template/spec/restartPolicy");
     vec![Finding {
         at: At::field(pointer),
         brief: format!("a failure deletes the logs of {}", attempts_word(attempts)),
         message: format!(
-            "restartPolicy OnFailure with backoffLimit {}: when the Job fails, its Pod is deleted, and the logs and \
+            "restartPolicy OnFailure with backoffLimit {}: {fails}, its Pod is deleted, and the logs and \
              exit codes of {} go with it",
             job.backoff_limit.value,
             attempts_word(attempts)
@@ -143,6 +148,27 @@ mod tests {
                 other => panic!("{other:?}"),
             });
             assert_eq!(limit, written.map(serde_json::Value::from));
+        }
+    }
+
+    #[test]
+    fn attempts_behind_the_deadline_are_not_counted() {
+        // They start at 0, 0, 10, 30, 70, 150 and 310 s.
+        for (deadline, says) in [
+            (150, "all 5 attempts"),
+            (151, "all 6 attempts"),
+            (1, "both attempts"),
+        ] {
+            let cut = Hook {
+                deadline: Some(deadline),
+                ..hook(RestartPolicy::OnFailure, 100)
+            };
+            let message = cut.findings("HB301")[0].message.clone();
+            assert!(message.contains(says), "{deadline}: {message}");
+            assert!(
+                message.contains(&format!("at the deadline of {deadline} s")),
+                "{message}"
+            );
         }
     }
 

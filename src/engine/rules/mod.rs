@@ -15,6 +15,7 @@ pub mod exemption_invalid;
 pub mod failed_history_zero;
 pub mod fatal_exit_retried;
 pub mod fatal_status_retried;
+mod folded;
 pub mod grace_exceeds_slack;
 pub mod hook_logs_not_shown;
 pub mod hook_policy_deletes_evidence;
@@ -27,6 +28,7 @@ pub mod memory_small_for_downloads;
 pub mod needs_missing_object;
 pub mod probe_time_not_counted;
 pub mod probe_without_timeout;
+mod release_field;
 pub mod release_timeout_defaulted;
 pub mod retries_end_before_deadline;
 pub mod retries_outlast_release;
@@ -49,6 +51,8 @@ pub mod wait_falls_through;
 mod waited_object;
 pub mod waits_by_restarting;
 pub mod waits_for_own_release;
+
+pub(in crate::engine) use common::LOOKS_LIKE_A_WAIT;
 
 /// Every rule, in the order of the codes.
 pub static ALL: &[&Rule] = &[

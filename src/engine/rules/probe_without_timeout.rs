@@ -1,10 +1,11 @@
 //! HB202.
 
-use crate::engine::budget::{ContainerReading, UNANSWERED_SYN};
+use crate::engine::budget::UNANSWERED_SYN;
 use crate::engine::finding::{At, Finding, Severity};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{for_target, limit_to_write, read_confidence};
-use crate::engine::shell::{Probe, Wait};
+use crate::engine::rules::common::limit_to_write;
+use crate::engine::rules::folded::Folded;
+use crate::engine::shell::Wait;
 use crate::engine::{Limit, Seconds};
 
 rule! {
@@ -50,29 +51,23 @@ rule! {
 }
 
 fn check(cx: &Context<'_>) -> Vec<Finding> {
-    let mut found: Vec<(&ContainerReading, &Wait, &Probe)> = Vec::new();
-    for (container, wait) in cx.clocks.waits_for_something() {
+    let silent = cx.clocks.waits_for_something().filter(|(_, wait)| {
         let Some(probe) = wait.probe.as_ref() else {
-            continue;
+            return false;
         };
         let hangs =
             probe.limit == Limit::Never && (wait.span.worst == Limit::Never || only_the_kernel_ends_it(wait));
-        let seen = |&(other, _, there): &(&ContainerReading, &Wait, &Probe)| {
-            other.pointer == container.pointer && there.place == probe.place
-        };
         // Where the loop has no bound either, a client of a database may be at work and not only ask.
         let asks = wait.is_bounded() || asks_only(&probe.tool);
-        if hangs && asks && probe.is_service_call() && !found.iter().any(seen) {
-            found.push((container, wait, probe));
-        }
-    }
-    found
-        .into_iter()
-        .map(|(container, wait, probe)| finding(cx, container, wait, probe))
-        .collect()
+        hangs && asks && probe.is_service_call()
+    });
+    let folded = Folded::of(silent);
+    folded.iter().filter_map(|folded| finding(cx, folded)).collect()
 }
 
-fn finding(cx: &Context<'_>, container: &ContainerReading, wait: &Wait, probe: &Probe) -> Finding {
+fn finding(cx: &Context<'_>, folded: &Folded<'_>) -> Option<Finding> {
+    let (container, wait) = (folded.container, folded.first());
+    let probe = wait.probe.as_ref()?;
     let tool = &probe.tool;
     let severity = if wait.is_bounded() && asks_only(tool) {
         Severity::Warning
@@ -108,18 +103,18 @@ fn finding(cx: &Context<'_>, container: &ContainerReading, wait: &Wait, probe: &
             (interval + limit).times(tries)
         )
     });
-    Finding {
+    Some(Finding {
         at: At::script(container.pointer.clone(), probe.place),
         brief: format!("{tool} has no time limit: a try that hangs stops the count"),
         message: format!(
             "{tool} in the wait{} of container {} has no time limit: {hangs}",
-            for_target(wait.target.as_ref()),
+            folded.for_targets(),
             container.name
         ),
-        arithmetic: Some(wait.arithmetic.clone()).filter(|text| !text.is_empty()),
+        arithmetic: folded.arithmetic(),
         help: format!("{}{}", limit_to_write(tool, limit), worst.unwrap_or_default()),
-        ..RULE.finding(severity, read_confidence(wait.confidence))
-    }
+        ..RULE.finding(severity, folded.confidence())
+    })
 }
 
 /// Programs that a probe is written with, as opposed to clients that may be at work.

@@ -3,9 +3,10 @@
 use crate::engine::Seconds;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::formulas::needed_release;
-use crate::engine::release::{HELM_DEFAULT_TIMEOUT, HelmRelease, RELEASE_POLL};
+use crate::engine::policy::HELM_DEFAULT_TIMEOUT;
+use crate::engine::release::{HelmRelease, RELEASE_POLL};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{WaitInMessage, confidence_of_waits, go, plus_startup};
+use crate::engine::rules::common::{WaitInMessage, at_most_a_warning, confidence_of_waits, go, plus_startup};
 
 rule! {
     /// The HelmRelease sets no timeout, and the default of 5 minutes is too short for the hook.
@@ -73,6 +74,8 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let raise = go(budget.raise);
     let fields = fields.iter().map(|field| format!("{field}: {raise}"));
     let fields = fields.collect::<Vec<_>>().join(" and ");
+    let own_pod = budget.what == "wait" && cx.clocks.waits_for_own_pod_only();
+    let severity = at_most_a_warning(severity, own_pod);
     vec![Finding {
         at: budget.at,
         brief: format!(

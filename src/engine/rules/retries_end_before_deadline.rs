@@ -5,7 +5,7 @@ use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{
     Unprepared, cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum,
-    retry_under_never, unprepared, waits_by_failing,
+    retry_under_never, seems_to_wait_by_failing, unprepared, waits_by_failing,
 };
 use crate::engine::{Limit, Seconds};
 
@@ -98,7 +98,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 )
             }
         }
-        None if races_with_the_start(cx) && !clocks.is_visible() && clocks.attempts > 3 => {
+        None if seems_to_wait_by_failing(cx) => {
             let presumed = format!("makes {} attempts, which looks like a wait", clocks.attempts);
             (Severity::Warning, Confidence::Possible, presumed)
         }

@@ -101,6 +101,12 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     verdict.into_iter().map(|verdict| verdict.finding(cron)).collect()
 }
 
+/// True where this rule warns of the Job itself.
+pub(super) fn warns(cx: &Context<'_>) -> bool {
+    let loud = |finding: &Finding| finding.severity == Severity::Warning;
+    cx.is_active(RULE.code) && check(cx).iter().any(loud)
+}
+
 struct Verdict {
     severity: Severity,
     confidence: Confidence,

@@ -1,15 +1,16 @@
 //! HB105.
 
-use crate::engine::budget::{Clock, retries_of};
+use crate::engine::budget::Clock;
 use crate::engine::cold_start::ColdStartSource;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::job::RestartPolicy;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{
-    WaitInMessage, cluster_call, confidence_of_waits, deadline_to_write, for_target, pauses,
-    races_with_the_start, waits_by_failing, waits_for_a_cluster_service,
+    WaitInMessage, at_most_a_warning, cluster_call, confidence_of_waits, deadline_to_write, for_target,
+    pauses, races_with_the_start, waits_by_failing, waits_for_a_cluster_service,
 };
-use crate::engine::survival::{Survival, gives_up_before};
+use crate::engine::survival::{Survival, gives_up_before, scenario};
+use crate::engine::timeline::Scenario;
 use crate::engine::{Limit, Seconds, backoff::Retries};
 
 rule! {
@@ -75,8 +76,11 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .release
         .timeout
         .filter(|_| stated || clocks.release.is_known());
-    let retries = retries_of(cx.job, cx.policy);
-    let Some(survival) = gives_up_before(needed, clocks, retries, release) else {
+    let scenario = Scenario {
+        release,
+        ..scenario(cx.job, clocks, cx.policy)
+    };
+    let Some(survival) = gives_up_before(needed, clocks, scenario) else {
         return Vec::new();
     };
     let (until, by) = (survival.until, survival.by);
@@ -88,9 +92,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     };
     // Admission does not see the dependency: nothing is certain that it could not deny.
     let of_dependency = matches!(cold_start.source, ColdStartSource::Dependency { .. });
+    let stated_severity = at_most_a_warning(Severity::Error, !by_failing && clocks.waits_for_own_pod_only());
     let (severity, confidence) = match (stated, assumed) {
-        (true, false) if !of_dependency => (Severity::Error, read),
-        (true, _) => (Severity::Error, read.min(Confidence::Likely)),
+        (true, false) if !of_dependency => (stated_severity, read),
+        (true, _) => (stated_severity, read.min(Confidence::Likely)),
         (false, _) if demanded(cx, by, by_failing) => (Severity::Warning, read.min(Confidence::Likely)),
         (false, _) => (Severity::Info, read.min(Confidence::Likely)),
     };
@@ -115,7 +120,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             "the Job waits{what} for {until} at the most, and a cold start may take {needed} ({})",
             cold_start.source
         ),
-        arithmetic: Some(arithmetic(cx, survival, retries)),
+        arithmetic: Some(arithmetic(cx, survival, scenario.retries)),
         help: clocks_to_write(cx),
         ..RULE.finding(severity, confidence)
     }]
@@ -131,10 +136,6 @@ fn demanded(cx: &Context<'_>, by: Clock, by_failing: bool) -> bool {
 fn arithmetic(cx: &Context<'_>, survival: Survival, retries: Retries) -> String {
     let (clocks, until) = (cx.clocks, survival.until);
     let needed = clocks.cold_start.span;
-    let retries = Retries {
-        run: clocks.run.nominal,
-        ..retries
-    };
     let attempts = || {
         // The pause behind the last attempt sees nothing.
         let before_last = Retries {
@@ -163,18 +164,18 @@ fn arithmetic(cx: &Context<'_>, survival: Survival, retries: Retries) -> String 
         }
         Clock::Wait => WaitInMessage::of(cx).arithmetic,
         Clock::Deadline => match clocks.deadline {
-            Some(deadline) if deadline > until => {
+            Some(deadline) if !survival.cuts => {
                 format!(
                     "{}: the last before the deadline of {deadline} ends after {until}",
                     attempts()
                 )
             }
-            _ => format!("deadline {until}"),
+            deadline => format!("deadline {}", deadline.unwrap_or(until)),
         },
         Clock::Release => {
             let source = &clocks.release.source;
             match clocks.release.timeout {
-                Some(timeout) if timeout > until => format!(
+                Some(timeout) if !survival.cuts => format!(
                     "{}: the last before the release timeout of {timeout} ({source}) ends after {until}",
                     attempts()
                 ),
@@ -250,7 +251,8 @@ mod tests {
     fn each_clock_can_be_the_shortest() {
         for (policy, limit, deadline, release, verdict) in [
             (RestartPolicy::Never, 0, Some(599), Some("1h"), LIKELY),
-            (RestartPolicy::Never, 0, Some(600), Some("1h"), None),
+            (RestartPolicy::Never, 0, Some(600), Some("1h"), LIKELY), // the deadline comes first
+            (RestartPolicy::Never, 0, Some(601), Some("1h"), None),
             (RestartPolicy::Never, 0, None, Some("599s"), INFO),
             (RestartPolicy::Never, 0, None, Some("600s"), None),
             (RestartPolicy::Never, 0, None, None, None), // 300 s are only assumed

@@ -1,11 +1,10 @@
 //! HB201.
 
 use crate::engine::Seconds;
-use crate::engine::budget::ContainerReading;
 use crate::engine::finding::{At, Finding, Severity};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{for_target, read_confidence};
-use crate::engine::shell::Wait;
+use crate::engine::rules::common::at_most_a_warning;
+use crate::engine::rules::folded::Folded;
 
 rule! {
     /// A loop or a tool waits without a bound of its own.
@@ -24,7 +23,7 @@ rule! {
     /// ## Severity
     ///
     /// An error for a hook without `activeDeadlineSeconds`: nothing inside the Job ends it. A warning where a
-    /// deadline does, and for Jobs that are no hooks.
+    /// deadline does, for Jobs that are no hooks, and for a wait for another container of the same Pod.
     ///
     /// ## How to fix
     ///
@@ -51,42 +50,42 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         (true, None) => Severity::Error,
         _ => Severity::Warning,
     };
-    let mut unbounded: Vec<_> = Vec::new();
-    for (container, wait) in cx.clocks.waits_for_something() {
-        // A function that is called twice waits twice, but it is written once.
-        let seen = |&(other, there): &(&ContainerReading, &Wait)| {
-            other.pointer == container.pointer && there.place == wait.place
-        };
-        if !wait.is_bounded() && !unbounded.iter().any(seen) {
-            unbounded.push((container, wait));
-        }
-    }
-    let loops = i64::try_from(unbounded.len()).unwrap_or(i64::MAX).max(1);
-    unbounded
+    let endless = || {
+        cx.clocks
+            .waits_for_something()
+            .filter(|(_, wait)| !wait.is_bounded())
+    };
+    let loops = i64::try_from(endless().count()).unwrap_or(i64::MAX).max(1);
+    let consequence = bounded_outside.map_or_else(
+        || "and there is no activeDeadlineSeconds: nothing in the Job ends it".to_owned(),
+        |deadline| format!("only the deadline of {deadline} ends it, and deletes its logs"),
+    );
+    let bound = bounded_outside.unwrap_or(cx.clocks.cold_start.span + cx.policy.headroom);
+    let room = bound.minus_or_zero(cx.policy.headroom + cx.policy.startup);
+    let share = Seconds::new(room.whole() / loops);
+    Folded::of(endless())
         .into_iter()
-        .map(|(container, wait)| {
-            let what = for_target(wait.target.as_ref());
-            let consequence = bounded_outside.map_or_else(
-                || "and there is no activeDeadlineSeconds: nothing in the Job ends it".to_owned(),
-                |deadline| format!("only the deadline of {deadline} ends it, and deletes its logs"),
-            );
-            let bound = bounded_outside.unwrap_or(cx.clocks.cold_start.span + cx.policy.headroom);
-            let room = bound.minus_or_zero(cx.policy.headroom + cx.policy.startup);
-            let share = Seconds::new(room.whole() / loops);
+        .map(|folded| {
+            let container = folded.container;
             Finding {
-                at: At::script(container.pointer.clone(), wait.place),
+                at: At::script(container.pointer.clone(), folded.first().place),
                 brief: format!("container {} waits without a bound", container.name),
                 message: format!(
-                    "container {} waits{what} without a bound, {consequence}",
-                    container.name
+                    "container {} waits{} without a bound, {consequence}",
+                    container.name,
+                    folded.for_targets()
                 ),
-                arithmetic: Some(wait.arithmetic.clone()).filter(|text| !text.is_empty()),
+                arithmetic: folded.arithmetic(),
                 help: if share > Seconds::ZERO {
-                    format!("count the tries, and leave the loop with an error after {share}")
+                    let each = if folded.waits.len() > 1 { " each" } else { "" };
+                    format!("count the tries, and leave the loop with an error after {share}{each}")
                 } else {
                     "count the tries, and leave the loop with an error before the deadline".to_owned()
                 },
-                ..RULE.finding(severity, read_confidence(wait.confidence))
+                ..RULE.finding(
+                    at_most_a_warning(severity, folded.is_for_own_pod()),
+                    folded.confidence(),
+                )
             }
         })
         .collect()
@@ -131,16 +130,33 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_in_a_function_is_written_once_and_the_room_is_shared() {
-        let script = "w() { until nc -z -w 3 db 5432; do sleep 2; done; }\nw\nw\nuntil nc -z -w 3 web 80; do sleep 2; done";
+    fn a_loop_in_a_helper_is_told_once_with_all_that_it_waits_for() {
+        let script = "w() { until nc -z -w 3 $1 5432; do sleep 2; done; }\nw db\nw cache\nw db\n\
+                      until nc -z -w 3 web 80; do sleep 2; done";
         let hook = Hook {
             script,
             deadline: Some(840),
             ..HOOK
         };
         let findings = hook.findings("HB201");
-        assert!(findings.len() <= 2, "{findings:#?}");
-        let share = format!("{} s", 600 / findings.len());
-        assert!(findings[0].help.ends_with(&share), "{}", findings[0].help);
+        assert_eq!(findings.len(), 2, "{findings:#?}");
+        let said = &findings[0].message;
+        assert!(said.contains("for db:5432 and cache:5432, 3 times"), "{said}");
+        assert!(findings[0].help.ends_with("150 s each"), "{}", findings[0].help);
+        assert!(findings[1].help.ends_with("150 s"), "{}", findings[1].help);
+    }
+
+    #[test]
+    fn the_own_pod_is_no_dependency() {
+        for (host, severity) in [
+            ("db", Severity::Error),
+            ("localhost", Severity::Warning),
+            ("127.0.0.1", Severity::Warning),
+            ("$POD_IP", Severity::Warning),
+        ] {
+            let script = format!("until nc -z -w 3 {host} 5432; do sleep 2; done").leak();
+            let found = Hook { script, ..HOOK }.verdict("HB201");
+            assert_eq!(found.map(|v| v.0), Some(severity), "{host}");
+        }
     }
 }

@@ -3,7 +3,9 @@
 use crate::engine::finding::{Confidence, Finding, Severity};
 use crate::engine::formulas::needed_deadline;
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{WaitInMessage, confidence_of_waits, deadline_to_write, plus_startup};
+use crate::engine::rules::common::{
+    WaitInMessage, at_most_a_warning, confidence_of_waits, deadline_to_write, plus_startup, read_confidence,
+};
 use crate::engine::{Limit, Seconds};
 
 rule! {
@@ -81,6 +83,16 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         confidence
     } else {
         confidence.min(Confidence::Likely)
+    };
+    // Nobody chose how long a tool waits by default: the deadline may well be meant to end it.
+    let by_default = clocks
+        .waits_for_something()
+        .max_by_key(|(_, wait)| wait.span.nominal)
+        .is_some_and(|(_, wait)| wait.is_a_tool() && read_confidence(wait.confidence) < Confidence::Certain);
+    let severity = if by_default {
+        Severity::Info
+    } else {
+        at_most_a_warning(severity, clocks.waits_for_own_pod_only())
     };
     vec![Finding {
         at: said.at.clone(),

@@ -3,7 +3,8 @@
 use crate::engine::finding::{Confidence, Finding, Severity};
 use crate::engine::formulas::needed_release;
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{WaitInMessage, confidence_of_waits, go, plus_startup};
+use crate::engine::rules::common::{WaitInMessage, at_most_a_warning, confidence_of_waits, plus_startup};
+use crate::engine::rules::release_field::release_timeout_to_write;
 use crate::engine::{Limit, Seconds};
 
 rule! {
@@ -87,7 +88,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let after_deadline = clocks
         .deadline
         .map_or(needed, |deadline| needed_release(deadline, clocks.grace) + slack);
-    let raise = go(needed.max(worst).max(after_deadline));
+    let raise = release_timeout_to_write(cx, needed.max(worst).max(after_deadline));
     let room = timeout.minus_or_zero(slack + clocks.startup);
     vec![Finding {
         at: said.at.clone(),
@@ -101,11 +102,13 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             said.arithmetic,
             plus_startup(cx)
         )),
-        help: said.shorter(room, room).map_or_else(
-            || format!("a release timeout of {raise}"),
-            |shorter| format!("{shorter}, or a release timeout of {raise}"),
-        ),
-        ..RULE.finding(severity, confidence)
+        help: said
+            .shorter(room, room)
+            .map_or_else(|| raise.clone(), |shorter| format!("{shorter}, or {raise}")),
+        ..RULE.finding(
+            at_most_a_warning(severity, clocks.waits_for_own_pod_only()),
+            confidence,
+        )
     }]
 }
 

@@ -2,7 +2,8 @@
 
 use crate::engine::finding::{At, Finding, Severity};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{for_target, read_confidence};
+use crate::engine::rules::folded::Folded;
+use crate::engine::shell::Wait;
 
 rule! {
     /// A wait ends without success, and the script goes on as if it had succeeded.
@@ -43,22 +44,51 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .clocks
         .waits_for_something()
         .filter(|(_, wait)| wait.falls_through && wait.is_bounded());
-    falling
-        .map(|(container, wait)| {
-            let what = for_target(wait.target.as_ref());
+    Folded::of(falling)
+        .into_iter()
+        .map(|folded| {
+            let (container, wait) = (&folded.container.name, folded.first());
+            let (after, what) = (wait.span.nominal, folded.for_targets());
+            let (brief, message, help) = if wait.is_a_tool() {
+                let tool = tool(wait);
+                (
+                    format!("the script goes on when {tool} gives up after {after}"),
+                    format!(
+                        "{tool}{what} in container {container} gives up after {after}, and the script goes on as if \
+                         it had succeeded"
+                    ),
+                    format!("`|| exit 1` behind {tool}, or set -e"),
+                )
+            } else {
+                (
+                    format!("the script goes on after {after} without success"),
+                    format!(
+                        "the wait{what} in container {container} goes on with the next step when it has run out after \
+                         {after}"
+                    ),
+                    "exit with an error behind the loop unless a probe has succeeded".to_owned(),
+                )
+            };
             Finding {
-                at: At::script(container.pointer.clone(), wait.place),
-                brief: format!("the script goes on after {} without success", wait.span.nominal),
-                message: format!(
-                    "the wait{what} in container {} goes on with the next step when it has run out after {}",
-                    container.name, wait.span.nominal
-                ),
-                arithmetic: Some(wait.arithmetic.clone()).filter(|text| !text.is_empty()),
-                help: "exit with an error behind the loop unless a probe has succeeded".to_owned(),
-                ..RULE.finding(Severity::Warning, read_confidence(wait.confidence))
+                at: At::script(folded.container.pointer.clone(), wait.place),
+                brief,
+                message,
+                arithmetic: folded.arithmetic(),
+                help,
+                ..RULE.finding(Severity::Warning, folded.confidence())
             }
         })
         .collect()
+}
+
+/// The program that waits, as its arithmetic names it: `kubectl wait`.
+fn tool(wait: &Wait) -> &str {
+    let words = wait.arithmetic.split([',', ':']).next().unwrap_or_default();
+    let flag = words.find(" -").unwrap_or(words.len());
+    match words[..flag].trim() {
+        "" => "the tool that waits",
+        name => name,
+    }
 }
 
 #[cfg(test)]

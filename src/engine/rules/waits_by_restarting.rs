@@ -1,9 +1,11 @@
 //! HB206.
 
 use crate::engine::Limit;
+use crate::engine::budget::Clock;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{Unprepared, internal_call, unprepared, waits_by_failing};
+use crate::engine::survival::{Survival, gives_up_before, scenario};
 
 rule! {
     /// A hook calls a service of its own namespace without waiting for it: its restarts are the wait loop.
@@ -24,7 +26,9 @@ rule! {
     ///
     /// ## Severity
     ///
-    /// A warning; an error, certain, together with HB101: the restarts are spent before the deadline.
+    /// A warning; an error, certain, together with HB101: the restarts are spent before the deadline. Information
+    /// where the restarts, the deadline and the release's timeout all outlast the cold start: that works, with a
+    /// Pod or a restart for every try.
     ///
     /// ## How to fix
     ///
@@ -61,16 +65,14 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .map_or_else(|| call.tool.clone(), ToString::to_string);
     let spent = matches!((clocks.deadline, clocks.retries_lower), (Some(d), Limit::At(end)) if end < d);
     let proven = spent && prepared == Unprepared::Certain;
-    let (severity, confidence) = if proven {
-        (Severity::Error, Confidence::Certain)
-    } else {
-        (Severity::Warning, Confidence::Likely)
+    let cold_start = clocks.cold_start.span;
+    let lasting = Lasting::of(cx);
+    let (severity, confidence) = match &lasting {
+        _ if proven => (Severity::Error, Confidence::Certain),
+        Lasting::Long(_) => (Severity::Info, Confidence::Likely),
+        _ => (Severity::Warning, Confidence::Likely),
     };
-    let cold_start = cx.clocks.cold_start.span;
-    let lasts = match clocks.retries_lower {
-        Limit::At(end) => format!("its restarts last {end} when the connection is refused"),
-        Limit::Never => "its restarts never end".to_owned(),
-    };
+    let lasts = lasting.said(cx);
     vec![Finding {
         at: At::script(container.pointer.clone(), call.place),
         brief: format!("no wait of its own: {lasts}"),
@@ -78,18 +80,92 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             "container {} calls {target} without waiting for it: {lasts}",
             container.name
         ),
-        arithmetic: clocks.retries_lower.seconds().map(|end| {
-            format!(
-                "{} attempts, over after {end}; cold start to survive {cold_start}",
-                clocks.attempts
-            )
-        }),
+        arithmetic: Some(lasting.arithmetic(cx)),
         help: format!(
             "wait for {target} inside the container for at least {cold_start}, or annotate \
              hookbudget.dev/wait-for: {target}"
         ),
         ..RULE.finding(severity, confidence)
     }]
+}
+
+/// How the restarts and the cold start compare, with the clock that ends them first.
+enum Lasting {
+    /// They outlast the cold start, and so does every other clock. They are over then, if ever.
+    Long(Limit),
+    /// They are over before, by themselves.
+    Short(Survival),
+    /// Another clock ends them before.
+    Cut(Survival, Limit),
+}
+
+impl Lasting {
+    fn of(cx: &Context<'_>) -> Self {
+        let clocks = cx.clocks;
+        let found = gives_up_before(
+            clocks.cold_start.span,
+            clocks,
+            scenario(cx.job, clocks, cx.policy),
+        );
+        match found {
+            None => Self::Long(clocks.retries_lower),
+            Some(survival) => match survival.by {
+                Clock::Deadline => Self::Cut(survival, clocks.deadline.into()),
+                Clock::Release => Self::Cut(survival, clocks.release.timeout.into()),
+                _ => Self::Short(survival),
+            },
+        }
+    }
+
+    /// `its restarts last 310 s when the connection is refused`.
+    fn said(&self, cx: &Context<'_>) -> String {
+        match (self, cx.clocks.retries_lower) {
+            (Self::Cut(cut, at), _) => {
+                let clock = match cut.by {
+                    Clock::Deadline => "deadline",
+                    _ => "release timeout",
+                };
+                format!("its restarts are cut by the {clock} of {at}")
+            }
+            (_, Limit::Never) => "its restarts never end".to_owned(),
+            (_, Limit::At(end)) => format!("its restarts last {end} when the connection is refused"),
+        }
+    }
+
+    fn arithmetic(&self, cx: &Context<'_>) -> String {
+        let (clocks, cold_start) = (cx.clocks, cx.clocks.cold_start.span);
+        let attempts = format!("{} attempts", clocks.attempts);
+        match self {
+            Self::Long(Limit::At(end)) => {
+                format!("{attempts}, over after {end}; a cold start of {cold_start} is survived")
+            }
+            Self::Long(Limit::Never) => {
+                format!("{attempts} without end; a cold start of {cold_start} is survived")
+            }
+            Self::Short(Survival { until, .. }) => {
+                let over = match clocks.retries_lower {
+                    Limit::At(end) if end > *until => format!(", over after {end}"),
+                    _ => String::new(),
+                };
+                format!(
+                    "{attempts}, the last ends after {until}{over}; cold start {cold_start}, {} short",
+                    cold_start - *until
+                )
+            }
+            Self::Cut(Survival { until, by, .. }, at) => {
+                let (clock, source) = match by {
+                    Clock::Deadline => ("deadline", String::new()),
+                    _ => ("release timeout", format!(" ({})", clocks.release.source)),
+                };
+                format!(
+                    "{attempts} would take {}; the last before the {clock} of {at}{source} ends after {until}; cold \
+                     start {cold_start}, {} short",
+                    clocks.retries_lower,
+                    cold_start - *until
+                )
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +193,52 @@ mod tests {
                 ..HOOK
             };
             assert_eq!(hook.verdict("HB206"), verdict, "{policy:?} {limit} {deadline:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_clock_that_ends_the_restarts_is_compared_with_the_cold_start() {
+        for (limit, deadline, release, severity, said) in [
+            (
+                6,
+                None,
+                "1h",
+                Severity::Info,
+                "7 attempts, over after 630 s; a cold start of 600 s is survived",
+            ),
+            (
+                5,
+                None,
+                "1h",
+                Severity::Warning,
+                "6 attempts, the last ends after 310 s; cold start 600 s, 290 s short",
+            ),
+            (
+                6,
+                Some(400),
+                "1h",
+                Severity::Warning,
+                "7 attempts would take 630 s; the last before the deadline of 400 s ends after 310 s; cold start 600 \
+                 s, 290 s short",
+            ),
+            (
+                6,
+                None,
+                "5m",
+                Severity::Warning,
+                "7 attempts would take 630 s; the last before the release timeout of 300 s (annotation \
+                 hookbudget.dev/release-timeout of the Job) ends after 150 s; cold start 600 s, 450 s short",
+            ),
+        ] {
+            let hook = Hook {
+                limit,
+                deadline,
+                release: Some(release),
+                ..HOOK
+            };
+            let finding = hook.findings("HB206").remove(0);
+            assert_eq!(finding.severity, severity, "{limit} {deadline:?} {release}");
+            assert_eq!(finding.arithmetic.as_deref(), Some(said));
         }
     }
 

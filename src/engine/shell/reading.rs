@@ -42,6 +42,12 @@ impl Reading {
     pub fn total(&self) -> Option<Span> {
         self.waits.iter().map(|wait| wait.span).reduce(|a, b| a + b)
     }
+
+    /// True when nothing of the container stays unread: no wait is in it that is not seen.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.visible && self.unread.is_empty()
+    }
 }
 
 /// One wait: a loop, or a tool that waits.
@@ -77,6 +83,22 @@ impl Wait {
     #[must_use]
     pub const fn is_bounded(&self) -> bool {
         self.span.nominal.is_bounded()
+    }
+
+    /// True for a program that waits by itself, such as `kubectl wait`; false for a loop.
+    #[must_use]
+    pub const fn is_a_tool(&self) -> bool {
+        self.attempts.is_none() && self.interval.is_none()
+    }
+
+    /// True when it waits for another container of its own Pod.
+    #[must_use]
+    pub fn is_for_own_pod(&self) -> bool {
+        let of_probe = || self.probe.as_ref().and_then(|probe| probe.target.as_ref());
+        self.target
+            .as_ref()
+            .or_else(of_probe)
+            .is_some_and(Target::is_own_pod)
     }
 }
 
@@ -129,8 +151,10 @@ impl Probe {
             matches!(target.service(), Some(("kubernetes", None | Some("default"))))
                 || target.text.contains("KUBERNETES_SERVICE_HOST")
         };
-        !matches!(self.tool.as_str(), "kubectl" | "helm" | "cmctl")
-            && !self.target.as_ref().is_some_and(api_server)
+        !matches!(
+            self.tool.as_str(),
+            "kubectl" | "oc" | "helm" | "cmctl" | "flux" | "argocd admin"
+        ) && !self.target.as_ref().is_some_and(api_server)
     }
 }
 
@@ -162,6 +186,21 @@ impl Target {
             (Some(namespace), None | Some("svc")) => Some((service, Some(namespace))),
             _ => None,
         }
+    }
+}
+
+impl Target {
+    /// True for an address of the Pod itself: another of its containers is called, which nothing outside the Job
+    /// holds back.
+    #[must_use]
+    pub fn is_own_pod(&self) -> bool {
+        let Some(host) = self.host.as_deref() else {
+            return self.text.contains("POD_IP");
+        };
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        matches!(host.trim_end_matches('.'), "localhost" | "localhost.localdomain")
+            || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+            || host.contains("POD_IP")
     }
 }
 

@@ -120,18 +120,16 @@ impl Reader<'_, '_> {
         result
     }
 
-    fn binary(&mut self, level: usize) -> Result<i64, String> {
-        let Some(operators) = LEVELS.get(level) else {
-            return self.power();
-        };
-        let mut left = self.binary(level + 1)?;
+    /// Operators of this level and tighter ones.
+    fn binary(&mut self, least: usize) -> Result<i64, String> {
+        let mut left = self.power()?;
         loop {
             self.blanks();
-            let Some(operator) = operators.iter().find(|sign| self.is_operator(sign)) else {
+            let Some((level, operator)) = self.operator().filter(|(level, _)| *level >= least) else {
                 return Ok(left);
             };
             self.at += operator.len();
-            let decided = (*operator == "&&" && left == 0) || (*operator == "||" && left != 0);
+            let decided = (operator == "&&" && left == 0) || (operator == "||" && left != 0);
             let right = self.unless(decided, |reader| reader.binary(level + 1))?;
             left = if decided {
                 i64::from(left != 0)
@@ -139,6 +137,21 @@ impl Reader<'_, '_> {
                 apply(operator, left, right)?
             };
         }
+    }
+
+    /// The binary operator that stands here, with its level.
+    fn operator(&self) -> Option<(usize, &'static str)> {
+        if !self
+            .rest()
+            .starts_with(['|', '&', '^', '=', '!', '<', '>', '+', '-', '*', '/', '%'])
+        {
+            return None;
+        }
+        let mut levels = LEVELS.iter().enumerate();
+        levels.find_map(|(level, signs)| {
+            let sign = signs.iter().find(|sign| self.is_operator(sign))?;
+            Some((level, *sign))
+        })
     }
 
     /// `sign` stands here and is not the start of a longer operator.

@@ -29,6 +29,7 @@ const LAUNCHERS: [&str; 19] = [
 
 impl Machine<'_> {
     pub(super) fn simple(&mut self, command: &Command, assigns: &[Assign], words: &[Word]) -> Flow {
+        self.charge(assigns.len() / 8);
         if words.is_empty() {
             let before = self.substitutions;
             for assign in assigns {
@@ -59,8 +60,8 @@ impl Machine<'_> {
 
     fn restore(&mut self, name: String, value: Option<Value>) {
         match value {
-            Some(value) => self.vars.insert(name, value),
-            None => self.vars.remove(&name),
+            Some(value) => self.vars_mut().insert(name, value),
+            None => self.vars_mut().remove(&name),
         };
     }
 
@@ -88,17 +89,17 @@ impl Machine<'_> {
             // Expanded to nothing, such as `$EMPTY`.
             return Flow::Next;
         };
-        let Some(name) = first.get().map(str::to_owned) else {
+        let Some(name) = first.get() else {
             return self.unknown_program(at, &first.text.clone());
         };
-        if self.functions.contains_key(&name) {
-            return self.function(&name, arguments);
+        if self.functions.contains_key(name) {
+            return self.function(name, arguments);
         }
-        if let Some(flow) = self.builtin(at, &name, arguments) {
+        if let Some(flow) = self.builtin(at, name, arguments) {
             return flow;
         }
         self.depth += 1;
-        let flow = self.external(at, &name, arguments);
+        let flow = self.external(at, name, arguments);
         self.depth -= 1;
         flow
     }
@@ -107,6 +108,7 @@ impl Machine<'_> {
         let Some((body, source)) = self.functions.get(name).cloned() else {
             return Flow::Next;
         };
+        self.charge(arguments.len() / 4);
         let source = std::mem::replace(&mut self.source, source);
         let outer = std::mem::replace(&mut self.arguments, arguments.to_vec());
         self.locals.push(Vec::new());
@@ -141,7 +143,7 @@ impl Machine<'_> {
                     locals.push((name.to_owned(), old));
                 }
                 if value.is_none() {
-                    self.vars.insert(name.to_owned(), Value::default());
+                    self.vars_mut().insert(name.to_owned(), Value::default());
                 }
             }
             if let Some(value) = value {

@@ -14,12 +14,24 @@ const LONGEST: usize = 64 * 1024;
 impl Machine<'_> {
     /// The value of a word that is not split.
     pub(super) fn word(&mut self, word: &Word) -> Value {
+        if let [Part::Literal(text) | Part::Quoted(text)] = word.parts.as_slice()
+            && text.len() <= LONGEST
+        {
+            return self.written(text);
+        }
         let mut value = Value::default();
+        self.charge(word.parts.len() / 8);
         for part in &word.parts {
             let piece = self.part(part);
             self.append(&mut value, &piece);
         }
         value
+    }
+
+    /// Text that stands in the script as it is.
+    fn written(&mut self, text: &str) -> Value {
+        self.charge(text.len() / 64);
+        Value::known(text)
     }
 
     pub(super) fn append(&mut self, value: &mut Value, piece: &Value) {
@@ -35,7 +47,8 @@ impl Machine<'_> {
 
     /// The fields that words become: split at blanks where unquoted, braces expanded.
     pub(super) fn fields(&mut self, words: &[Word]) -> Vec<Value> {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(words.len());
+        self.charge(words.len() / 8);
         for word in words {
             match word.parts.as_slice() {
                 [Part::Literal(text)] if text.contains('{') && self.braces != Some(false) => {
@@ -46,6 +59,9 @@ impl Machine<'_> {
                         assumed,
                         ..Value::known(text)
                     }));
+                }
+                [Part::Literal(text) | Part::Quoted(text)] if text.len() <= LONGEST => {
+                    fields.push(self.written(text));
                 }
                 _ => self.split(word, &mut fields),
             }
@@ -58,12 +74,14 @@ impl Machine<'_> {
 
     fn split(&mut self, word: &Word, fields: &mut Vec<Value>) {
         let mut field: Option<Value> = None;
+        self.charge(word.parts.len() / 8);
         for part in &word.parts {
             if let Part::Param { param, .. } = part
                 && matches!(param.name.as_str(), "@" | "*")
                 && param.op == ParamOp::Plain
             {
                 fields.extend(field.take());
+                self.charge(self.arguments.len() / 4);
                 fields.extend(self.arguments.iter().cloned());
                 continue;
             }
@@ -117,6 +135,7 @@ impl Machine<'_> {
     /// The pattern that a word stands for: quoted text matches itself.
     pub(super) fn pattern(&mut self, word: &Word) -> (String, Value) {
         let (mut pattern, mut whole) = (String::new(), Value::default());
+        self.charge(word.parts.len() / 8);
         for part in &word.parts {
             let piece = self.part(part);
             let quoted = match part {
@@ -207,11 +226,11 @@ impl Machine<'_> {
         if name == "SECONDS" {
             let from = value.get().and_then(arith::integer).unwrap_or(0);
             let offset = from - self.now.whole();
-            self.vars
+            self.vars_mut()
                 .insert(name.to_owned(), Value::known(offset.to_string()));
             return;
         }
-        self.vars.insert(name.to_owned(), value);
+        self.vars_mut().insert(name.to_owned(), value);
     }
 }
 

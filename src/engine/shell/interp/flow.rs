@@ -1,5 +1,7 @@
 //! Lists, `&&` and `||`, pipes, conditions, `case`.
 
+use std::rc::Rc;
+
 use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, Word};
 use super::super::value::{REFUSED, Status, Value};
 use super::{Flow, Machine, look, pattern, test};
@@ -30,13 +32,13 @@ impl Machine<'_> {
         Flow::Next
     }
 
-    fn item(&mut self, item: &Item) -> Flow {
+    fn item(&mut self, item: &Rc<Item>) -> Flow {
         if !self.step() {
             return Flow::Spent;
         }
         if item.background {
             if self.background.len() < MOST_JOBS {
-                self.background.push(item.clone());
+                self.background.push(Rc::clone(item));
             }
             self.status = Status::Success;
             return Flow::Next;
@@ -230,13 +232,14 @@ impl Machine<'_> {
 
     fn pipe(&mut self, stages: &[Command]) -> Flow {
         let outer_input = self.input.take();
-        let outer_output = self.output.take();
+        // The last stage prints where the pipe does.
+        let mut outer_output = Some(self.output.take());
         let mut failure = None;
         let mut result = Flow::Next;
         for (index, stage) in stages.iter().enumerate() {
             let last = index + 1 == stages.len();
             self.output = if last {
-                outer_output.clone()
+                outer_output.take().flatten()
             } else {
                 Some(Value::default())
             };
@@ -253,8 +256,8 @@ impl Machine<'_> {
             }
         }
         self.input = outer_input;
-        if result != Flow::Next {
-            self.output = outer_output;
+        if let Some(output) = outer_output {
+            self.output = output;
         }
         if self.pipefail
             && self.status == Status::Success
@@ -267,9 +270,7 @@ impl Machine<'_> {
 
     /// Runs something whose variables and exits stay inside.
     pub(super) fn subshell(&mut self, run: impl FnOnce(&mut Self) -> Flow) -> Flow {
-        let bulk: usize = self.vars.values().map(|value| 1 + value.text.len() / 64).sum();
-        self.charge(bulk);
-        let vars = self.vars.clone();
+        let vars = Rc::clone(&self.vars);
         let errexit = self.errexit;
         let frames = std::mem::take(&mut self.locals);
         let left = self.left.take();
@@ -336,7 +337,10 @@ impl Machine<'_> {
             Kind::Case { subject, arms } => self.case(subject, arms),
             Kind::Function { name, body } => {
                 let function = (body.clone(), self.source.clone());
-                self.functions.insert(name.clone(), function);
+                if Rc::strong_count(&self.functions) > 1 {
+                    self.charge(self.functions.len() / 4);
+                }
+                Rc::make_mut(&mut self.functions).insert(name.clone(), function);
                 self.status = Status::Success;
                 Flow::Next
             }
@@ -426,6 +430,7 @@ impl Machine<'_> {
             return self.open_case(arms);
         };
         for arm in arms {
+            self.charge(arm.patterns.len() / 4);
             for pattern in &arm.patterns {
                 let (wanted, _) = self.pattern(pattern);
                 self.charge(wanted.len().min(512) * text.len().min(4096) / 1024);
@@ -459,10 +464,13 @@ impl Machine<'_> {
 
     /// What the manifest does not decide is not known afterwards.
     fn blur(&mut self, list: &List) {
-        for name in look::assigned(list) {
+        let assigned = look::assigned(list);
+        self.charge(assigned.len());
+        for name in assigned {
             let value = self.vars.get(&name).cloned().unwrap_or_default();
             let why = format!("`${name}` is set under a condition that the manifest does not decide");
-            self.vars.insert(name.clone(), Value::unknown(value.text, why));
+            self.vars_mut()
+                .insert(name.clone(), Value::unknown(value.text, why));
         }
     }
 }

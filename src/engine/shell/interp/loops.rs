@@ -70,9 +70,11 @@ impl Machine<'_> {
     }
 
     pub(super) fn for_loop(&mut self, at: usize, name: &str, words: Option<&[Word]>, body: &List) -> Flow {
-        let items = match words {
-            Some(words) => self.fields(words),
-            None => self.arguments.clone(),
+        let items = if let Some(words) = words {
+            self.fields(words)
+        } else {
+            self.charge(self.arguments.len() / 4);
+            self.arguments.clone()
         };
         self.tell_loop(at, &[body], &|machine| machine.run_for(at, name, &items, body))
     }

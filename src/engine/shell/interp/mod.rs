@@ -33,6 +33,7 @@ use super::syntax::{Command, Item, List};
 use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
 pub(super) use ending::Doom;
+use external::KnownCall;
 pub(super) use external::is_shell;
 use frame::Frame;
 
@@ -66,12 +67,22 @@ pub(super) enum Flow {
     Spent,
 }
 
+/// Bytes between two counts of characters.
+const STEP: usize = 1_024;
+
+/// Characters that begin in these bytes.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| (**byte & 0xC0) != 0x80).count()
+}
+
 /// Where a script's offsets lie in the manifest.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     element: usize,
     /// Offsets of the starts of lines; empty when everything stands at `fixed`.
     lines: Rc<[usize]>,
+    /// How many characters stand before every [`STEP`]th byte: a script may be one long line.
+    characters: Rc<[usize]>,
     text: Rc<str>,
     fixed: Option<Place>,
 }
@@ -81,9 +92,15 @@ impl Source {
     pub(super) fn element(element: usize, text: &str) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let lines = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
+        let mut sum = 0;
+        let sums = text.as_bytes().chunks(STEP).map(|piece| {
+            sum += characters(piece);
+            sum
+        });
         Self {
             element,
             lines,
+            characters: std::iter::once(0).chain(sums).collect(),
             text: text.into(),
             fixed: None,
         }
@@ -94,6 +111,7 @@ impl Source {
         Self {
             element: place.element,
             lines: Rc::new([]),
+            characters: Rc::new([]),
             text: "".into(),
             fixed: Some(place),
         }
@@ -105,12 +123,17 @@ impl Source {
         }
         let line = self.lines.partition_point(|start| *start <= at).saturating_sub(1);
         let start = self.lines.get(line).copied().unwrap_or_default();
-        let before = self.text.get(start..at).unwrap_or_default();
         Place {
             element: self.element,
             line,
-            column: before.chars().count(),
+            column: self.characters_before(at) - self.characters_before(start),
         }
+    }
+
+    fn characters_before(&self, at: usize) -> usize {
+        let step = at / STEP;
+        let rest = self.text.as_bytes().get(step * STEP..at).unwrap_or_default();
+        self.characters.get(step).copied().unwrap_or_default() + characters(rest)
     }
 }
 
@@ -130,9 +153,10 @@ enum HiddenText {
 pub(super) struct Machine<'e> {
     env: &'e dyn Fn(&str) -> EnvValue<'e>,
     source: Source,
-    vars: BTreeMap<String, Value>,
+    /// Shared with the shell around, until either sets one: most subshells set none.
+    vars: Rc<BTreeMap<String, Value>>,
     /// Bodies, and the scripts that they stand in.
-    functions: BTreeMap<String, (Rc<Command>, Source)>,
+    functions: Rc<BTreeMap<String, (Rc<Command>, Source)>>,
     arguments: Vec<Value>,
     locals: Vec<Vec<(String, Option<Value>)>>,
     status: Status,
@@ -175,9 +199,11 @@ pub(super) struct Machine<'e> {
     /// The waits whose exits have ended the last subshell: what stands around it decides.
     held: Vec<usize>,
     /// What runs in the background until `wait`.
-    background: Vec<Item>,
+    background: Vec<Rc<Item>>,
     waits: Vec<Wait>,
     calls: Vec<Probe>,
+    /// The command lines of tools that were read last.
+    known_calls: Vec<Rc<KnownCall>>,
     unread: Vec<Unread>,
     /// A program has run that is not shown: it may be a wait.
     hidden_program: bool,
@@ -218,8 +244,8 @@ impl<'e> Machine<'e> {
         Self {
             env,
             source,
-            vars: BTreeMap::new(),
-            functions: BTreeMap::new(),
+            vars: Rc::default(),
+            functions: Rc::default(),
             arguments: Vec::new(),
             locals: Vec::new(),
             status: Status::Success,
@@ -248,6 +274,7 @@ impl<'e> Machine<'e> {
             background: Vec::new(),
             waits: Vec::new(),
             calls: Vec::new(),
+            known_calls: Vec::new(),
             unread: Vec::new(),
             hidden_program: false,
             doom: None,
@@ -418,6 +445,15 @@ impl<'e> Machine<'e> {
                 Flow::Next
             }
         }
+    }
+
+    /// The variables, to be changed: a copy of them where a subshell or another world looks at the same.
+    fn vars_mut(&mut self) -> &mut BTreeMap<String, Value> {
+        if Rc::strong_count(&self.vars) > 1 {
+            let bulk = self.vars.values().map(|value| 1 + value.text.len() / 64).sum();
+            self.charge(bulk);
+        }
+        Rc::make_mut(&mut self.vars)
     }
 
     /// Counts a step; false when there are none left.

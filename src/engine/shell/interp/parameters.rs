@@ -17,7 +17,9 @@ impl Machine<'_> {
             return (self.clock_value(offset), true);
         }
         if let Some(value) = self.vars.get(name) {
-            return (value.clone(), true);
+            let value = value.clone();
+            self.charge(value.text.len() / 256);
+            return (value, true);
         }
         if let Some(value) = self.special(name) {
             return value;
@@ -43,6 +45,7 @@ impl Machine<'_> {
             "#" => (Value::known(self.arguments.len().to_string()), true),
             "@" | "*" => {
                 let mut all = Value::default();
+                self.charge(self.arguments.len() / 4);
                 for (index, argument) in self.arguments.clone().iter().enumerate() {
                     if index > 0 {
                         all.text.push(' ');
@@ -118,7 +121,9 @@ impl Machine<'_> {
             ParamOp::TrimSuffix { longest, pattern } | ParamOp::TrimPrefix { longest, pattern } => {
                 let (pattern, _) = self.pattern(pattern);
                 let suffix = matches!(param.op, ParamOp::TrimSuffix { .. });
-                self.charge(value.text.len() * pattern.len() / 16);
+                // The pattern is held against the rest behind each character.
+                let (text, width) = (value.text.len().min(256), pattern.len().min(64));
+                self.charge(text * text * width / 512);
                 match value
                     .get()
                     .map(|text| pattern::trimmed(text, &pattern, suffix, *longest))

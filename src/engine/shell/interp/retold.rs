@@ -27,7 +27,8 @@ impl Machine<'_> {
         if told {
             return run(self);
         }
-        self.charge(self.vars.len() + self.waits.len());
+        let kept = self.waits.len() + self.calls.len() + self.unread.len() + self.arguments.len();
+        self.charge(kept);
         let before = self.clone();
         let flow = run(self);
         // A call that fails and ends the script is no wait.

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-/// Commands one after the other.
+/// Commands one after the other. What runs in the background is kept until the script waits for it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::engine::shell) struct List(pub(in crate::engine::shell) Vec<Item>);
+pub(in crate::engine::shell) struct List(pub(in crate::engine::shell) Vec<Rc<Item>>);
 
 /// Pipelines joined by `&&` and `||`.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,7 @@
 //! The place in the text, blanks, comments, here-documents and the list of commands.
 
+use std::rc::Rc;
+
 use super::DEEPEST;
 use super::ast::{Item, Join, List, Pipeline};
 
@@ -61,7 +63,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads until a word or sign that closes a list.
-    fn list_into(&mut self, items: &mut Vec<Item>) -> Parsed<()> {
+    fn list_into(&mut self, items: &mut Vec<Rc<Item>>) -> Parsed<()> {
         loop {
             self.skip_lines();
             if self.at_list_end() {
@@ -83,7 +85,7 @@ impl<'a> Parser<'a> {
                 (Some(b'\n'), _) => true,
                 _ => false,
             };
-            items.push(item);
+            items.push(Rc::new(item));
             if !separated && !self.at_list_end() {
                 return Err(self.error(format!("unexpected {}", self.excerpt())));
             }

@@ -71,6 +71,11 @@ pub(super) fn read(name: &str, arguments: &[Value]) -> Option<Call> {
             true,
         ));
     }
+    // It talks to the API server alone, and never to the server of Argo CD.
+    let name = match (name, words.first()) {
+        ("argocd", Some(&"admin")) => "argocd admin",
+        _ => name,
+    };
     let mut call = Call::of(
         name,
         named.or(operand).map(|address| target::of_url(&address.text)),
