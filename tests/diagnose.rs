@@ -138,48 +138,27 @@ fn the_chain_of_incident_a_goes_down_to_the_ground() {
     );
 }
 
-/// What the exporter would say of the same objects, had it watched them come.
-fn as_watched(dump: &str, now: Timestamp) -> Vec<Diagnosis> {
-    let path = root().join(DUMPS).join(dump);
-    let loaded = manifest::load(&[PathOrStdin::Path(path.clone())]);
-    let mut index = Index::new(Settings::new(now));
-    let mut namespaces: Vec<Namespace> = Vec::new();
-    let raw = |value: &Value| RawValue::from_string(value.to_string()).unwrap();
-    let of = |document: &manifest::Document| match document.kind() {
+/// The kind under which a watch brings an object.
+fn watched_as(document: &manifest::Document) -> Option<Kind> {
+    let text = |pointer: &str| document.value.pointer(pointer).and_then(Value::as_str);
+    match document.kind() {
         "Job" => Some(Kind::Job),
-        "Pod"
-            if document
-                .value
-                .pointer("/metadata/labels/batch.kubernetes.io~1job-name")
-                .is_some() =>
-        {
-            Some(Kind::Pod)
-        }
+        "Pod" => text("/metadata/labels/batch.kubernetes.io~1job-name").map(|_| Kind::Pod),
         "CronJob" => Some(Kind::CronJob),
         "HelmRelease" => Some(Kind::HelmRelease),
-        "Event" => match document
-            .value
-            .pointer("/involvedObject/kind")
-            .and_then(Value::as_str)
-        {
-            Some("Job") => Some(Kind::JobEvent),
-            Some("Pod") => Some(Kind::PodEvent),
+        "Event" => match text("/involvedObject/kind")? {
+            "Job" => Some(Kind::JobEvent),
+            "Pod" => Some(Kind::PodEvent),
             _ => None,
         },
         _ => None,
-    };
-    // Releases first, then in the order in which an exporter lists.
-    let order = [Kind::HelmRelease].into_iter().chain(Kind::ALL);
-    for kind in order {
-        let objects: Vec<_> = loaded
-            .documents
-            .iter()
-            .filter(|d| of(d) == Some(kind))
-            .map(|d| raw(&d.value))
-            .collect();
-        index.reset(kind, &objects, now);
     }
-    for document in &loaded.documents {
+}
+
+/// The namespaces of a dump, as a look at them finds them.
+fn namespaces(documents: &[manifest::Document]) -> Vec<Namespace> {
+    let mut namespaces: Vec<Namespace> = Vec::new();
+    for document in documents {
         let name = document
             .value
             .pointer("/metadata/namespace")
@@ -212,46 +191,63 @@ fn as_watched(dump: &str, now: Timestamp) -> Vec<Diagnosis> {
             _ => {}
         }
     }
-    for log in support::files(&format!("{DUMPS}/{dump}"), "log")
-        .into_iter()
-        .chain(support::files(&format!("{DUMPS}/{dump}"), "logs.txt"))
-    {
+    namespaces
+}
+
+/// The logs of a dump, as a watch follows them.
+fn logs(dump: &str) -> Vec<Change> {
+    let mut files = support::files(&format!("{DUMPS}/{dump}"), ".log");
+    files.extend(support::files(&format!("{DUMPS}/{dump}"), "logs.txt"));
+    let change = |log: String| {
         let parts: Vec<_> = log.rsplit('/').collect();
-        let (container, attempt) = match parts[0] {
-            "logs.txt" => ("backup", 2),
-            name => (
-                name.strip_suffix(".log").unwrap(),
-                if dump == "c-download" { 2 } else { 0 },
-            ),
-        };
-        let lines = read(&log)
-            .lines()
-            .filter(|line| !line.starts_with("===="))
-            .map(|line| {
-                let stamped = line
-                    .split_once(' ')
-                    .and_then(|(at, rest)| Some((at.parse().ok()?, rest)));
-                match stamped {
-                    Some((at, rest)) => LogLine {
-                        at: Some(at),
-                        text: rest.to_owned(),
-                    },
-                    None => LogLine {
-                        at: None,
-                        text: line.to_owned(),
-                    },
-                }
-            })
-            .collect();
+        let lines = read(&log);
+        let lines = lines.lines().filter(|line| !line.starts_with("===="));
+        let lines = lines.map(
+            |line| match line.split_once(' ').map(|(at, rest)| (at.parse(), rest)) {
+                Some((Ok(at), rest)) => LogLine {
+                    at: Some(at),
+                    text: rest.to_owned(),
+                },
+                _ => LogLine {
+                    at: None,
+                    text: line.to_owned(),
+                },
+            },
+        );
         let key = LogKey {
             namespace: parts[2].to_owned(),
             pod: parts[1].to_owned(),
-            container: container.to_owned(),
-            attempt,
+            container: parts[0].strip_suffix(".log").unwrap_or("backup").to_owned(),
+            attempt: if dump.starts_with('c') { 2 } else { 0 },
         };
-        index.change(Change::Log { log: key, lines }, now);
+        Change::Log {
+            log: key,
+            lines: lines.collect(),
+        }
+    };
+    files.into_iter().map(change).collect()
+}
+
+/// What the exporter would say of the same objects, had it watched them come.
+fn as_watched(dump: &str, now: Timestamp) -> Vec<Diagnosis> {
+    let loaded = manifest::load(&[PathOrStdin::Path(root().join(DUMPS).join(dump))]);
+    let mut index = Index::new(Settings::new(now));
+    // Releases first, then in the order in which an exporter lists.
+    for kind in [Kind::HelmRelease].into_iter().chain(Kind::ALL) {
+        let of_kind = loaded
+            .documents
+            .iter()
+            .filter(|document| watched_as(document) == Some(kind));
+        let objects: Vec<_> = of_kind
+            .map(|d| RawValue::from_string(d.value.to_string()).unwrap())
+            .collect();
+        index.reset(kind, &objects, now);
+    }
+    for log in logs(dump) {
+        index.change(log, now);
     }
     index.settle(now);
+    let namespaces = namespaces(&loaded.documents);
     for action in index.take_actions() {
         let Action::Inspect {
             job,
