@@ -36,6 +36,11 @@ bless:
 # Write generated files anew: the tests that check them also write them
 gen: bless
 
+# Measure the webhook beside a bare server, on loopback: options go to the measuring program (--help)
+bench-webhook *options:
+    cargo build --release --bin hookbudget --example webhook-bench
+    ulimit -n 8192; taskset -c "$(($(nproc) - 1))" target/release/examples/webhook-bench {{ options }}
+
 # See the product on this machine, without a cluster
 demo *arguments:
     cargo run --release -- demo {{ arguments }}

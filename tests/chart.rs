@@ -93,14 +93,19 @@ fn held(name: &str, wanted: &str) {
 #[test]
 fn the_binary_takes_every_argument_of_the_templates() {
     let mut commands = Vec::new();
-    for template in ["webhook-deployment.yaml", "exporter.yaml"] {
+    for template in [
+        "webhook-deployment.yaml",
+        "exporter.yaml",
+        "cleanup.yaml",
+        "tests/check.yaml",
+    ] {
         let text = read(&format!("charts/hookbudget/templates/{template}"));
         for list in arguments(&text) {
             taken(template, &list);
             commands.push(list[0].clone());
         }
     }
-    assert_eq!(commands, ["webhook", "exporter"]);
+    assert_eq!(commands, ["webhook", "exporter", "cleanup", "check"]);
 }
 
 #[test]
@@ -132,6 +137,7 @@ fn each_certificate_mode_renders_and_the_binary_takes_the_result() {
         &[
             "webhook.extraArgs[0]=--no-cluster",
             "exporter.extraArgs[0]=--retention=2h",
+            "exporter.namespaces={shop,warehouse}",
         ],
     ] {
         let Some(output) = helm(sets) else { return };
@@ -167,7 +173,7 @@ fn each_certificate_mode_renders_and_the_binary_takes_the_result() {
 #[test]
 fn permissions_on_secrets_are_one_name_and_never_create() {
     for (mode, granted) in [("certs.mode=self", true), ("certs.mode=cert-manager", false)] {
-        let Some(output) = helm(&[mode, "fullnameOverride=hb"]) else {
+        let Some(output) = helm(&[mode, "fullnameOverride=hb", "check.enabled=false"]) else {
             return;
         };
         let text = String::from_utf8_lossy(&output.stdout);
@@ -203,11 +209,55 @@ fn values_that_cannot_work_are_refused() {
         ),
         (&["webhook.timeoutSeconds=31"], "timeoutSeconds"),
         (&["webhok.replicaCount=1"], "webhok"),
+        (
+            &["webhook.namespaceSelector.matchLabels.a=b"],
+            "namespaceSelector",
+        ),
+        (&["policy.headrom=3m"], "headrom"),
+        (&["policy.rules.HB999=off"], "HB999"),
+        (&["policy.rules.HB101=loud"], "'warning'"),
+        (&["policy.defaultMode=strict"], "'enforce'"),
     ] {
         let Some(output) = helm(sets) else { return };
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{sets:?} renders");
         assert!(error.contains(field), "{sets:?}: {error}");
+    }
+}
+
+/// Whatever the values say, neither its own namespace nor those of the cluster's own recovery are looked at.
+#[test]
+fn nobody_can_drop_the_namespaces_that_are_never_looked_at() {
+    for sets in [
+        &["webhook.excludedNamespaces=null"][..],
+        &["webhook.excludedNamespaces={shop}"],
+        &["namespaceOverride=hooks", "webhook.failurePolicy=Fail"],
+    ] {
+        let Some(output) = helm(sets) else { return };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let mut lists = 0;
+        for rest in text.split("key: kubernetes.io/metadata.name").skip(1) {
+            let list: Vec<&str> = rest.lines().skip(3).map(str::trim).take(3).collect();
+            assert_eq!(
+                list,
+                ["- hooks", "- kube-system", "- kube-node-lease"],
+                "{sets:?}"
+            );
+            lists += 1;
+        }
+        assert_eq!(lists, 2, "{sets:?}: both configurations");
+    }
+}
+
+#[test]
+fn a_kubernetes_without_match_conditions_is_refused_and_a_vendors_suffix_is_not() {
+    for (version, fits) in [("1.29.9", false), ("1.30.0", true), ("1.33.1-gke.100", true)] {
+        let Some(output) = template(&["--kube-version", version]) else {
+            return;
+        };
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), fits, "{version}: {error}");
+        assert!(fits || error.contains("kubeVersion"), "{version}: {error}");
     }
 }
 
@@ -347,4 +397,211 @@ fn what_has_no_crd_is_left_out_refused_or_rendered_as_the_values_say() {
         assert!(String::from_utf8_lossy(&fail.stderr).contains("install the Prometheus operator"));
         assert!(String::from_utf8_lossy(&always.stdout).contains(&shown));
     }
+}
+
+/// Helm's parser reads a bare `off` as false, and so does the policy's own.
+const OFF: Value = Value::Bool(false);
+
+/// The schema of the policy as one of the chart's values: a choice is a list of words, so that Helm's message
+/// names them.
+fn policy_schema() -> Value {
+    let mut schema: Value = serde_json::from_str(&read("docs/policy.schema.json")).expect("JSON");
+    let top = schema.as_object_mut().expect("an object");
+    top.remove("$schema");
+    for fixed in ["apiVersion", "kind"] {
+        top["properties"]
+            .as_object_mut()
+            .expect("properties")
+            .remove(fixed);
+    }
+    worded(&mut schema);
+    schema
+}
+
+fn worded(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if let Some(Value::Array(choices)) = object.remove("oneOf") {
+                let mut words: Vec<Value> = choices.iter().map(|choice| choice["const"].clone()).collect();
+                if words.contains(&Value::from("off")) {
+                    words.push(OFF);
+                }
+                object.insert("enum".to_owned(), words.into());
+            }
+            object.values_mut().for_each(worded);
+        }
+        Value::Array(list) => list.iter_mut().for_each(worded),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_policy_that_the_servers_would_refuse_is_refused_by_helm() {
+    let name = "charts/hookbudget/values.schema.json";
+    let mut schema: Value = serde_json::from_str(&read(name)).expect("JSON");
+    schema["properties"]["policy"] = policy_schema();
+    let text = serde_json::to_string_pretty(&schema).expect("JSON");
+    held(name, &format!("{text}\n"));
+    for set in [
+        "policy.rules.HB301=off",
+        "policy.rules.HB301=false",
+        "policy.headroom=3m0s",
+    ] {
+        let Some(output) = helm(&[set]) else { return };
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{set}: {error}");
+    }
+}
+
+/// A chart against unsafe hooks has safe ones.
+#[test]
+fn the_hooks_of_the_chart_have_no_finding() {
+    let Some(output) = helm(&["webhook.failurePolicy=Fail"]) else {
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let linted = support::run_with(&["lint", "-v", "--format", "json", "-"], &text).json();
+    assert_eq!(support::findings(&linted), Vec::<String>::new());
+    let jobs = linted["objects"].as_array().expect("objects");
+    assert_eq!(jobs.len(), 1, "{jobs:#?}");
+}
+
+/// Each object that may do something stands in the README's table, with its reason.
+#[test]
+fn every_role_is_in_the_table_of_permissions() {
+    let Some(output) = template(&[
+        "--values",
+        "charts/hookbudget/ci/everything-values.yaml",
+        "--set",
+        "webhook.failurePolicy=Fail",
+    ]) else {
+        return;
+    };
+    let readme = read("charts/hookbudget/README.md");
+    let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with("| ")).collect();
+    let mut rules = 0;
+    for document in String::from_utf8_lossy(&output.stdout).split("---\n") {
+        let object: Value = serde_saphyr::from_str(document).expect("YAML");
+        let component = object["metadata"]["labels"]["app.kubernetes.io/component"].as_str();
+        for rule in object["rules"].as_array().into_iter().flatten() {
+            let words = |key: &str| {
+                rule[key]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+            };
+            for resource in words("resources") {
+                rules += 1;
+                let verbs = words("verbs").collect::<Vec<_>>().join(", ");
+                let told = rows.iter().any(|row| {
+                    let mut cells = row.split(" | ");
+                    let who = cells.next().unwrap_or_default().trim_start_matches("| ");
+                    let may = cells.next().unwrap_or_default();
+                    component == Some(who)
+                        && may.starts_with(&verbs)
+                        && may.contains(&format!("`{resource}`"))
+                });
+                assert!(told, "{component:?} may {verbs} {resource}: not in the table");
+            }
+        }
+    }
+    assert!(rules >= 25, "{rules} rules");
+    let secrets = rows.iter().filter(|row| row.contains("`secrets`")).count();
+    assert_eq!(secrets, 1, "one rule reaches a Secret, and it is the webhook's");
+}
+
+#[test]
+fn helm_lint_finds_nothing() {
+    let Some(_) = helm(&[]) else { return };
+    for values in files("charts/hookbudget/ci", "-values.yaml") {
+        let output = Command::new("helm")
+            .args([
+                "lint",
+                "--strict",
+                "--quiet",
+                "--values",
+                &values,
+                "charts/hookbudget",
+            ])
+            .current_dir(root())
+            .output()
+            .expect("helm runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{values}: {said}");
+    }
+}
+
+/// The versions of the chart, the program and the image that the catalogue shows are one.
+#[test]
+fn the_chart_names_one_version() {
+    let chart: Value = serde_saphyr::from_str(&read("charts/hookbudget/Chart.yaml")).expect("YAML");
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+    let annotations = &chart["annotations"];
+    let listed = |key: &str| -> Value {
+        serde_saphyr::from_str(annotations[key].as_str().unwrap_or_else(|| panic!("{key}"))).expect("YAML")
+    };
+    let image = format!("hookbudget:{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(listed("artifacthub.io/images")[0]["image"], image);
+    for change in listed("artifacthub.io/changes").as_array().expect("changes") {
+        let kinds = ["added", "changed", "deprecated", "removed", "fixed", "security"];
+        assert!(kinds.iter().any(|kind| change["kind"] == *kind), "{change}");
+    }
+}
+
+/// What cert-manager is asked for is what the chart mounts, injects and calls.
+#[test]
+fn the_manifests_for_cert_manager_fit_the_chart() {
+    let issued: Vec<Value> = read("certs/cert-manager.yaml")
+        .split("---\n")
+        .map(|document| serde_saphyr::from_str(document).expect("YAML"))
+        .collect();
+    let certificate = issued
+        .iter()
+        .find(|object| object["metadata"]["name"] == "hookbudget-webhook")
+        .expect("the Certificate");
+    let place = [
+        "--set",
+        "certs.mode=cert-manager",
+        "--set",
+        "namespaceOverride=hookbudget",
+    ];
+    let Some(output) = template(&place) else { return };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        text.matches("cert-manager.io/inject-ca-from: hookbudget/hookbudget-webhook\n")
+            .count(),
+        2
+    );
+    let secret = certificate["spec"]["secretName"].as_str().expect("a name");
+    assert!(text.contains(&format!("secretName: {secret}\n")), "{secret}");
+    let called = "hookbudget-webhook.hookbudget.svc";
+    assert!(
+        certificate["spec"]["dnsNames"]
+            .as_array()
+            .expect("names")
+            .contains(&Value::from(called))
+    );
+    for part in ["namespace: hookbudget\n", "name: hookbudget-webhook\n"] {
+        assert!(text.contains(part), "{part}");
+    }
+}
+
+/// The image that the tests pack, without an engine, is the one of the Dockerfile.
+#[test]
+fn the_image_of_the_tests_is_the_dockerfiles() {
+    let (_, last) = read("Dockerfile")
+        .rsplit_once("FROM scratch\n")
+        .map(|(before, last)| (before.to_owned(), last.to_owned()))
+        .expect("the last stage is from scratch");
+    let packed = read("tests/cluster/image");
+    let instruction = |name: &str| {
+        let line = last.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name}")).trim().to_owned()
+    };
+    assert!(packed.contains(&format!(r#""User":"{}""#, instruction("USER"))));
+    assert!(packed.contains(&format!(r#""Entrypoint":{}"#, instruction("ENTRYPOINT"))));
+    let path = instruction("ENV").replace("PATH=", "");
+    assert!(read("tests/cluster/lib/images.sh").contains(&format!("readonly IMAGE_BIN={path}\n")));
+    assert!(instruction("COPY").ends_with(&format!("{path}/")));
 }

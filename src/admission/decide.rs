@@ -12,12 +12,13 @@ use super::observer::{Observer, Outcome, Skipped};
 use super::review::{self, Answer, Incoming, Request};
 use super::scope::{self, InScope};
 use super::surroundings::Surroundings;
-use crate::engine::assess::{Assessment, assess};
+use crate::engine::assess::{Assessment, assess_with};
 use crate::engine::finding::Decision;
 use crate::engine::job::Job;
 use crate::engine::policy::{Mode, Policy};
 use crate::engine::release::Surroundings as EngineSurroundings;
 use crate::engine::rewrite::{self, Rewrite};
+use crate::engine::shell::Readings;
 use crate::k8s::namespace::NamespaceFacts;
 use crate::k8s::patch::json_patch;
 use crate::k8s::{JobObject, Problem};
@@ -52,6 +53,8 @@ pub struct Admission {
     pub own_namespace: Option<String>,
     /// Who counts.
     pub observer: Arc<dyn Observer>,
+    /// What has been read out of the containers of Jobs.
+    pub readings: Readings,
 }
 
 impl std::fmt::Debug for Admission {
@@ -71,6 +74,7 @@ impl Admission {
             surroundings: Surroundings::default(),
             own_namespace: None,
             observer,
+            readings: Readings::default(),
         }
     }
 
@@ -179,7 +183,9 @@ impl Admission {
             windows: None,
             now: Some(jiff::Timestamp::now()),
         };
-        let assessment = assess(&job, around, &policy);
+        let assessment = assess_with(&job, around, &policy, |container, files| {
+            self.readings.of(container, files)
+        });
         let case = Case {
             request,
             scope,

@@ -115,10 +115,13 @@ pub(super) fn denial(job: &Job<'_>, assessment: &Assessment) -> String {
 }
 
 fn line(job: &Job<'_>, finding: &Finding) -> String {
-    let mut text = format!("{} {}: {job}", finding.code, finding.name);
-    let field = finding.at.dotted();
-    if !field.is_empty() {
-        let _ = write!(text, ", {field}");
+    let told =
+        finding.message.len() + finding.help.len() + finding.arithmetic.as_ref().map_or(0, String::len);
+    let mut text = String::with_capacity(told + finding.at.pointer.len() + 256);
+    let _ = write!(text, "{} {}: {job}", finding.code, finding.name);
+    if !finding.at.pointer.is_empty() {
+        text.push_str(", ");
+        finding.at.write_dotted(&mut text);
     }
     if let Some(place) = finding.at.script {
         let _ = write!(text, " line {}", place.line + 1);
@@ -141,12 +144,15 @@ pub(super) fn audit(findings: &[Finding]) -> String {
         } else {
             ""
         };
-        format!(
-            "{} {} {}{exempt}",
+        [
             finding.code,
+            " ",
             finding.severity.as_str(),
-            finding.confidence.as_str()
-        )
+            " ",
+            finding.confidence.as_str(),
+            exempt,
+        ]
+        .concat()
     });
     texts.collect::<Vec<_>>().join(", ")
 }

@@ -18,6 +18,10 @@ use crate::tls::kept::{KEYS, Kept};
 /// Who wrote, in `metadata.managedFields`.
 const MANAGER: &str = "hookbudget";
 
+/// The type of a Secret that cert-manager or somebody by hand makes (`k8s.io/api/core/v1`); ours is `Opaque`, since
+/// this type cannot be empty.
+const FOREIGN: &str = "kubernetes.io/tls";
+
 /// Where the certificates are kept and who is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -143,6 +147,17 @@ pub(super) enum Written {
     Overtaken,
 }
 
+/// What became of a Secret that was to be emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emptied {
+    /// Our keys were in it, and are not any more.
+    Done,
+    /// There was nothing to take, or no Secret.
+    Nothing,
+    /// It is not one that the webhook keeps, and was left as it is.
+    Foreign,
+}
+
 /// Reads and writes the three objects of a [`Place`].
 #[derive(Clone)]
 pub struct Cluster {
@@ -249,19 +264,24 @@ impl Cluster {
             .map_err(|error| KeepError::of("update", self.secret_name(), error))
     }
 
-    /// Takes our keys out of the Secret; false where there was nothing to take.
+    /// Takes our keys out of the Secret.
     ///
     /// # Errors
     /// [`KeepError`] if it cannot be read or written.
-    pub async fn empty_secret(&self) -> Result<bool, KeepError> {
+    pub async fn empty_secret(&self) -> Result<Emptied, KeepError> {
         let Some(secret) = self.secret().await? else {
-            return Ok(false);
+            return Ok(Emptied::Nothing);
         };
+        if secret.type_.as_deref() == Some(FOREIGN) {
+            return Ok(Emptied::Foreign);
+        }
         let ours = |data: &BTreeMap<String, ByteString>| data.keys().any(|key| KEYS.contains(&key.as_str()));
         if !secret.data.as_ref().is_some_and(ours) {
-            return Ok(false);
+            return Ok(Emptied::Nothing);
         }
-        self.replace(secret, BTreeMap::new()).await.map(|()| true)
+        self.replace(secret, BTreeMap::new())
+            .await
+            .map(|()| Emptied::Done)
     }
 
     /// The configurations that there are.

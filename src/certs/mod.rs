@@ -12,7 +12,7 @@ mod metrics;
 mod trust;
 mod wake;
 
-pub use cluster::{Asker, Cluster, Configuration, ConfigurationKind, Place};
+pub use cluster::{Asker, Cluster, Configuration, ConfigurationKind, Emptied, Place};
 pub use error::KeepError;
 pub use keeper::{Done, Keeper, Look, Observer, Request};
 pub use metrics::Metrics;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::place::PlaceArgs;
 use super::terminal::Terminal;
-use crate::certs::ConfigurationKind;
+use crate::certs::{ConfigurationKind, Emptied};
 
 /// Remove the webhook configurations and the keys in the Secret, before an uninstall.
 ///
@@ -20,6 +20,9 @@ pub struct CleanupArgs {
     /// Which installation.
     #[command(flatten)]
     place: PlaceArgs,
+    /// Leave the keys in the Secret; nothing is then read of it.
+    #[arg(long)]
+    keep_secret: bool,
 }
 
 /// Runs the command.
@@ -36,11 +39,17 @@ pub async fn run(args: CleanupArgs, terminal: &mut Terminal) -> anyhow::Result<E
             if deleted { "deleted" } else { "not there" }
         ))?;
     }
-    let emptied = cluster.empty_secret().await?;
+    if args.keep_secret {
+        return Ok(ExitCode::SUCCESS);
+    }
     let name = format!("Secret {}/{}", args.place.namespace(), args.place.secret());
     terminal.line(format!(
         "{name}: {}",
-        if emptied { "emptied" } else { "nothing in it" }
+        match cluster.empty_secret().await? {
+            Emptied::Done => "emptied",
+            Emptied::Nothing => "nothing in it",
+            Emptied::Foreign => "left alone: somebody else makes its certificate",
+        }
     ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::serving::{self, ServingArgs};
 use super::{logging, policy};
 use crate::admission::{self, Admission, Metrics, Ready, Surroundings};
+use crate::engine::shell::Readings;
 use crate::http::{Acceptor, HandshakeFailure, HandshakeObserver, Limits, bind, serve_plain, serve_tls};
 use crate::index::namespaces::watch_namespaces;
 use crate::index::releases::watch_releases;
@@ -83,6 +84,7 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
         surroundings,
         own_namespace,
         observer: metrics,
+        readings: Readings::default(),
     });
 
     let limits = Limits {

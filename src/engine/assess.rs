@@ -1,17 +1,19 @@
 //! One Job, judged: what `lint`, the webhook and the exporter all call.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::budget::{Clocks, ContainerReading};
 use super::cold_start::ColdStart;
 use super::exemption::{self, Exemption};
 use super::finding::{Decision, Finding, decide};
-use super::job::{Job, Origin};
+use super::job::{Container, Job, Origin};
 use super::judge::judge;
 use super::policy::{Mode, Policy};
 use super::release::{Surroundings, release_of};
 use super::rule::Context;
-use super::shell;
+use super::shell::{self, Files, Reading};
 
 /// The clocks of a Job and the findings about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +59,20 @@ impl Assessment {
 /// Reads the waits of a Job, sets its clocks side by side and judges them.
 #[must_use]
 pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Assessment {
-    let files = shell::Files::of(job, around.inventory);
+    assess_with(job, around, policy, |container, files| {
+        shell::read_container(container, files).into()
+    })
+}
+
+/// As [`assess`], with somebody else who reads the containers: [`shell::Readings`] remembers them.
+#[must_use]
+pub fn assess_with(
+    job: &Job<'_>,
+    around: Surroundings<'_>,
+    policy: &Policy,
+    read: impl Fn(&Container<'_>, Files<'_>) -> Arc<Reading>,
+) -> Assessment {
+    let files = Files::of(job, around.inventory);
     let readings: Vec<_> = job
         .containers()
         .map(|(init, index, container)| ContainerReading {
@@ -65,7 +80,7 @@ pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Asses
             pointer: job.container_pointer(init, index),
             init,
             sidecar: init && container.is_sidecar(),
-            reading: shell::read_container(container, files),
+            reading: read(container, files),
         })
         .collect();
     let release = release_of(job, around, policy);

@@ -1,5 +1,7 @@
 //! The clocks of a Job, side by side: its own wait, the retries, the deadline, the release's timeout.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::backoff::{JobBackoff, Retries, full_attempts};
@@ -26,7 +28,7 @@ pub struct ContainerReading {
     /// True for a native sidecar, whose script never bounds the Job.
     pub sidecar: bool,
     /// Its waits, calls and what stays unknown.
-    pub reading: Reading,
+    pub reading: Arc<Reading>,
 }
 
 /// The clocks of a Job and which of them ends it when its dependency never comes up.

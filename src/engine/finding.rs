@@ -112,18 +112,28 @@ impl At {
     /// The field as people write it: `spec.backoffLimit`.
     #[must_use]
     pub fn dotted(&self) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.pointer.len() + 2);
+        self.write_dotted(&mut text);
+        text
+    }
+
+    /// As [`At::dotted`], behind what a text holds already.
+    pub fn write_dotted(&self, text: &mut String) {
+        let begun = text.len();
         for part in self.pointer.split('/').skip(1) {
             if part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty() {
                 text.extend(["[", part, "]"]);
             } else {
-                if !text.is_empty() {
+                if text.len() > begun {
                     text.push('.');
                 }
-                text.push_str(&part.replace("~1", "/").replace("~0", "~"));
+                if part.contains('~') {
+                    text.push_str(&part.replace("~1", "/").replace("~0", "~"));
+                } else {
+                    text.push_str(part);
+                }
             }
         }
-        text
     }
 }
 

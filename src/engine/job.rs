@@ -280,7 +280,7 @@ impl RestartPolicy {
 }
 
 /// A container of the template.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct Container<'a> {
     /// Its name.
     pub name: Text<'a>,
@@ -315,7 +315,7 @@ impl Container<'_> {
 }
 
 /// One entry of `env`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EnvVar<'a> {
     /// The name.
     pub name: Text<'a>,
@@ -324,7 +324,7 @@ pub struct EnvVar<'a> {
 }
 
 /// One volume mount.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mount<'a> {
     /// The volume's name.
     pub volume: Text<'a>,
@@ -335,7 +335,7 @@ pub struct Mount<'a> {
 }
 
 /// A volume that a `ConfigMap` or a Secret fills.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Volume<'a> {
     /// The volume's name.
     pub name: Text<'a>,
@@ -348,7 +348,7 @@ pub struct Volume<'a> {
 }
 
 /// One of a volume's `items`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VolumeItem<'a> {
     /// The key in the `ConfigMap` or Secret.
     pub key: Text<'a>,
@@ -386,7 +386,7 @@ pub enum NeedPlace {
 }
 
 /// What fills a volume.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum VolumeSource<'a> {
     /// A `ConfigMap` by name.
     ConfigMap(Text<'a>),
@@ -410,13 +410,17 @@ impl Job<'_> {
     /// The hooks that Helm or Argo CD runs this Job as; empty when it is none.
     #[must_use]
     pub fn hooks(&self) -> Vec<&str> {
+        self.each_hook().collect()
+    }
+
+    /// As [`Job::hooks`], one after the other.
+    pub fn each_hook(&self) -> impl Iterator<Item = &str> {
         ["helm.sh/hook", "argocd.argoproj.io/hook"]
             .into_iter()
             .filter_map(|key| lookup(&self.annotations, key))
             .flat_map(|list| list.split(','))
             .map(str::trim)
             .filter(|hook| !hook.is_empty())
-            .collect()
     }
 
     /// Who brings the Job into the cluster.

@@ -7,4 +7,5 @@ mod causes;
 mod certs;
 mod diagnoses;
 mod incidents;
+mod install;
 mod kit;

@@ -16,6 +16,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Where everything runs. */}}
+{{- define "hookbudget.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
 {{/* Takes a dict of root and component. */}}
 {{- define "hookbudget.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "hookbudget.name" .root }}
@@ -53,6 +58,13 @@ port: metrics
 port: https
 scheme: HTTPS
 {{- end }}
+{{- end -}}
+
+{{/* Metadata of what lives for one command of Helm; takes a dict of root, component, event, weight. */}}
+{{- define "hookbudget.hookAnnotations" -}}
+helm.sh/hook: {{ .event }}
+helm.sh/hook-weight: {{ .weight | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end -}}
 
 {{/* The webhook's mounts, whole directories: a subPath mount never sees a renewed certificate. */}}
@@ -133,6 +145,9 @@ yes
 
 {{/* The settings that both Deployments share; takes a dict of root and component. */}}
 {{- define "hookbudget.placement" -}}
+{{- if not .root.Values.hostUsers }}
+hostUsers: false
+{{- end }}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -157,7 +172,7 @@ affinity: {{- toYaml . | nindent 2 }}
 matchExpressions:
   - key: kubernetes.io/metadata.name
     operator: NotIn
-    values: {{- concat (list .Release.Namespace "kube-system" "kube-node-lease") .Values.webhook.excludedNamespaces | uniq | toYaml | nindent 6 }}
+    values: {{- concat (list (include "hookbudget.namespace" .) "kube-system" "kube-node-lease") .Values.webhook.excludedNamespaces | uniq | toYaml | nindent 6 }}
   - key: hookbudget.dev/mode
     operator: NotIn
     values: ["off"]
@@ -194,7 +209,7 @@ matchConditions:
 
 {{- define "hookbudget.clientConfig" -}}
 service:
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ include "hookbudget.namespace" .root }}
   name: {{ include "hookbudget.fullname" .root }}-webhook
   port: 443
   path: {{ .path }}
@@ -206,6 +221,6 @@ caBundle: {{ .root.Values.certs.caBundle }}
 
 {{- define "hookbudget.injectCa" -}}
 {{- if eq .Values.certs.mode "cert-manager" -}}
-cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ default (printf "%s-webhook" (include "hookbudget.fullname" .)) .Values.certs.certificateName }}
+cert-manager.io/inject-ca-from: {{ include "hookbudget.namespace" . }}/{{ default (printf "%s-webhook" (include "hookbudget.fullname" .)) .Values.certs.certificateName }}
 {{- end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-//! Whether the webhook's ServiceAccount may do what the webhook does.
+//! Whether the `ServiceAccount`s may do what the webhook and the exporter do.
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::PostParams;
@@ -60,6 +60,39 @@ pub(super) fn needs(namespace: &str, secret: &str, configuration: &str, kept: bo
         }
     }
     needs
+}
+
+/// What an exporter needs, in each namespace that it watches, or in all; `flux` as above. Logs are a choice.
+pub(super) fn exporter_needs(namespaces: &[String], flux: bool) -> Vec<Need> {
+    let mut kinds = vec![
+        ("batch", "jobs", "what it reports on"),
+        ("batch", "cronjobs", "what it reports on"),
+        ("", "pods", "attempts and how they ended"),
+        ("", "events", "evidence"),
+    ];
+    if flux {
+        kinds.push((
+            "helm.toolkit.fluxcd.io",
+            "helmreleases",
+            "the release that owns a Job (flux.enabled)",
+        ));
+    }
+    let places = if namespaces.is_empty() {
+        vec![None]
+    } else {
+        namespaces.iter().cloned().map(Some).collect()
+    };
+    let needs = places.iter().flat_map(|namespace| {
+        kinds.iter().map(|&(group, resource, purpose)| Need {
+            verbs: &["list", "watch"],
+            group,
+            resource,
+            namespace: namespace.clone(),
+            name: None,
+            purpose,
+        })
+    });
+    needs.collect()
 }
 
 /// Asks the API server about each need of the ServiceAccount. One answer that cannot be had ends it.

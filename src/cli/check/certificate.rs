@@ -31,16 +31,23 @@ pub(super) fn authority(area: &mut Area<'_>, configuration: &Configuration, now:
                 .max_by_key(|authority| authority.not_after)
             {
                 None => area.fail(format!("{name}: every authority in caBundle has run out"), remedy),
-                Some(longest) => area.ok(format!(
-                    "{name}: trusts {} for {} days{}",
-                    longest.common_name,
-                    days(longest.not_after, now),
-                    if authorities.len() > 1 {
+                Some(longest) => {
+                    let left = days(longest.not_after, now);
+                    let others = if authorities.len() > 1 {
                         format!(", {} authorities in all", authorities.len())
                     } else {
                         String::new()
-                    },
-                )),
+                    };
+                    let message = format!(
+                        "{name}: trusts {} until {}{others}",
+                        longest.common_name, longest.not_after
+                    );
+                    if left < ALARM_DAYS {
+                        area.warn(format!("{message}: {left} d are left"), remedy);
+                    } else {
+                        area.ok(message);
+                    }
+                }
             },
         }
     }
@@ -64,7 +71,7 @@ pub(super) fn serving(
         }
     };
     let left = days(leaf.not_after, now);
-    let message = format!("the certificate ends in {left} days, at {}", leaf.not_after);
+    let message = format!("the certificate ends in {left} d, at {}", leaf.not_after);
     let renew = "mode self: see the webhook's log, or `hookbudget certs rotate`; cert-manager: kubectl describe certificate; provided: replace the Secret";
     if left < ALARM_DAYS {
         area.fail(message, renew);
@@ -157,7 +164,7 @@ mod tests {
             let found = report.found();
             assert_eq!(found[0].0, level, "{issued}: {found:?}");
             assert!(
-                found[0].1.contains(&format!("{} days", 365 - issued)),
+                found[0].1.contains(&format!("in {} d,", 365 - issued)),
                 "{found:?}"
             );
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Container, Service, Volume};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Service, Volume};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::{Api, Client};
@@ -18,7 +18,20 @@ pub(super) struct Installed {
     pub(super) user: Option<String>,
     /// The arguments of the webhook's container.
     pub(super) arguments: Vec<String>,
+    /// The exporter beside it, where there is one.
+    pub(super) exporter: Option<Exporter>,
     deployment: Option<Deployment>,
+}
+
+/// The exporter of an installation.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Exporter {
+    /// The ServiceAccount, as RBAC names it.
+    pub(super) user: String,
+    /// The namespaces that it watches; none: all.
+    pub(super) namespaces: Vec<String>,
+    /// Whether a replica is available.
+    available: bool,
 }
 
 impl Installed {
@@ -72,11 +85,8 @@ pub(super) async fn follow(area: &mut Area<'_>, client: &Client, namespace: &str
     endpoints(area, client, namespace, name).await;
     let selector = service.spec.and_then(|spec| spec.selector).unwrap_or_default();
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-    let deployment = match deployments.list(&ListParams::default()).await {
-        Ok(list) => list
-            .items
-            .into_iter()
-            .find(|deployment| selects(&selector, deployment)),
+    let all = match deployments.list(&ListParams::default()).await {
+        Ok(list) => list.items,
         Err(error) => {
             area.warn(
                 format!("the Deployments of {namespace} cannot be read: {error}"),
@@ -85,7 +95,14 @@ pub(super) async fn follow(area: &mut Area<'_>, client: &Client, namespace: &str
             return Installed::default();
         }
     };
-    let Some(deployment) = deployment else {
+    let exporter = all.iter().find_map(|deployment| exporter(namespace, deployment));
+    if let Some(Exporter { available: false, .. }) = exporter {
+        area.warn(
+            "the exporter is not available",
+            format!("kubectl -n {namespace} get pods, then the log of the one that is not ready"),
+        );
+    }
+    let Some(deployment) = all.into_iter().find(|deployment| selects(&selector, deployment)) else {
         area.warn(
             format!("no Deployment of {namespace} stands behind the Service"),
             "name the webhook's namespace by --namespace",
@@ -99,14 +116,39 @@ pub(super) async fn follow(area: &mut Area<'_>, client: &Client, namespace: &str
     else {
         return Installed::default();
     };
-    let account = pod.service_account_name.as_deref().unwrap_or("default");
     Installed {
-        user: Some(format!("system:serviceaccount:{namespace}:{account}")),
+        user: Some(user(namespace, pod)),
         arguments: webhook(&pod.containers)
             .and_then(|container| container.args.clone())
             .unwrap_or_default(),
+        exporter,
         deployment: Some(deployment),
     }
+}
+
+/// The ServiceAccount of a Pod, as RBAC names it.
+fn user(namespace: &str, pod: &PodSpec) -> String {
+    let account = pod.service_account_name.as_deref().unwrap_or("default");
+    format!("system:serviceaccount:{namespace}:{account}")
+}
+
+fn exporter(namespace: &str, deployment: &Deployment) -> Option<Exporter> {
+    let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
+    let arguments = pod.containers.iter().find_map(|container| {
+        container
+            .args
+            .as_ref()
+            .filter(|args| args.first().is_some_and(|arg| arg == "exporter"))
+    })?;
+    let namespaces = arguments
+        .iter()
+        .filter_map(|argument| argument.strip_prefix("--namespace="));
+    let status = deployment.status.as_ref();
+    Some(Exporter {
+        user: user(namespace, pod),
+        namespaces: namespaces.map(str::to_owned).collect(),
+        available: status.and_then(|status| status.available_replicas).unwrap_or(0) > 0,
+    })
 }
 
 fn webhook(containers: &[Container]) -> Option<&Container> {
@@ -314,6 +356,23 @@ mod tests {
             };
             assert_eq!(installed.secret().as_deref(), secret, "{argument}");
         }
+    }
+
+    #[test]
+    fn the_exporter_is_told_by_what_it_runs() {
+        let deployment = |command: &str| -> Deployment {
+            serde_json::from_value(json!({
+                "metadata": {}, "status": {"availableReplicas": 1},
+                "spec": {"selector": {}, "template": {"spec": {"serviceAccountName": "hb-exporter", "containers": [
+                    {"name": "c", "args": [command, "--namespace=a", "--retention=2h", "--namespace=b"]}]}}},
+            }))
+            .unwrap()
+        };
+        assert_eq!(exporter("hooks", &deployment("webhook")), None);
+        let found = exporter("hooks", &deployment("exporter")).unwrap();
+        assert_eq!(found.user, "system:serviceaccount:hooks:hb-exporter");
+        assert_eq!(found.namespaces, ["a", "b"]);
+        assert!(found.available);
     }
 
     #[test]

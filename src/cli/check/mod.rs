@@ -27,7 +27,7 @@ use self::report::Report;
 use super::place::PlaceArgs;
 use super::policy;
 use super::terminal::Terminal;
-use crate::certs::ConfigurationKind;
+use crate::certs::{ConfigurationKind, KeepError};
 use crate::engine::policy::Mode;
 use crate::tls::kept::Found;
 
@@ -177,6 +177,10 @@ async fn certificates(args: &CheckArgs, client: &Client, report: &mut Report) {
     }
     let mut area = report.area("certificate");
     match cluster.secret().await {
+        Err(KeepError::Forbidden { what, .. }) => area.warn(
+            format!("{what} may not be read: its days are not looked at, nor whether caBundle is of its authority"),
+            "run it as a user who may get that Secret; the dry run above shows whether the API server accepts it",
+        ),
         Err(error) => area.warn(
             format!("{} cannot be read: {error}", cluster.secret_name()),
             "run it as a user who may",
@@ -231,7 +235,7 @@ async fn reach(args: &CheckArgs, client: &Client, hooks: &[Hook], report: &mut R
     installed
 }
 
-/// Asks whether the ServiceAccount of the webhook may do what it does.
+/// Asks whether the `ServiceAccount`s may do what the webhook and the exporter do.
 async fn permissions(args: &CheckArgs, client: &Client, installed: &Installed, report: &mut Report) {
     let Some(user) = &installed.user else { return };
     let groups = client.list_api_groups().await;
@@ -250,5 +254,16 @@ async fn permissions(args: &CheckArgs, client: &Client, installed: &Installed, r
         kept,
         flux,
     );
-    access::judge(&mut report.area("permissions"), client, user, needs).await;
+    access::judge(
+        &mut report.area("permissions of the webhook"),
+        client,
+        user,
+        needs,
+    )
+    .await;
+    if let Some(exporter) = &installed.exporter {
+        let needs = access::exporter_needs(&exporter.namespaces, flux);
+        let mut area = report.area("permissions of the exporter");
+        access::judge(&mut area, client, &exporter.user, needs).await;
+    }
 }

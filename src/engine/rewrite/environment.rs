@@ -60,7 +60,7 @@ pub(super) fn inject(plan: &mut Plan<'_>, budget: &Budget, mapped: &[Mapping<'_>
 
 fn inject_everywhere(plan: &mut Plan<'_>, name: &str, value: &str) {
     let job = plan.job;
-    let recorded = record::recorded(job, &record::env_field(name));
+    let recorded = record::recorded_variable(job, name);
     let mut from = Value::Null;
     let mut changed = false;
     for (init, index, container) in job.containers() {

@@ -28,18 +28,27 @@ pub struct Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        write!(f, "{}", self.field)?;
+        let text = |value: &Value, f: &mut fmt::Formatter<'_>| match value.as_str() {
+            Some(text) => f.write_str(text),
+            None => value.fmt(f),
+        };
+        f.write_str(&self.field)?;
         if !self.from.is_null() {
-            write!(f, " {}", text(&self.from))?;
+            f.write_str(" ")?;
+            text(&self.from, f)?;
         }
-        write!(f, " -> {} ({})", text(&self.to), self.rule)
+        f.write_str(" -> ")?;
+        text(&self.to, f)?;
+        write!(f, " ({})", self.rule)
     }
 }
 
+/// What a variable's name stands behind in a [`Change`].
+const VARIABLE: &str = "env.";
+
 /// How a variable is named in a [`Change`].
 pub(super) fn env_field(name: &str) -> String {
-    format!("env.{name}")
+    [VARIABLE, name].concat()
 }
 
 /// The changes that earlier rewrites recorded on this object.
@@ -49,18 +58,13 @@ fn earlier(job: &Job<'_>) -> Vec<Change> {
         .unwrap_or_default()
 }
 
-/// The value that an earlier rewrite gave a field.
-pub(super) fn recorded(job: &Job<'_>, field: &str) -> Option<String> {
-    earlier(job)
-        .into_iter()
-        .find(|change| change.field == field)
-        .and_then(|change| change.to.as_str().map(str::to_owned))
-}
-
 /// The value that an earlier rewrite gave a variable: such a one is not the Job's own.
 #[must_use]
 pub fn recorded_variable(job: &Job<'_>, name: &str) -> Option<String> {
-    recorded(job, &env_field(name))
+    earlier(job)
+        .into_iter()
+        .find(|change| change.field.strip_prefix(VARIABLE) == Some(name))
+        .and_then(|change| change.to.as_str().map(str::to_owned))
 }
 
 /// Writes the record: the new changes, and of the earlier ones those that still stand.
@@ -69,11 +73,9 @@ pub(super) fn annotate(plan: &mut Plan<'_>) {
     if new.is_empty() {
         return;
     }
-    let mut all: Vec<Change> = earlier(plan.job)
-        .into_iter()
-        .filter(|old| new.iter().all(|change| change.field != old.field))
-        .collect();
-    all.extend(new.iter().cloned());
+    let earlier = earlier(plan.job);
+    let stands = |old: &&Change| new.iter().all(|change| change.field != old.field);
+    let all: Vec<&Change> = earlier.iter().filter(stands).chain(new).collect();
     let Ok(text) = serde_json::to_string(&all) else {
         return;
     };

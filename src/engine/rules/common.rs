@@ -28,7 +28,7 @@ const BESIDE_THE_START: [&str; 7] = [
 
 /// True for a hook that runs beside the start of what it calls.
 pub(super) fn races_with_the_start(cx: &Context<'_>) -> bool {
-    cx.job.hooks().iter().any(|hook| BESIDE_THE_START.contains(hook))
+    cx.job.each_hook().any(|hook| BESIDE_THE_START.contains(&hook))
 }
 
 /// The annotation by which Helm prints the logs of a hook (`HookOutputLogAnnotation`, helm/helm

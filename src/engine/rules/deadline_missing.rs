@@ -232,6 +232,15 @@ mod tests {
             };
             assert_eq!(severity(job), Some(verdict), "{hook}: {script}");
         }
+        // Nobody waits for a plain Job.
+        for (script, verdict) in [
+            ("curl -f http://catalog", Severity::Info),
+            (WAIT, Severity::Warning),
+        ] {
+            let mut job = Hook { script, ..HOOK }.job();
+            job.annotations.clear();
+            assert_eq!(found(&job, "HB106")[0].severity, verdict, "{script}");
+        }
         let bounded = Hook {
             script: WAIT,
             deadline: Some(1),

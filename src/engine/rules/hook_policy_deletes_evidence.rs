@@ -103,9 +103,8 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     }
     let at_deletion = cx
         .job
-        .hooks()
-        .iter()
-        .all(|hook| matches!(*hook, "pre-delete" | "post-delete" | "PreDelete" | "PostDelete"));
+        .each_hook()
+        .all(|hook| matches!(hook, "pre-delete" | "post-delete" | "PreDelete" | "PostDelete"));
     let told = shows_hook_logs(cx) && cx.job.pod.restart_policy == RestartPolicy::Never;
     let severity = if at_deletion || told {
         Severity::Info

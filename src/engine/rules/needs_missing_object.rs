@@ -106,7 +106,6 @@ struct Phase {
 
 impl Phase {
     fn of(cx: &Context<'_>) -> Option<Self> {
-        let hooks = cx.job.hooks();
         let (name, key, order_key) = [
             ("pre-install", "helm.sh/hook", "helm.sh/hook-weight"),
             (
@@ -116,7 +115,7 @@ impl Phase {
             ),
         ]
         .into_iter()
-        .find(|(name, _, _)| hooks.contains(name))?;
+        .find(|(name, _, _)| cx.job.each_hook().any(|hook| hook == *name))?;
         Some(Self {
             name,
             key,

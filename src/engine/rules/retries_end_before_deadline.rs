@@ -190,6 +190,9 @@ mod tests {
             ("post-install", "curl -f http://catalog.shop:8080/", CERTAIN),
             ("post-install", "curl -fLO https://example.com/mc", None),
             ("post-install", "kubectl get deployment", None),
+            ("post-install", "oc get deployment", None),
+            ("post-install", "flux reconcile kustomization shop", None),
+            ("post-install", "argocd admin settings validate", None),
             ("post-install", "sleep 20; curl -f http://catalog:8080/", CERTAIN),
             ("post-install", "nc -z -w 3 catalog 8080 || exit 1", CERTAIN),
             // What cannot be read may be the wait: nothing certain, and nothing is denied.
@@ -249,6 +252,20 @@ mod tests {
             ),
         ] {
             assert_eq!(called("post-install", script), verdict, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_retry_or_two_of_what_is_not_shown_are_no_wait() {
+        for (limit, warned) in [(3, false), (4, true)] {
+            let mut job = Hook {
+                limit,
+                deadline: Some(3600),
+                ..HOOK
+            }
+            .job();
+            job.pod.containers[0].command = vec!["/opt/migrate".into()];
+            assert_eq!(!found(&job, "HB101").is_empty(), warned, "{limit}");
         }
     }
 

@@ -54,7 +54,6 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let needed = needed_deadline(nominal, clocks.startup, cx.policy.headroom);
-    let said = WaitInMessage::of(cx);
     let (severity, message) = if nominal + clocks.startup >= deadline {
         (
             Severity::Error,
@@ -94,6 +93,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } else {
         at_most_a_warning(severity, clocks.waits_for_own_pod_only())
     };
+    let said = WaitInMessage::of(cx);
     vec![Finding {
         at: said.at.clone(),
         brief: format!("wait {nominal}, at worst {}, deadline {deadline}", wait.worst),
@@ -157,6 +157,44 @@ mod tests {
                 ..HOOK
             };
             assert_eq!(hook.verdict("HB102").is_some(), warned, "{deadline}");
+        }
+    }
+
+    #[test]
+    fn a_default_of_a_tool_may_be_meant_to_be_cut() {
+        for (script, severity) in [
+            ("kubectl rollout status deployment/catalog", Severity::Info),
+            (
+                "kubectl rollout status deployment/catalog --timeout=600s",
+                Severity::Error,
+            ),
+        ] {
+            let hook = Hook {
+                script,
+                deadline: Some(600),
+                ..HOOK
+            };
+            assert_eq!(
+                hook.verdict("HB102").map(|found| found.0),
+                Some(severity),
+                "{script}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wait_for_the_own_pod_is_a_warning_at_most() {
+        for (host, severity) in [("localhost", Severity::Warning), ("catalog", Severity::Error)] {
+            let hook = Hook {
+                script: WAIT_600.replace("//catalog", &format!("//{host}")).leak(),
+                deadline: Some(599),
+                ..HOOK
+            };
+            assert_eq!(
+                hook.verdict("HB102").map(|found| found.0),
+                Some(severity),
+                "{host}"
+            );
         }
     }
 }

@@ -116,4 +116,20 @@ mod tests {
         };
         assert_eq!(pause.verdict("HB204"), None, "a pause has nothing to fail by");
     }
+
+    #[test]
+    fn a_tool_is_called_by_its_name() {
+        let hook = Hook {
+            script: "kubectl wait --for=condition=Available deploy/catalog --timeout=300s\necho seeded",
+            ..HOOK
+        };
+        let findings = hook.findings("HB204");
+        let message = &findings[0].message;
+        assert!(message.starts_with("kubectl wait for "), "{message}");
+        assert!(
+            message.contains(" gives up after 300 s, and the script goes on"),
+            "{message}"
+        );
+        assert_eq!(findings[0].help, "`|| exit 1` behind kubectl wait, or set -e");
+    }
 }

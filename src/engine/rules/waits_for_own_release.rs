@@ -118,10 +118,9 @@ const ARGO: [&str; 2] = ["argocd.argoproj.io/hook", "argocd.argoproj.io/sync-wav
 impl Phase {
     /// The phase of a hook that runs before its release, and whether it runs before the first installation.
     fn of(cx: &Context<'_>) -> Option<(Self, bool)> {
-        let hooks = cx.job.hooks();
         let name = ["pre-install", "PreSync", "pre-upgrade"]
             .into_iter()
-            .find(|name| hooks.contains(name))?;
+            .find(|name| cx.job.each_hook().any(|hook| hook == *name))?;
         let ([hook, weight], instead) = match cx.origin() {
             Origin::ArgoHook => (ARGO, "argocd.argoproj.io/hook: PostSync"),
             _ if name == "pre-upgrade" => (HELM, "helm.sh/hook: post-upgrade"),

@@ -1,6 +1,7 @@
 //! Scripts that a container mounts from a `ConfigMap`.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,19 @@ pub struct Files<'a> {
     inventory: Option<&'a Inventory<'a>>,
 }
 
+/// Of the names; the texts of an inventory are not looked at.
+impl Hash for Files<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            volumes,
+            mounts,
+            namespace,
+            inventory: _,
+        } = self;
+        (volumes, mounts, namespace).hash(state);
+    }
+}
+
 /// A file that a container mounts.
 pub(super) enum Found<'a> {
     Script {
@@ -58,6 +72,11 @@ impl<'a> Files<'a> {
             namespace: job.namespace.as_deref(),
             inventory,
         }
+    }
+
+    /// True where the texts of mounted files are at hand; else there are names alone.
+    pub(super) const fn show_texts(&self) -> bool {
+        self.inventory.is_some()
     }
 
     /// What one container mounts of it.

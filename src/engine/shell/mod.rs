@@ -13,10 +13,13 @@ mod files;
 mod images;
 mod interp;
 pub mod reading;
+mod readings;
 mod syntax;
+mod text;
 mod tools;
 mod value;
 
 pub use entry::{read, read_container};
 pub use files::{Files, ScriptFile};
 pub use reading::{EnvValue, Failure, Place, Probe, ReadConfidence, Reading, Target, Unread, Wait};
+pub use readings::Readings;

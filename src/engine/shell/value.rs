@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
+use super::text::Text;
+
 /// A text that is known, or known in parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(clippy::struct_excessive_bools)] // marks that do not exclude each other
 pub(super) struct Value {
     /// The text; parts that are not known stand as the script writes them (`$HOST`).
-    pub text: String,
+    pub text: Text,
     /// Why the text is not wholly known.
     pub unknown: Option<Rc<str>>,
     /// Comes from the clock.
@@ -21,14 +23,14 @@ pub(super) struct Value {
 }
 
 impl Value {
-    pub(super) fn known(text: impl Into<String>) -> Self {
+    pub(super) fn known(text: impl Into<Text>) -> Self {
         Self {
             text: text.into(),
             ..Self::default()
         }
     }
 
-    pub(super) fn unknown(text: impl Into<String>, why: impl Into<Rc<str>>) -> Self {
+    pub(super) fn unknown(text: impl Into<Text>, why: impl Into<Rc<str>>) -> Self {
         Self {
             text: text.into(),
             unknown: Some(why.into()),

@@ -59,8 +59,8 @@ const LEVELS: [&[&str]; 10] = [
     &["*", "/", "%"],
 ];
 
-impl Reader<'_, '_> {
-    fn rest(&self) -> &str {
+impl<'a> Reader<'a, '_> {
+    fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
@@ -204,8 +204,8 @@ impl Reader<'_, '_> {
                     self.at = start;
                     break;
                 }
-                let value = self.read(&name)?.wrapping_add(step);
-                self.write(&name, value);
+                let value = self.read(name)?.wrapping_add(step);
+                self.write(name, value);
                 return Ok(value);
             }
         }
@@ -248,7 +248,7 @@ impl Reader<'_, '_> {
         Ok(value)
     }
 
-    fn name(&mut self) -> String {
+    fn name(&mut self) -> &'a str {
         self.blanks();
         let rest = self.rest();
         let start = usize::from(rest.starts_with('$'));
@@ -256,7 +256,7 @@ impl Reader<'_, '_> {
         let end = body
             .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
             .unwrap_or(body.len());
-        let name = body.get(..end).unwrap_or_default().to_owned();
+        let name = body.get(..end).unwrap_or_default();
         self.at += start + end;
         name
     }
@@ -268,8 +268,8 @@ impl Reader<'_, '_> {
         }
         for (sign, step) in [("++", 1), ("--", -1)] {
             if self.take(sign) {
-                let value = self.read(&name)?;
-                self.write(&name, value.wrapping_add(step));
+                let value = self.read(name)?;
+                self.write(name, value.wrapping_add(step));
                 return Ok(value);
             }
         }
@@ -277,7 +277,7 @@ impl Reader<'_, '_> {
         if self.rest().starts_with('=') && !self.rest().starts_with("==") {
             self.at += 1;
             let value = self.ternary()?;
-            self.write(&name, value);
+            self.write(name, value);
             return Ok(value);
         }
         for operator in ["+", "-", "*", "/", "%", "<<", ">>", "&", "|", "^"] {
@@ -287,14 +287,14 @@ impl Reader<'_, '_> {
                 .is_some_and(|after| after.starts_with('='))
             {
                 self.at += operator.len() + 1;
-                let left = self.read(&name)?;
+                let left = self.read(name)?;
                 let right = self.ternary()?;
                 let value = apply(operator, left, right)?;
-                self.write(&name, value);
+                self.write(name, value);
                 return Ok(value);
             }
         }
-        self.read(&name)
+        self.read(name)
     }
 
     fn read(&mut self, name: &str) -> Result<i64, String> {

@@ -1,5 +1,7 @@
 //! Built-in commands of the shell, and the small programs that scripts count and wait with.
 
+use std::fmt::Write as _;
+
 use super::super::arith;
 use super::super::duration;
 use super::super::reading::{ReadConfidence, Wait};
@@ -86,7 +88,7 @@ impl Machine<'_> {
                 }
                 let file = arguments
                     .first()
-                    .map(|file| file.text.clone())
+                    .map(|file| file.text.as_str())
                     .unwrap_or_default();
                 self.hidden = HiddenText::Here;
                 self.hidden_text(at, format!("the script `{file}` is not in the manifest"));
@@ -144,7 +146,7 @@ impl Machine<'_> {
             .filter(|argument| !argument.text.starts_with('-'))
         {
             let mut value = Value::printed("read");
-            value.text = format!("${}", argument.text);
+            value.text = format!("${}", argument.text).into();
             self.assign(&argument.text, value);
         }
         // As a condition it ends a loop over lines; else there is something to read.
@@ -204,7 +206,7 @@ impl Machine<'_> {
                 self.append(&mut line, &argument);
                 line.text.push_str(piece);
             }
-            line.text = line.text.replace("\\n", "\n");
+            line.text = line.text.replace("\\n", "\n").into();
             if format.text.replace("%s", "").contains('%') {
                 line = Value::printed("printf");
             }
@@ -370,7 +372,12 @@ impl Machine<'_> {
             }
         };
         self.charge(numbers.len() / 4);
-        let mut value = Value::known(numbers.join("\n") + "\n");
+        let mut lines = String::with_capacity(numbers.len() * 4);
+        for number in numbers {
+            // Writing to a String does not fail.
+            let _ = writeln!(lines, "{number}");
+        }
+        let mut value = Value::known(lines);
         for operand in operands {
             value.mark(operand);
         }
@@ -386,7 +393,7 @@ impl Machine<'_> {
             text.text.push(' ');
         }
         // `expr` compares with one equals sign.
-        text.text = text.text.replace(" = ", " == ");
+        text.text = text.text.replace(" = ", " == ").into();
         let value = if let Ok(value) = self.arithmetic(&text) {
             self.status = Status::of(value.text != "0");
             value

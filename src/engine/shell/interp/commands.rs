@@ -1,6 +1,6 @@
 //! Simple commands: assignments, functions, and who runs a name.
 
-use super::super::syntax::{Assign, Command, Word};
+use super::super::syntax::{Assign, Command, ParamOp, Part, Word};
 use super::super::value::{Status, Value};
 use super::{Flow, Machine};
 
@@ -40,6 +40,10 @@ impl Machine<'_> {
             }
             return Flow::Next;
         }
+        if assigns.is_empty() && self.is_idle_talk(words) {
+            self.status = Status::Success;
+            return Flow::Next;
+        }
         let fields = self.fields(words);
         if let Some(flow) = self.interrupted {
             return flow;
@@ -56,6 +60,24 @@ impl Machine<'_> {
             self.restore(name, value);
         }
         flow
+    }
+
+    /// `echo` and `printf` that nobody listens to, of words whose expansion changes nothing.
+    fn is_idle_talk(&self, words: &[Word]) -> bool {
+        let is_inert = |part: &Part| match part {
+            Part::Literal(_) | Part::Quoted(_) => true,
+            // A look at the clock or at a status is remembered of a loop.
+            Part::Param { param, .. } => {
+                matches!(param.op, ParamOp::Plain | ParamOp::Length)
+                    && !matches!(param.name.as_str(), "?" | "SECONDS")
+            }
+            Part::Command { .. } | Part::Arith(_) => false,
+        };
+        let name = words.first().and_then(Word::bare);
+        self.output.is_none()
+            && name
+                .is_some_and(|name| matches!(name, "echo" | "printf") && !self.functions.contains_key(name))
+            && words.iter().flat_map(|word| &word.parts).all(is_inert)
     }
 
     fn restore(&mut self, name: String, value: Option<Value>) {
@@ -90,7 +112,7 @@ impl Machine<'_> {
             return Flow::Next;
         };
         let Some(name) = first.get() else {
-            return self.unknown_program(at, &first.text.clone());
+            return self.unknown_program(at, &first.text);
         };
         if self.functions.contains_key(name) {
             return self.function(name, arguments);

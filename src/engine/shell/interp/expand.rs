@@ -1,5 +1,7 @@
 //! From words to values: parameters, substitutions, braces, splitting.
 
+use std::rc::Rc;
+
 use super::super::arith::{self, Names};
 use super::super::syntax::{List, ParamOp, Part, Word};
 use super::super::value::{Status, Value};
@@ -23,13 +25,24 @@ impl Machine<'_> {
         self.charge(word.parts.len() / 8);
         for part in &word.parts {
             let piece = self.part(part);
-            self.append(&mut value, &piece);
+            self.add(&mut value, piece);
         }
         value
     }
 
+    /// As [`Machine::append`]; what comes first is not copied.
+    fn add(&mut self, value: &mut Value, piece: Value) {
+        if value.text.is_empty() && piece.text.len() <= LONGEST {
+            self.charge(piece.text.len() / 64);
+            value.mark(&piece);
+            value.text = piece.text;
+        } else {
+            self.append(value, &piece);
+        }
+    }
+
     /// Text that stands in the script as it is.
-    fn written(&mut self, text: &str) -> Value {
+    fn written(&mut self, text: &Rc<str>) -> Value {
         self.charge(text.len() / 64);
         Value::known(text)
     }
@@ -92,7 +105,7 @@ impl Machine<'_> {
             );
             if !splits || !piece.is_known() {
                 let mut value = field.take().unwrap_or_default();
-                self.append(&mut value, &piece);
+                self.add(&mut value, piece);
                 field = Some(value);
                 continue;
             }
@@ -107,7 +120,7 @@ impl Machine<'_> {
                 let mut next = Value::known(text);
                 next.mark(&piece);
                 let mut value = field.take().unwrap_or_default();
-                self.append(&mut value, &next);
+                self.add(&mut value, next);
                 field = Some(value);
             }
             if piece.text.ends_with(char::is_whitespace) {
@@ -119,7 +132,7 @@ impl Machine<'_> {
 
     fn part(&mut self, part: &Part) -> Value {
         match part {
-            Part::Literal(text) | Part::Quoted(text) => Value::known(text.as_str()),
+            Part::Literal(text) | Part::Quoted(text) => Value::known(text),
             Part::Param { param, .. } => self.parameter(param),
             Part::Command { list, .. } => self.substitute(list),
             Part::Arith(word) => {
@@ -221,8 +234,9 @@ impl Machine<'_> {
         self.clock_value(EPOCH)
     }
 
-    pub(super) fn assign(&mut self, name: &str, value: Value) {
+    pub(super) fn assign(&mut self, name: &str, mut value: Value) {
         self.charge(value.text.len() / 64);
+        value.text.share();
         if name == "SECONDS" {
             let from = value.get().and_then(arith::integer).unwrap_or(0);
             let offset = from - self.now.whole();
@@ -230,7 +244,11 @@ impl Machine<'_> {
                 .insert(name.to_owned(), Value::known(offset.to_string()));
             return;
         }
-        self.vars_mut().insert(name.to_owned(), value);
+        let vars = self.vars_mut();
+        match vars.get_mut(name) {
+            Some(known) => *known = value,
+            None => _ = vars.insert(name.to_owned(), value),
+        }
     }
 }
 
@@ -281,7 +299,8 @@ fn braces(text: &str) -> Vec<String> {
             let (last, step) = last.split_once("..").unwrap_or((last, "1"));
             let (first, last) = (first.parse::<i64>().ok()?, last.parse::<i64>().ok()?);
             let step = step.parse::<i64>().ok()?.saturating_abs().max(1);
-            numbers(first, if first <= last { step } else { -step }, last)
+            let numbers = numbers(first, if first <= last { step } else { -step }, last);
+            numbers.iter().map(ToString::to_string).collect()
         } else if inner.contains(',') {
             inner.split(',').map(str::to_owned).collect()
         } else {
@@ -299,12 +318,12 @@ fn braces(text: &str) -> Vec<String> {
 
 /// The numbers from `first` to `last`; one more than the most that a loop is followed for tells that there
 /// are too many.
-pub(super) fn numbers(first: i64, step: i64, last: i64) -> Vec<String> {
+pub(super) fn numbers(first: i64, step: i64, last: i64) -> Vec<i64> {
     let mut numbers = Vec::new();
     let mut number = first;
     let most = usize::try_from(MOST_ROUNDS).unwrap_or(usize::MAX);
     while step != 0 && (if step > 0 { number <= last } else { number >= last }) && numbers.len() <= most {
-        numbers.push(number.to_string());
+        numbers.push(number);
         match number.checked_add(step) {
             Some(next) => number = next,
             None => break,

@@ -155,6 +155,7 @@ impl Machine<'_> {
 
     /// A variable that limits a tool, such as `PGCONNECT_TIMEOUT`.
     fn timeout_variable(&self, name: &str) -> Option<Value> {
+        self.note_look(name);
         if let Some(value) = self.vars.get(name) {
             return Some(value.clone());
         }
@@ -293,7 +294,7 @@ impl Machine<'_> {
             return;
         };
         let target = Target {
-            text: name.text.clone(),
+            text: name.text.as_str().to_owned(),
             host: None,
             port: None,
         };

@@ -426,7 +426,7 @@ impl Machine<'_> {
     pub(super) fn case(&mut self, subject: &Word, arms: &[CaseArm]) -> Flow {
         let subject = self.word(subject);
         self.read_case_codes(arms);
-        let Some(text) = subject.get().map(str::to_owned) else {
+        let Some(text) = subject.get() else {
             return self.open_case(arms);
         };
         for arm in arms {
@@ -434,7 +434,7 @@ impl Machine<'_> {
             for pattern in &arm.patterns {
                 let (wanted, _) = self.pattern(pattern);
                 self.charge(wanted.len().min(512) * text.len().min(4096) / 1024);
-                if pattern::matches(&wanted, &text) {
+                if pattern::matches(&wanted, text) {
                     self.status = Status::Success;
                     let flow = self.list(&arm.body);
                     return self.absorb(flow, &Status::Success);

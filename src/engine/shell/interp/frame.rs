@@ -6,7 +6,7 @@ use super::super::reading::Probe;
 use crate::engine::{Limit, Seconds};
 
 /// A loop that runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::struct_excessive_bools)] // marks that do not exclude each other
 pub(super) struct Frame {
     pub at: usize,
@@ -56,7 +56,7 @@ pub(super) struct Frame {
 }
 
 /// A comparison of a number with the clock.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ClockCheck {
     /// How it ended when it was made first.
     pub first: bool,

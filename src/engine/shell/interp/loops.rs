@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::super::syntax::{List, Word};
 use super::super::value::{Status, Value};
+use super::alike::LoopVariable;
 use super::frame::Frame;
 use super::{Flow, MOST_ROUNDS, Machine};
 use crate::engine::Seconds;
@@ -88,7 +89,10 @@ impl Machine<'_> {
             frame.works_on_items = works_on_items;
         }
         let mut flow = Round::Over(Flow::Next);
-        for (index, item) in items.iter().enumerate() {
+        self.loop_variables.push(LoopVariable::new(name));
+        let (mut next, mut noted) = (0, None);
+        while let Some(item) = items.get(next) {
+            let index = next;
             if u64::try_from(index).unwrap_or(u64::MAX) >= MOST_ROUNDS {
                 self.hide_bound(&format!("the loop has more than {MOST_ROUNDS} rounds").into());
                 break;
@@ -101,12 +105,15 @@ impl Machine<'_> {
                 if gave_up && index + 1 < items.len() {
                     // Read on as if this one had come up in time: the next one is waited for too.
                     self.leave_on_failure();
+                    next = index + 1;
                     continue;
                 }
                 flow = over;
                 break;
             }
+            next = self.next_round(index, items.len(), &mut noted);
         }
+        self.loop_variables.pop();
         if let Some(why) = unknown {
             self.hide_bound(&why);
         }
@@ -169,7 +176,9 @@ impl Machine<'_> {
         };
         // A small number counts tries; a greater one may be a port.
         let named = item.text.len() > 2 || item.text.parse::<i64>().is_err();
-        named && !item.text.is_empty() && target.is_some_and(|target| target.text.contains(&item.text))
+        named
+            && !item.text.is_empty()
+            && target.is_some_and(|target| target.text.contains(item.text.as_str()))
     }
 
     fn open_frame(&mut self, at: usize) {

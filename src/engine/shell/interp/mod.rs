@@ -6,6 +6,7 @@
 //! [`Unread`](super::Unread). Outside of loops both ways of an open condition are thought possible, and the
 //! one that waits is followed.
 
+mod alike;
 mod builtins;
 mod commands;
 mod ending;
@@ -32,6 +33,7 @@ use super::reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Unread, Wa
 use super::syntax::{Command, Item, List};
 use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
+use alike::LoopVariable;
 pub(super) use ending::Doom;
 use external::KnownCall;
 pub(super) use external::is_shell;
@@ -237,6 +239,8 @@ pub(super) struct Machine<'e> {
     too_deep: bool,
     /// Where `cd` has gone to, if that is known.
     directory: Option<String>,
+    /// Of the `for` loops around.
+    loop_variables: Vec<LoopVariable>,
 }
 
 impl<'e> Machine<'e> {
@@ -293,6 +297,7 @@ impl<'e> Machine<'e> {
             windows: None,
             too_deep: false,
             directory: None,
+            loop_variables: Vec::new(),
         }
     }
 
@@ -459,12 +464,15 @@ impl<'e> Machine<'e> {
     /// Counts a step; false when there are none left.
     fn step(&mut self) -> bool {
         self.steps += 1;
-        self.steps
-            <= if self.doom.is_some() {
-                MOST_STEPS_TO_THE_END
-            } else {
-                MOST_STEPS
-            }
+        self.steps <= self.most_steps()
+    }
+
+    const fn most_steps(&self) -> u32 {
+        if self.doom.is_some() {
+            MOST_STEPS_TO_THE_END
+        } else {
+            MOST_STEPS
+        }
     }
 
     /// Counts work that is not a command: the size of what is copied or looked through.

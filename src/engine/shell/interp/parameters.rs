@@ -8,6 +8,7 @@ use super::{Machine, pattern};
 impl Machine<'_> {
     /// The value of a name, and whether it is set at all.
     pub(super) fn look_up(&mut self, name: &str) -> (Value, bool) {
+        self.note_look(name);
         if name == "SECONDS" {
             let offset = self
                 .vars
@@ -129,7 +130,10 @@ impl Machine<'_> {
                     .map(|text| pattern::trimmed(text, &pattern, suffix, *longest))
                 {
                     None => value,
-                    Some(Some(text)) => Value { text, ..value },
+                    Some(Some(text)) => Value {
+                        text: text.into(),
+                        ..value
+                    },
                     Some(None) => Value::unknown(value.text, "a text is too long to be cut"),
                 }
             }

@@ -1,5 +1,7 @@
 //! `[ ]`, `test` and `[[ ]]`, and shell patterns.
 
+use std::borrow::Cow;
+
 use super::super::arith::integer;
 use super::super::syntax::Word;
 use super::super::value::{Status, Value};
@@ -10,8 +12,8 @@ use super::{Machine, pattern};
 const DEEPEST: u32 = 24;
 
 /// One argument of a test.
-struct Token {
-    value: Value,
+struct Token<'v> {
+    value: Cow<'v, Value>,
     /// The pattern that it stands for on the right of `==` in `[[ ]]`.
     pattern: Option<String>,
     /// May be an operator.
@@ -27,7 +29,7 @@ pub(super) fn single_bracket(machine: &mut Machine<'_>, arguments: &[Value]) -> 
     let tokens = arguments
         .iter()
         .map(|value| Token {
-            value: value.clone(),
+            value: Cow::Borrowed(value),
             pattern: None,
             bare: true,
         })
@@ -41,7 +43,7 @@ pub(super) fn double_bracket(machine: &mut Machine<'_>, words: &[Word]) -> Statu
         .map(|word| {
             let (pattern, value) = machine.pattern(word);
             Token {
-                value,
+                value: Cow::Owned(value),
                 pattern: Some(pattern),
                 bare: word.bare().is_some(),
             }
@@ -50,7 +52,7 @@ pub(super) fn double_bracket(machine: &mut Machine<'_>, words: &[Word]) -> Statu
     evaluate(machine, &tokens)
 }
 
-fn evaluate(machine: &mut Machine<'_>, tokens: &[Token]) -> Status {
+fn evaluate(machine: &mut Machine<'_>, tokens: &[Token<'_>]) -> Status {
     if tokens.is_empty() {
         return Status::Failure(1);
     }
@@ -70,7 +72,7 @@ fn evaluate(machine: &mut Machine<'_>, tokens: &[Token]) -> Status {
 
 struct Reader<'m, 'e, 't> {
     machine: &'m mut Machine<'e>,
-    tokens: &'t [Token],
+    tokens: &'t [Token<'t>],
     at: usize,
     depth: u32,
 }
@@ -184,7 +186,7 @@ fn unary(machine: &mut Machine<'_>, flag: &str, operand: &Value) -> Status {
     }
 }
 
-fn compare(machine: &mut Machine<'_>, left: &Token, operator: &str, right: &Token) -> Status {
+fn compare(machine: &mut Machine<'_>, left: &Token<'_>, operator: &str, right: &Token<'_>) -> Status {
     if matches!(operator, "=" | "==" | "!=" | "-eq" | "-ne") {
         note_codes(machine, &left.value, &right.value);
     }

@@ -130,9 +130,9 @@ impl Word {
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::engine::shell) enum Part {
     /// Unquoted text: braces and patterns count.
-    Literal(String),
+    Literal(Rc<str>),
     /// Quoted text.
-    Quoted(String),
+    Quoted(Rc<str>),
     Param {
         param: Box<Param>,
         quoted: bool,

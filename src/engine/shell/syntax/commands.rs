@@ -194,7 +194,7 @@ impl Parser<'_> {
         }
         if kind == RedirectKind::HereDocument {
             let delimiter = target.parts.iter().map(|part| match part {
-                Part::Literal(text) | Part::Quoted(text) => text.as_str(),
+                Part::Literal(text) | Part::Quoted(text) => text.as_ref(),
                 _ => "",
             });
             let delimiter = delimiter.collect();

@@ -236,7 +236,7 @@ impl Parser<'_> {
                 self.at += operator.len();
                 words.push(Word {
                     at: self.place(at),
-                    parts: vec![super::Part::Literal(operator.to_owned())],
+                    parts: vec![super::Part::Literal(operator.into())],
                 });
             } else {
                 words.push(self.word()?);
@@ -252,10 +252,10 @@ impl Parser<'_> {
         let length = rest.find([' ', '\t', '\n']).unwrap_or(rest.len());
         let at = self.at;
         self.at += length;
-        let text = rest.get(..length).unwrap_or_default().to_owned();
+        let text = rest.get(..length).unwrap_or_default();
         Word {
             at: self.place(at),
-            parts: vec![super::Part::Quoted(text)],
+            parts: vec![super::Part::Quoted(text.into())],
         }
     }
 }

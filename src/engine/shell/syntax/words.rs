@@ -83,7 +83,7 @@ impl Parser<'_> {
                     self.at += 2;
                     self.list()?;
                     self.expect_sign(")")?;
-                    parts.push(Part::Quoted("/dev/fd/63".to_owned()));
+                    parts.push(Part::Quoted("/dev/fd/63".into()));
                 }
                 b'(' if stop == Stop::Word => self.extended_pattern(&mut plain)?,
                 _ => self.character(&mut plain),
@@ -121,7 +121,7 @@ impl Parser<'_> {
             plain.push(next);
         } else {
             flush(plain, quoted, parts);
-            parts.push(Part::Quoted(next.to_string()));
+            parts.push(Part::Quoted(Rc::from(&*next.encode_utf8(&mut [0; 4]))));
         }
     }
 
@@ -130,7 +130,7 @@ impl Parser<'_> {
         let Some(length) = self.rest().find('\'') else {
             return Err(self.error("a single quote is not closed".to_owned()));
         };
-        let text = self.slice(self.at, self.at + length).to_owned();
+        let text = self.slice(self.at, self.at + length).into();
         self.at += length + 1;
         Ok(Part::Quoted(text))
     }
@@ -143,7 +143,7 @@ impl Parser<'_> {
         }
         self.at += 1;
         if inner.is_empty() {
-            parts.push(Part::Quoted(String::new()));
+            parts.push(Part::Quoted("".into()));
         }
         parts.extend(inner);
         Ok(())
@@ -259,7 +259,8 @@ impl Parser<'_> {
 
 fn flush(plain: &mut String, quoted: bool, parts: &mut Vec<Part>) {
     if !plain.is_empty() {
-        let text = std::mem::take(plain);
+        let text = plain.as_str().into();
+        plain.clear();
         parts.push(if quoted {
             Part::Quoted(text)
         } else {

@@ -9,7 +9,7 @@ use crate::engine::{Limit, Seconds, Span};
 /// Short options that take a value.
 const SHORT: &str = "AbcCdDeEFhHKmoPQrtTuUwxXyYz";
 
-const LONG: [&str; 46] = [
+const LONG: [&str; 47] = [
     "cacert",
     "capath",
     "cert",
@@ -56,6 +56,7 @@ const LONG: [&str; 46] = [
     "url",
     "user",
     "user-agent",
+    "write-out",
 ];
 
 /// The first pause between two tries (`RETRY_SLEEP_DEFAULT`, curl/curl `src/tool_cfgable.h`); it doubles.
@@ -69,9 +70,7 @@ const MOST_COUNTED: u64 = 2_000;
 
 /// curl(1) does not end a transfer by itself; `--connect-timeout` bounds the connection alone.
 pub(super) fn read(arguments: &[Value]) -> Option<Call> {
-    let mut long = LONG.to_vec();
-    long.push("write-out");
-    let options = Options::parse(arguments, SHORT, &long, false);
+    let options = Options::parse(arguments, SHORT, &LONG, false);
     let url = options
         .value(&["url"])
         .or_else(|| options.operands.first().copied());

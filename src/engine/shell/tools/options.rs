@@ -1,10 +1,12 @@
 //! Command lines: which words are flags, which belong to flags.
 
+use std::borrow::Cow;
+
 use super::super::value::Value;
 
 /// Flags and operands of a command line.
 pub(super) struct Options<'a> {
-    flags: Vec<(String, Option<Value>)>,
+    flags: Vec<(&'a str, Option<Cow<'a, Value>>)>,
     pub operands: Vec<&'a Value>,
     /// What stands behind `--`.
     pub rest: &'a [Value],
@@ -36,12 +38,12 @@ impl<'a> Options<'a> {
                 if let Some((name, value)) = name.split_once('=') {
                     let mut part = Value::known(value);
                     part.mark(argument);
-                    options.flags.push((name.to_owned(), Some(part)));
+                    options.flags.push((name, Some(Cow::Owned(part))));
                 } else if long.contains(&name) {
-                    options.flags.push((name.to_owned(), arguments.get(at).cloned()));
+                    options.flags.push((name, arguments.get(at).map(Cow::Borrowed)));
                     at += 1;
                 } else {
-                    options.flags.push((name.to_owned(), None));
+                    options.flags.push((name, None));
                 }
                 continue;
             }
@@ -54,20 +56,22 @@ impl<'a> Options<'a> {
     }
 
     /// `-sSfm 5` or `-m5`: returns how many words belong to it.
-    fn cluster(&mut self, argument: &Value, letters: &str, short: &str, next: Option<&Value>) -> usize {
+    fn cluster(&mut self, argument: &Value, letters: &'a str, short: &str, next: Option<&'a Value>) -> usize {
         for (at, letter) in letters.char_indices() {
+            let end = at + letter.len_utf8();
+            let name = letters.get(at..end).unwrap_or_default();
             if !short.contains(letter) {
-                self.flags.push((letter.to_string(), None));
+                self.flags.push((name, None));
                 continue;
             }
-            let inline = letters.get(at + letter.len_utf8()..).unwrap_or_default();
+            let inline = letters.get(end..).unwrap_or_default();
             if inline.is_empty() {
-                self.flags.push((letter.to_string(), next.cloned()));
+                self.flags.push((name, next.map(Cow::Borrowed)));
                 return 1;
             }
             let mut value = Value::known(inline.trim_start_matches('='));
             value.mark(argument);
-            self.flags.push((letter.to_string(), Some(value)));
+            self.flags.push((name, Some(Cow::Owned(value))));
             return 0;
         }
         0
@@ -75,20 +79,16 @@ impl<'a> Options<'a> {
 
     /// The value of the first of these flags that is there; the last one on the line wins.
     pub(super) fn value(&self, names: &[&str]) -> Option<&Value> {
-        let found = self
-            .flags
-            .iter()
-            .rev()
-            .find(|(name, _)| names.contains(&name.as_str()));
-        found.and_then(|(_, value)| value.as_ref())
+        let found = self.flags.iter().rev().find(|(name, _)| names.contains(name));
+        found.and_then(|(_, value)| value.as_deref())
     }
 
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &Value> {
-        let found = self.flags.iter().filter(move |(flag, _)| flag == name);
-        found.filter_map(|(_, value)| value.as_ref())
+        let found = self.flags.iter().filter(move |(flag, _)| *flag == name);
+        found.filter_map(|(_, value)| value.as_deref())
     }
 
     pub(super) fn has(&self, names: &[&str]) -> bool {
-        self.flags.iter().any(|(name, _)| names.contains(&name.as_str()))
+        self.flags.iter().any(|(name, _)| names.contains(name))
     }
 }

@@ -22,7 +22,7 @@ pub(in crate::engine::shell) fn of_url(text: &str) -> Target {
     Target {
         host: known_host(host),
         port,
-        text: shown.clone(),
+        text: shown,
     }
 }
 
