@@ -1,6 +1,7 @@
 //! Writes down what changed, reads it back at the start, tells of it by an Event, and forgets what is old.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -205,14 +206,13 @@ impl Reports {
             if self.paused.is_some() {
                 return;
             }
-            match (job.diagnosis.as_deref(), job.reported.as_deref()) {
-                (Some(diagnosis), Some(reported)) if is_worth(job, diagnosis) => {
-                    self.write_one(job, diagnosis, reported, last, snapshot.now).await;
-                }
-                _ if job.phase == JobPhase::Succeeded => self.forget(job).await,
-                _ => {}
+            if let (Some(diagnosis), Some(reported)) = (job.diagnosis.as_deref(), job.reported.as_deref())
+                && is_worth(job, diagnosis)
+            {
+                self.write_one(job, diagnosis, reported, last, snapshot.now).await;
             }
         }
+        self.forget(&snapshot.jobs).await;
     }
 
     async fn write_one(
@@ -293,16 +293,21 @@ impl Reports {
         }
     }
 
-    /// A Job that has succeeded after all has nothing to explain.
-    async fn forget(&mut self, job: &JobView) {
-        let found = self
-            .known
-            .iter()
-            .find(|(_, known)| known.job == job.key && known.started == job.started);
-        let Some(uid) = found.map(|(uid, _)| uid.clone()) else {
-            return;
+    /// A Job that has succeeded after all has nothing to explain. `jobs` are in the order of their keys.
+    async fn forget(&mut self, jobs: &[Arc<JobView>]) {
+        let succeeded = |known: &Known| {
+            let place = jobs.binary_search_by(|job| job.key.cmp(&known.job));
+            let job = place.ok().and_then(|place| jobs.get(place));
+            job.is_some_and(|job| job.phase == JobPhase::Succeeded && job.started == known.started)
         };
-        self.delete(&uid).await;
+        let over = self.known.iter().filter(|(_, known)| succeeded(known));
+        let over: Vec<String> = over.map(|(uid, _)| uid.clone()).collect();
+        for uid in over {
+            if self.paused.is_some() {
+                return;
+            }
+            self.delete(&uid).await;
+        }
     }
 
     async fn delete(&mut self, uid: &str) {
