@@ -60,14 +60,7 @@ pub(super) async fn act(client: Client, mut wanted: UnboundedReceiver<Action>, s
             } => {
                 let inspector = Arc::clone(&inspector);
                 tasks.spawn(async move {
-                    let namespace = inspector.namespace(&namespace).await;
-                    let dependency = namespace.dependency(&service, &target);
-                    let events = namespace.events_of(&dependency).cloned().collect();
-                    let change = Change::Dependency {
-                        job,
-                        dependency: Box::new(dependency),
-                        events,
-                    };
+                    let change = inspector.look(job, &namespace, &service, &target).await;
                     let _ = sink.send(change).await;
                 });
             }

@@ -12,6 +12,8 @@ use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::index::change::Change;
+use crate::index::kind::JobKey;
 use crate::k8s::dependency::{Namespace, WorkloadObject};
 use crate::k8s::event::EventObject;
 
@@ -41,9 +43,21 @@ impl Inspector {
         }
     }
 
+    /// What stands behind a Service that a Job calls.
+    pub(super) async fn look(&self, job: JobKey, namespace: &str, service: &str, target: &str) -> Change {
+        let namespace = self.namespace(namespace).await;
+        let dependency = namespace.dependency(service, target);
+        let events = namespace.events_of(&dependency).cloned().collect();
+        Change::Dependency {
+            job,
+            dependency: Box::new(dependency),
+            events,
+        }
+    }
+
     /// A namespace as it stood at most [`FRESH`] ago. One look at a time: a burst of failing Jobs must not
     /// become a burst of requests.
-    pub(super) async fn namespace(&self, name: &str) -> Arc<Namespace> {
+    async fn namespace(&self, name: &str) -> Arc<Namespace> {
         let mut seen = self.seen.lock().await;
         if let Some((at, namespace)) = seen.get(name)
             && at.elapsed() < FRESH
