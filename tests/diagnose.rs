@@ -254,6 +254,7 @@ fn as_watched(dump: &str, now: Timestamp) -> Vec<Diagnosis> {
             namespace,
             service,
             target,
+            ..
         } = action
         else {
             continue;

@@ -131,6 +131,7 @@ fn from_dump(args: &DiagnoseArgs, policy: Arc<Policy>) -> Found {
             namespace,
             service,
             target,
+            ..
         } = ask
         else {
             continue;

@@ -57,10 +57,11 @@ pub(super) async fn act(client: Client, mut wanted: UnboundedReceiver<Action>, s
                 namespace,
                 service,
                 target,
+                within,
             } => {
                 let inspector = Arc::clone(&inspector);
                 tasks.spawn(async move {
-                    let change = inspector.look(job, &namespace, &service, &target).await;
+                    let change = inspector.look(job, &namespace, &service, &target, within).await;
                     let _ = sink.send(change).await;
                 });
             }

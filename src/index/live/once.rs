@@ -124,11 +124,16 @@ impl Reader {
             namespace,
             service,
             target,
+            within,
         } = action
         else {
             return None;
         };
-        Some(self.inspector.look(job, &namespace, &service, &target).await)
+        Some(
+            self.inspector
+                .look(job, &namespace, &service, &target, within)
+                .await,
+        )
     }
 
     /// Releases of other namespaces may release into this one; who may not read those sees its own.

@@ -449,7 +449,9 @@ impl Index {
             .iter_mut()
             .find(|known| known.object == dependency.object)
         {
-            Some(known) => *known = dependency,
+            // A look that could not see the Service takes nothing away from what an earlier one saw.
+            Some(known) if dependency.exists.is_some() || known.exists.is_none() => *known = dependency,
+            Some(_) => {}
             None => trail.dependencies.push(dependency),
         }
         for event in events {

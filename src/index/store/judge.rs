@@ -1,6 +1,7 @@
 //! Conclusions: diagnoses, results, what is asked for next, what is forgotten.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -20,6 +21,10 @@ use crate::index::view::JobView;
 
 /// How often what may go wrong is judged anew without any news, and its dependencies are looked at.
 const AGAIN: Seconds = Seconds::new(10);
+/// How old a look at a dependency may be while the Job waits: one look serves all who ask meanwhile.
+const WHILE_WAITING: Duration = Duration::from_secs(10);
+/// The same for the last look, after the Job has ended: what it died of may be a second old.
+const AT_THE_END: Duration = Duration::from_secs(1);
 /// How long a failure's cause may still change by late events before it is counted.
 const LATE_EVIDENCE: Seconds = Seconds::new(10);
 /// How long a Job's Pods or events are kept while the Job itself is not seen.
@@ -120,6 +125,10 @@ impl Index {
         };
         let policy = &self.settings.policy;
         let mut view = JobView::of(key, entry, job, phase, policy, diagnosis.clone(), now);
+        let within = match entry.job.as_ref().and_then(|job| job.ended_seen).or(entry.gone) {
+            Some(_) => AT_THE_END,
+            None => WHILE_WAITING,
+        };
         let found = diagnosis.as_deref();
         view.reported = found.map(|found| Box::new(self.reported(entry, job, found)));
         let asks = if trouble {
@@ -147,6 +156,7 @@ impl Index {
                     namespace,
                     service,
                     target,
+                    within,
                 }),
         );
     }
