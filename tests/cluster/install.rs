@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
 
-use crate::kit::{Printed, kubectl, run, until};
+use crate::kit::{Printed, kubectl, run, until, until_told};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const NAMESPACE: &str = "hookbudget";
