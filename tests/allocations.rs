@@ -14,12 +14,16 @@ use std::sync::Arc;
 
 use hookbudget::admission::{Admission, Metrics, Webhook};
 use hookbudget::engine::Seconds;
+use hookbudget::engine::job::Container;
 use hookbudget::engine::policy::Mode;
 use hookbudget::engine::release::HelmRelease;
+use hookbudget::engine::shell::{Files, Readings};
 use hookbudget::k8s::namespace::NamespaceFacts;
 use prometheus_client::registry::Registry;
 use reviews::{Case, Padding, review};
 
+/// Scripts of each kind in the test of what is remembered.
+const HOSTILE: usize = 500;
 /// Bytes of the usual review.
 const USUAL: usize = 4_096;
 
@@ -96,4 +100,37 @@ fn allocations_do_not_grow_with_managed_fields_or_with_a_script_that_is_known() 
             assert!(again <= room, "{case:?} {padding:?}: {again}, with 4 KB {usual}");
         }
     }
+}
+
+/// Whoever may create Jobs chooses the scripts: what is remembered of them is bounded by its bytes, not by their
+/// number. `MOST` of `src/engine/shell/readings.rs`, and as much again for what an estimate does not see.
+#[test]
+fn hostile_scripts_in_numbers_do_not_fill_the_memory() {
+    const BOUND: i64 = 2 * 1024 * 1024;
+    let readings = Readings::default();
+    let read = |script: String| {
+        let container = Container {
+            command: vec!["sh".into(), "-c".into(), script.into()],
+            ..Container::default()
+        };
+        readings.of(&container, Files::default());
+    };
+    let kept = allocation_counter::measure(|| {
+        for number in 0..HOSTILE {
+            // Large, cheap to read, and all alike; and as much to be remembered as fits, each with long names.
+            let mut large = format!("sleep {number} # ");
+            large.push_str(&"x".repeat(256 * 1024));
+            read(large);
+            let name = "a".repeat(200 + number % 40);
+            let waits: String = (0..40)
+                .map(|wait| format!("until curl -m 3 http://{name}-{number}-{wait}/; do sleep 5; done\n"))
+                .collect();
+            read(waits);
+        }
+    });
+    println!(
+        "{} bytes are kept, {} at most",
+        kept.bytes_current, kept.bytes_max
+    );
+    assert!(kept.bytes_current < BOUND, "{kept:?}");
 }

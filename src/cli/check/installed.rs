@@ -264,7 +264,7 @@ pub(super) async fn policy(area: &mut Area<'_>, client: &Client, namespace: &str
             )),
             Err(error) => area.fail(
                 format!("{error:#}"),
-                "correct it: until then the last good one holds, or the defaults after a restart",
+                "correct it: until then the last good one stays in force, and a replica that starts does not become ready",
             ),
         },
     }
