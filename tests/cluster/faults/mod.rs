@@ -172,7 +172,7 @@ const SHORT: [&str; 5] = [
 const DENSE: [&str; 2] = ["replica-killed", "replica-hangs"];
 
 fn under_load(fault: &Fault, installation: &Installation, rate: u32) -> Row {
-    let dense = if DENSE.contains(&fault.key) { 3 } else { 1 };
+    let dense = if DENSE.contains(&fault.key) { 2 } else { 1 };
     let load = Load::start(rate * dense);
     thread::sleep(CALM);
     let begun = (fault.act)(installation);
