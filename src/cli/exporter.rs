@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use jiff::SignedDuration;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -19,6 +20,7 @@ use crate::engine::Seconds;
 use crate::http::{Limits, serve_plain};
 use crate::index::replay::Recorder;
 use crate::index::{Change, Clock, Handle, Settings, drive, live};
+use crate::report::{Lease, ReportSettings, Reports, Store};
 use crate::shutdown::Shutdown;
 use crate::tls::install_provider;
 use crate::{metrics, status};
@@ -43,6 +45,18 @@ pub struct ExporterArgs {
     /// Namespaces to watch; all of them when absent.
     #[arg(long = "namespace", short, value_name = "NAMESPACE", num_args = 1..)]
     namespaces: Vec<String>,
+    /// Keep diagnoses as `JobDiagnosis` objects, which a restart reads back, and tell them by Events on the Jobs.
+    #[arg(long)]
+    diagnoses: bool,
+    /// The Lease whose holder writes them; without it, this process is the only one.
+    #[arg(long, value_name = "NAMESPACE/NAME", requires = "diagnoses", value_parser = lease)]
+    lease: Option<(String, String)>,
+    /// Diagnoses kept per owner; the oldest go first.
+    #[arg(long, value_name = "COUNT", default_value_t = 10, requires = "diagnoses")]
+    diagnoses_per_owner: usize,
+    /// How long a diagnosis is kept that no CronJob owns.
+    #[arg(long, value_name = "DURATION", default_value = "168h", value_parser = duration, requires = "diagnoses")]
+    diagnoses_age: Seconds,
     /// Write everything that is watched to a file, for `demo` and for tests. It holds objects as they are.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -72,11 +86,20 @@ pub async fn run(args: ExporterArgs) -> anyhow::Result<()> {
     let (changes, incoming) = mpsc::channel(QUEUE);
     let (actions, wanted) = mpsc::unbounded_channel();
     let (sink, recording) = record(&args, changes, index.clock())?;
+    let mut reports = reports(&args, &client, &index);
+    if let Some(reports) = &mut reports {
+        reports.read_back().await;
+    }
+    let reports = reports.map(|reports| tokio::spawn(reports.run(shutdown.clone())));
     let watches = tokio::spawn(live::run(client, args.namespaces, sink, wanted));
     let writer = tokio::spawn(drive(index.clone(), incoming, actions, TICK, shutdown.clone()));
     let router = metrics::router(index.clone()).merge(status::router(index));
     tracing::info!(listen = %args.listen, "exporter runs");
     serve_plain(listener, router, shutdown, Limits::default()).await;
+    if let Some(reports) = reports {
+        // What was captured last is written before the end.
+        drop(reports.await);
+    }
     watches.abort();
     // The recorder ends with its last sender, which the watches held.
     drop(writer.await);
@@ -85,6 +108,39 @@ pub async fn run(args: ExporterArgs) -> anyhow::Result<()> {
         recording.await.context("the recorder ended in a panic")??;
     }
     Ok(())
+}
+
+/// The writer of diagnoses, where one is asked for.
+fn reports(args: &ExporterArgs, client: &Client, index: &Handle) -> Option<Reports> {
+    if !args.diagnoses {
+        return None;
+    }
+    let lease = args.lease.as_ref().map(|(namespace, name)| {
+        let pod = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME"));
+        let identity = pod.unwrap_or_else(|_| format!("hookbudget-{}", std::process::id()));
+        Lease::new(client.clone(), namespace, name, &identity)
+    });
+    let settings = ReportSettings {
+        per_owner: args.diagnoses_per_owner,
+        age: SignedDuration::from_nanos(args.diagnoses_age.nanos()),
+    };
+    let store = Store::new(client.clone(), args.namespaces.clone());
+    Some(Reports::new(
+        client.clone(),
+        store,
+        lease,
+        index.clone(),
+        settings,
+    ))
+}
+
+fn lease(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok((namespace.to_owned(), name.to_owned()))
+        }
+        _ => Err("write NAMESPACE/NAME".to_owned()),
+    }
 }
 
 type Recording = tokio::task::JoinHandle<std::io::Result<()>>;

@@ -6,6 +6,7 @@ mod admission;
 mod apply;
 mod causes;
 mod certs;
+mod diagnoses;
 mod faults;
 mod incidents;
 mod install;

@@ -5,9 +5,11 @@ mod act;
 mod inspect;
 mod log;
 mod merge;
+mod once;
 mod watch;
 mod watched;
 
+pub use once::{Read, Reader};
 pub(super) use watch::refusal;
 pub(super) use watched::Watched;
 

@@ -128,7 +128,7 @@ fn resource(kind: Kind) -> ApiResource {
 }
 
 /// `HelmRelease` in the newest version that the cluster serves and that is understood.
-async fn helm_releases(client: &Client) -> Option<ApiResource> {
+pub(super) async fn helm_releases(client: &Client) -> Option<ApiResource> {
     let groups = match client.list_api_groups().await {
         Ok(groups) => groups,
         Err(error) => {
