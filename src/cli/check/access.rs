@@ -4,6 +4,7 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessRevie
 use kube::api::PostParams;
 use kube::{Api, Client};
 
+use super::installed::Exporter;
 use super::report::Area;
 
 /// What a watch needs.
@@ -96,28 +97,57 @@ pub(super) fn needs(
 }
 
 /// What an exporter needs, in each namespace that it watches, or in all; `flux` as above. Logs are a choice.
-pub(super) fn exporter_needs(namespaces: &[String], flux: bool) -> Vec<Need> {
+pub(super) fn exporter_needs(exporter: &Exporter, flux: bool) -> Vec<Need> {
     let mut kinds = vec![
-        ("batch", "jobs", "what it reports on"),
-        ("batch", "cronjobs", "what it reports on"),
-        ("", "pods", "attempts and how they ended"),
-        ("", "events", "evidence"),
+        (WATCH, "batch", "jobs", "what it reports on"),
+        (WATCH, "batch", "cronjobs", "what it reports on"),
+        (WATCH, "", "pods", "attempts and how they ended"),
+        (WATCH, "", "events", "evidence"),
     ];
+    if exporter.diagnoses {
+        kinds.push((
+            &["list", "watch", "create", "patch", "delete"],
+            "hookbudget.dev",
+            "jobdiagnoses",
+            "diagnoses that outlive a Job (exporter.diagnoses.enabled)",
+        ));
+        kinds.push((
+            &["create", "patch"],
+            "events.k8s.io",
+            "events",
+            "an Event for each diagnosis (exporter.diagnoses.enabled)",
+        ));
+    }
     if flux {
         kinds.push((
+            WATCH,
             "helm.toolkit.fluxcd.io",
             "helmreleases",
             "the release that owns a Job (flux.enabled)",
         ));
     }
-    let places = if namespaces.is_empty() {
+    let places = if exporter.namespaces.is_empty() {
         vec![None]
     } else {
-        namespaces.iter().cloned().map(Some).collect()
+        exporter.namespaces.iter().cloned().map(Some).collect()
     };
+    let lease = exporter.lease.iter().flat_map(|(namespace, name)| {
+        let by_name = |verbs, name| Need {
+            verbs,
+            group: "coordination.k8s.io",
+            resource: "leases",
+            namespace: Some(namespace.clone()),
+            name,
+            purpose: "one exporter writes diagnoses",
+        };
+        [
+            by_name(&["create"], None),
+            by_name(&["get", "update"], Some(name.clone())),
+        ]
+    });
     let needs = places.iter().flat_map(|namespace| {
-        kinds.iter().map(|&(group, resource, purpose)| Need {
-            verbs: WATCH,
+        kinds.iter().map(|&(verbs, group, resource, purpose)| Need {
+            verbs,
             group,
             resource,
             namespace: namespace.clone(),
@@ -125,7 +155,7 @@ pub(super) fn exporter_needs(namespaces: &[String], flux: bool) -> Vec<Need> {
             purpose,
         })
     });
-    needs.collect()
+    needs.chain(lease).collect()
 }
 
 /// Asks the API server about each need of the ServiceAccount. One answer that cannot be had ends it.

@@ -260,7 +260,7 @@ async fn permissions(args: &CheckArgs, client: &Client, installed: &Installed, r
     access::judge(&mut area, client, user, needs).await;
     access::judge_foreign(&mut area, client, user, served).await;
     if let Some(exporter) = &installed.exporter {
-        let needs = access::exporter_needs(&exporter.namespaces, served("helm.toolkit.fluxcd.io"));
+        let needs = access::exporter_needs(exporter, served("helm.toolkit.fluxcd.io"));
         let mut area = report.area("permissions of the exporter");
         access::judge(&mut area, client, &exporter.user, needs).await;
     }
