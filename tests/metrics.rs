@@ -341,7 +341,8 @@ fn the_documentation_lists_every_family() {
     let mut text = String::from(
         "# Metrics of the exporter\n\n\
         <!-- Generated from the tables in src/metrics/families; BLESS=1 cargo test --test metrics -->\n\n\
-        Served at `/metrics`, port 9464, as Prometheus text or OpenMetrics. Spans are seconds, times are seconds \
+        Served at `/metrics`, port 9464, as Prometheus text or OpenMetrics. \
+        [metrics-webhook.md](metrics-webhook.md) has those of the webhook. Spans are seconds, times are seconds \
         since 1970. The values are written at scrape from the present state: what is gone is absent, and nothing \
         has to go stale first.\n\n\
         A Job's series exist while the Job does; those of a failed one until its retention is over (`--retention`, \
