@@ -73,7 +73,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         at: cx.at(|| At::field(pointer.clone())),
         brief: cx.brief(|| "a failed container leaves no message".to_owned()),
         message: cx.message(|| {
-            format!("{who} nothing in the Pod's status on failure: terminationMessagePolicy is not {POLICY}",)
+            format!("{who} nothing in the Pod's status on failure: terminationMessagePolicy is not {POLICY}")
         }),
         help: cx.help(|| format!("terminationMessagePolicy: {POLICY}")),
         fix: cx.fix(|| {
