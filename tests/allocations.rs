@@ -1,54 +1,27 @@
 //! How often a review makes the allocator work: counts are exact on any machine, times are not. The handler
 //! alone is counted, from the body's bytes to the answer's, with the metrics and 200 releases to look through.
-#![cfg(feature = "server")]
+#![cfg(all(feature = "cli", feature = "server"))]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
 
+#[path = "../examples/webhook-bench/handler.rs"]
+mod handler;
 #[path = "../examples/webhook-bench/reviews.rs"]
 mod reviews;
 
-use std::sync::Arc;
-
-use hookbudget::admission::{Admission, Metrics, Webhook};
-use hookbudget::engine::Seconds;
+use handler::admission;
+use hookbudget::admission::Webhook;
 use hookbudget::engine::job::Container;
-use hookbudget::engine::policy::Mode;
-use hookbudget::engine::release::HelmRelease;
 use hookbudget::engine::shell::{Files, Readings};
-use hookbudget::k8s::namespace::NamespaceFacts;
-use prometheus_client::registry::Registry;
 use reviews::{Case, Padding, review};
 
 /// Scripts in the test of what is remembered: several times what fits.
 const HOSTILE: usize = 600;
 /// Bytes of the usual review.
 const USUAL: usize = 4_096;
-
-fn admission() -> Admission {
-    let metrics = Metrics::register(&mut Registry::default());
-    let admission = Admission::new(Arc::new(metrics));
-    let facts = NamespaceFacts {
-        mode: Some(Mode::Enforce),
-        ..NamespaceFacts::default()
-    };
-    let namespaces = (0..200).map(|number| (format!("team-{number}"), facts)).collect();
-    admission.surroundings.namespaces.store(Arc::new(namespaces));
-    let release = |number| HelmRelease {
-        namespace: format!("team-{number}"),
-        name: format!("release-{number}"),
-        install_timeout: Some(Seconds::new(1500)),
-        upgrade_timeout: Some(Seconds::new(1500)),
-        ..HelmRelease::default()
-    };
-    admission
-        .surroundings
-        .releases
-        .store(Arc::new((0..200).map(release).collect()));
-    admission
-}
 
 /// Allocations of a review whose script is new here, and of the same one again; and the answer.
 fn count(webhook: Webhook, body: &[u8]) -> (u64, u64, String) {

@@ -18,6 +18,8 @@ pub struct Lease {
     path: String,
     name: String,
     identity: String,
+    /// The Pod that holds it, as an owner reference: what is left of the Lease goes with its last holder.
+    owner: Option<Value>,
     /// The Lease as it was seen, and since when it has not changed.
     seen: Option<(String, Instant)>,
     renewed: Option<Instant>,
@@ -41,9 +43,18 @@ impl Lease {
             path: format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"),
             name: name.to_owned(),
             identity: identity.to_owned(),
+            owner: None,
             seen: None,
             renewed: None,
         }
+    }
+
+    /// Lets the API server's garbage collector delete the Lease when the Pod that holds it is gone, as after an
+    /// uninstall. The Pod has to be in the Lease's namespace: an owner elsewhere counts as gone.
+    #[must_use]
+    pub fn owned_by(mut self, pod: &str, uid: &str) -> Self {
+        self.owner = Some(json!([{"apiVersion": "v1", "kind": "Pod", "name": pod, "uid": uid}]));
+        self
     }
 
     /// Takes the Lease where nobody holds it, or renews it. True when it is ours. To be called more often than a
@@ -88,7 +99,7 @@ impl Lease {
             Ok(lease) => lease,
             Err(Error::Api(status)) if status.code == 404 => {
                 let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-                    "metadata": {"name": self.name}, "spec": Self::spec(&Value::Null, &self.identity, now)});
+                    "metadata": {"name": self.name, "ownerReferences": self.owner}, "spec": Self::spec(&Value::Null, &self.identity, now)});
                 return race(self.send(Method::POST, &self.path, &lease).await);
             }
             Err(error) => return Err(error),
@@ -101,6 +112,9 @@ impl Lease {
             return Ok(false);
         }
         lease["spec"] = Self::spec(&lease, &self.identity, now);
+        if let Some(owner) = &self.owner {
+            lease["metadata"]["ownerReferences"] = owner.clone();
+        }
         race(self.put(&lease).await)
     }
 

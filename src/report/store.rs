@@ -12,6 +12,7 @@ use super::object::{JOB_UID, TOLD, WRITTEN};
 use super::{GROUP, KIND, PLURAL, VERSION};
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::evidence::{Evidence, ObjectRef};
+use crate::index::Scope;
 use crate::k8s::meta::Meta;
 
 /// Who the fields belong to.
@@ -66,22 +67,22 @@ struct Object {
 #[derive(Clone)]
 pub struct Store {
     client: Client,
-    namespaces: Vec<String>,
+    scope: Scope,
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store")
-            .field("namespaces", &self.namespaces)
+            .field("scope", &self.scope)
             .finish_non_exhaustive()
     }
 }
 
 impl Store {
-    /// The objects of all namespaces, or of those that are named.
+    /// The objects of a part of the cluster.
     #[must_use]
-    pub fn new(client: Client, namespaces: Vec<String>) -> Self {
-        Self { client, namespaces }
+    pub const fn new(client: Client, scope: Scope) -> Self {
+        Self { client, scope }
     }
 
     /// All objects, page by page. One that cannot be read is counted as `None`.
@@ -90,11 +91,11 @@ impl Store {
     /// When the kind does not exist or may not be read.
     pub async fn list(&self, now: Timestamp) -> Result<Vec<Option<Kept>>, Error> {
         let base = format!("/apis/{GROUP}/{VERSION}");
-        let paths = if self.namespaces.is_empty() {
+        let paths = if self.scope.namespaces.is_empty() {
             vec![format!("{base}/{PLURAL}")]
         } else {
             let of = |namespace: &String| format!("{base}/namespaces/{namespace}/{PLURAL}");
-            self.namespaces.iter().map(of).collect()
+            self.scope.namespaces.iter().map(of).collect()
         };
         let mut kept = Vec::new();
         for path in paths {
@@ -102,7 +103,9 @@ impl Store {
             loop {
                 let request = Request::get(format!("{path}?limit={PAGE}{next}")).body(Vec::new());
                 let list: List = self.client.request(request.map_err(Error::HttpError)?).await?;
-                kept.extend(list.items.iter().map(|item| read(item.get(), now)));
+                let read = list.items.iter().map(|item| read(item.get(), now));
+                let is_ours = |kept: &Kept| self.scope.shard.holds(&kept.namespace);
+                kept.extend(read.filter(|kept| kept.as_ref().is_none_or(is_ours)));
                 match list.metadata.next.filter(|token| !token.is_empty()) {
                     Some(token) => next = format!("&continue={token}"),
                     None => break,

@@ -241,7 +241,7 @@ pub(crate) fn hook(name: &str, spec: &str, container: &str) -> String {
     let indent = |text: &str, by: usize| {
         let pad = " ".repeat(by);
         text.lines()
-            .map(|line| format!("{pad}{line}\n"))
+            .flat_map(|line| [&pad, line, "\n"].map(str::to_owned))
             .collect::<String>()
     };
     format!(

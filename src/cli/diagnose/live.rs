@@ -10,8 +10,8 @@ use kube::{Client, Config};
 use super::select::{self, Wanted};
 use super::{DiagnoseArgs, Found};
 use crate::engine::policy::Policy;
-use crate::index::Still;
 use crate::index::live::Reader;
+use crate::index::{Scope, Still};
 use crate::report::Store;
 use crate::tls::install_provider;
 
@@ -44,7 +44,7 @@ pub(super) async fn found(args: &DiagnoseArgs, policy: Arc<Policy>) -> anyhow::R
     }
     if let (true, Some(name)) = (diagnoses.is_empty(), one) {
         // Where diagnoses are not kept, there is none.
-        let store = Store::new(client, Vec::new());
+        let store = Store::new(client, Scope::CLUSTER);
         diagnoses.extend(store.newest(&here, name).await.ok().flatten());
     }
     let nothing = args.job.as_ref().map_or_else(String::new, |job| {

@@ -62,15 +62,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     found
         .into_iter()
         .map(|(container, wait, probe, confidence)| Finding {
-            at: At::script(container.pointer.clone(), probe.place),
-            brief: "401 and 403 are retried like a refused connection".to_owned(),
-            message: format!(
+            at: cx.at(|| At::script(container.pointer.clone(), probe.place)),
+            brief: cx.brief(|| "401 and 403 are retried like a refused connection".to_owned()),
+            message: cx.message(|| format!(
                 "the wait{} of container {} retries 401 and 403 like a refused connection: a wrong password looks \
                  as if the service were not up",
                 for_target(wait.target.as_ref()),
                 container.name
-            ),
-            help: "ask for the status (curl -w '%{http_code}') and exit with an error on 401 and 403".to_owned(),
+            )),
+            help: cx.help(|| "ask for the status (curl -w '%{http_code}') and exit with an error on 401 and 403".to_owned()),
             ..RULE.finding(Severity::Info, confidence.min(read_confidence(wait.confidence)))
         })
         .collect()
