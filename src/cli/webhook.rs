@@ -29,7 +29,7 @@ use crate::shutdown::Shutdown;
 use crate::tls::{install_provider, server_config};
 
 #[cfg(test)]
-mod families;
+mod tests;
 
 /// How long new connections are still taken after SIGTERM, until the endpoint is withdrawn everywhere.
 const WITHDRAWAL: Duration = Duration::from_secs(5);

@@ -24,7 +24,7 @@ use crate::report::events;
 
 const HEAD: &str = "# Metrics of the webhook
 
-<!-- Generated from what the webhook registers; BLESS=1 cargo test --lib families -->
+<!-- Generated from what the webhook registers; BLESS=1 cargo test --lib webhook::tests -->
 
 Served at `/metrics`, port 9464, as OpenMetrics. Counters are of one replica since its start: add replicas up with
 `sum by`, and take gauges by `max by` or `min by`. Those of the watches, of Events and of the kept certificate are there
@@ -124,7 +124,7 @@ fn the_page_of_the_webhooks_metrics_is_up_to_date() {
     let there = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(
         there, page,
-        "docs/metrics-webhook.md is stale: BLESS=1 cargo test --lib families"
+        "docs/metrics-webhook.md is stale: BLESS=1 cargo test --lib webhook::tests"
     );
 }
 
