@@ -184,11 +184,13 @@ fn package_managers(script: &str) -> impl Iterator<Item = (usize, usize, String)
         .enumerate()
         .filter(|(_, line)| !line.trim_start().starts_with('#'));
     lines.flat_map(|(number, line)| {
-        let mut column = 0;
+        let mut at = 0;
         line.split([';', '&', '|', '(', ')']).filter_map(move |command| {
-            let start = column + (command.chars().count() - command.trim_start().chars().count());
-            column += command.chars().count() + 1;
-            Some((number, start, manager(command)?))
+            let start = at + command.len() - command.trim_start().len();
+            at += command.len() + 1;
+            let found = manager(command)?;
+            let column = line.get(..start).unwrap_or_default().chars().count();
+            Some((number, column, found))
         })
     })
 }
