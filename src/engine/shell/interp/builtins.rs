@@ -331,6 +331,7 @@ impl Machine<'_> {
         self.keep(Wait {
             place: self.place(at),
             target: None,
+            tool: None,
             span,
             attempts: None,
             interval: None,

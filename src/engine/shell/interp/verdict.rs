@@ -194,6 +194,7 @@ impl Machine<'_> {
         let wait = Wait {
             place: self.place(frame.at),
             target: frame.probe.as_ref().and_then(|probe| probe.target.clone()),
+            tool: frame.tool_name.take().filter(|_| frame.pauses.is_empty()),
             span,
             attempts: counted.then_some(frame.tries),
             interval: frame.interval(),

@@ -113,8 +113,9 @@ pub(super) fn read(
 /// `mysqladmin --wait[=COUNT]`: tries again after each pause; without a number without end (`sql_connect`).
 fn mysqladmin_wait(call: Call, count: Option<&Value>) -> Call {
     let Some(count) = count else {
-        let arithmetic = format!("{} --wait, without end", call.tool);
-        return call.waiting(Limit::Never, arithmetic, true);
+        let name = format!("{} --wait", call.tool);
+        let arithmetic = format!("{name}, without end");
+        return call.waiting(name, Limit::Never, arithmetic, true);
     };
     let Some(retries) = count.get().and_then(|text| text.parse::<u64>().ok()) else {
         return call.limited("--wait", Some(count), seconds);
@@ -128,6 +129,7 @@ fn mysqladmin_wait(call: Call, count: Option<&Value>) -> Call {
         nominal,
         limit: worst,
         waits: Some(Waiting {
+            name: format!("{} --wait", call.tool).into(),
             span: Span::between(nominal, worst),
             attempts: Some(retries + 1),
             interval: Some(MYSQLADMIN_PAUSE),
