@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::meta::{ConditionObject, Meta};
 use super::pod::PodObject;
 use super::text::null_default;
-use crate::engine::{Seconds, cold_start};
 use crate::engine::evidence::{Condition, Dependency, EventRecord, ObjectRef, PodRecord, Workload};
+use crate::engine::{Seconds, cold_start};
 
 /// A Service.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -167,7 +167,10 @@ mod tests {
         let script = "up() { until curl -sf -m 3 \"http://$1/\"; do sleep 5; done; }\nup dns:80\nup web:80";
         let found = Hook { script, ..HOOK }.findings("HB205");
         let message = &found[0].message;
-        assert!(found.len() == 1 && message.contains("for http://dns:80/ and http://web:80/"), "{found:?}");
+        assert!(
+            found.len() == 1 && message.contains("for http://dns:80/ and http://web:80/"),
+            "{found:?}"
+        );
     }
 
     #[test]
