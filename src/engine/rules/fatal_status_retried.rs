@@ -61,15 +61,17 @@ fn finding(cx: &Context<'_>, folded: &Folded<'_>) -> Option<Finding> {
     let probe = wait.probe.as_ref()?;
     let confidence = retries_refusals(cx, container, wait, probe)?;
     Some(Finding {
-        at: At::script(container.pointer.clone(), probe.place),
-        brief: "401 and 403 are retried like a refused connection".to_owned(),
-        message: format!(
-            "the wait{} of container {} retries 401 and 403 like a refused connection: a wrong password looks as if \
-             the service were not up",
-            folded.for_targets(),
-            container.name
-        ),
-        help: "ask for the status (curl -w '%{http_code}') and exit with an error on 401 and 403".to_owned(),
+        at: cx.at(|| At::script(container.pointer.clone(), probe.place)),
+        brief: cx.brief(|| "401 and 403 are retried like a refused connection".to_owned()),
+        message: cx.message(|| {
+            format!(
+                "the wait{} of container {} retries 401 and 403 like a refused connection: a wrong password looks as if \
+                 the service were not up",
+                folded.for_targets(),
+                container.name
+            )
+        }),
+        help: cx.help(|| "ask for the status (curl -w '%{http_code}') and exit with an error on 401 and 403".to_owned()),
         ..RULE.finding(Severity::Info, confidence.min(folded.confidence()))
     })
 }

@@ -68,10 +68,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 )
             };
             Finding {
-                at: At::script(folded.container.pointer.clone(), wait.place),
+                at: cx.at(|| At::script(folded.container.pointer.clone(), wait.place)),
                 brief,
                 message,
-                arithmetic: folded.arithmetic(),
+                arithmetic: cx.arithmetic(|| folded.arithmetic()),
                 help,
                 ..RULE.finding(Severity::Warning, folded.confidence())
             }
