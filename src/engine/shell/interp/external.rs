@@ -301,6 +301,7 @@ impl Machine<'_> {
         self.keep(Wait {
             place: self.place(at),
             target: Some(target),
+            tool: Some("timeout".into()),
             span: Span::exactly(limit),
             attempts: None,
             interval: None,
@@ -457,8 +458,9 @@ impl Machine<'_> {
                 frame.note_probe(&probe);
                 frame.hangs = frame.hangs.max(hangs.seconds());
                 frame.assumed |= call.assumed;
-                if call.waits.is_some() {
+                if let Some(waits) = &call.waits {
                     frame.tool = frame.tool + call.nominal;
+                    frame.tool_name = Some(waits.name.clone());
                 }
                 endless = call
                     .waits
@@ -492,6 +494,7 @@ impl Machine<'_> {
             self.keep(Wait {
                 place: probe.place,
                 target: probe.target.clone(),
+                tool: Some(waits.name),
                 span,
                 attempts: waits.attempts,
                 interval: waits.interval,
