@@ -409,6 +409,19 @@ impl Machine<'_> {
         Flow::Next
     }
 
+    /// What a call prints while nothing answers.
+    fn print_of(&mut self, prints: Prints, tool: &str) {
+        match prints {
+            Prints::Nothing => {}
+            Prints::Code => {
+                let mut code = Value::known("000");
+                code.code = true;
+                self.print(&code);
+            }
+            Prints::Unknown => self.print(&Value::printed(tool)),
+        }
+    }
+
     /// A call of a network service that is not there.
     pub(super) fn call(&mut self, at: usize, call: Call) -> Flow {
         if let Some(why) = &call.hidden {
@@ -431,15 +444,7 @@ impl Machine<'_> {
             behind_unread: self.unread_ahead(),
             failure: Failure::Unknown,
         };
-        match call.prints {
-            Prints::Nothing => {}
-            Prints::Code => {
-                let mut code = Value::known("000");
-                code.code = true;
-                self.print(&code);
-            }
-            Prints::Unknown => self.print(&Value::printed(&probe.tool)),
-        }
+        self.print_of(call.prints, &probe.tool);
         let failure = match call.on_error {
             OnError::Fails => Status::Failure(1),
             OnError::Answers => Status::Failure(REFUSED),

@@ -48,32 +48,7 @@ pub(super) fn read(
             }
         }
         "mysqladmin" | "mariadb-admin" | "mysql" | "mariadb" | "mysqldump" => {
-            let long = [
-                "host",
-                "port",
-                "user",
-                "password",
-                "connect-timeout",
-                "connect_timeout",
-                "execute",
-                "database",
-            ];
-            // `-pSECRET` is the password, in one word or none: no letter of it is a flag.
-            let is_password = |word: &&Value| word.text.starts_with("-p");
-            let shown = arguments.iter().filter(|word| !is_password(word));
-            let shown = shown.cloned().collect::<Vec<_>>();
-            let options = Options::parse(&shown, "hPue", &long, false);
-            let call = Call::of(name, host_flags(&options, &variable, "MYSQL_HOST", ""));
-            let call = call.limited(
-                "--connect-timeout",
-                options.value(&["connect-timeout", "connect_timeout"]),
-                seconds,
-            );
-            if name.ends_with("admin") && options.has(&["w", "wait"]) {
-                mysqladmin_wait(call, options.value(&["wait"]))
-            } else {
-                call
-            }
+            mysql(name, arguments, variable)
         }
         "redis-cli" | "valkey-cli" => {
             let options = Options::parse(arguments, "hpatnu", &["user", "pass"], false);
@@ -127,6 +102,36 @@ pub(super) fn read(
         _ => return None,
     };
     Some(call)
+}
+
+/// `mysql`, `mysqladmin` and their kin under both names.
+fn mysql(name: &str, arguments: &[Value], variable: &dyn Fn(&str) -> Option<Value>) -> Call {
+    let long = [
+        "host",
+        "port",
+        "user",
+        "password",
+        "connect-timeout",
+        "connect_timeout",
+        "execute",
+        "database",
+    ];
+    // `-pSECRET` is the password, in one word or none: no letter of it is a flag.
+    let is_password = |word: &&Value| word.text.starts_with("-p");
+    let shown = arguments.iter().filter(|word| !is_password(word));
+    let shown = shown.cloned().collect::<Vec<_>>();
+    let options = Options::parse(&shown, "hPue", &long, false);
+    let call = Call::of(name, host_flags(&options, &variable, "MYSQL_HOST", ""));
+    let call = call.limited(
+        "--connect-timeout",
+        options.value(&["connect-timeout", "connect_timeout"]),
+        seconds,
+    );
+    if name.ends_with("admin") && options.has(&["w", "wait"]) {
+        mysqladmin_wait(call, options.value(&["wait"]))
+    } else {
+        call
+    }
 }
 
 /// `mysqladmin --wait[=COUNT]`: tries again after each pause; without a number without end (`sql_connect`).
