@@ -13,7 +13,7 @@ use hookbudget::engine::backoff::Retries;
 use hookbudget::engine::job::RestartPolicy;
 use hookbudget::engine::judge::judge as rules;
 use hookbudget::engine::release::Surroundings;
-use hookbudget::engine::rule::Context;
+use hookbudget::engine::rule::{Context, Told};
 use hookbudget::engine::shell::{Files, read_container};
 use hookbudget::engine::timeline::Scenario;
 use hookbudget::engine::{Limit, Seconds};
@@ -71,6 +71,7 @@ fn judgement(c: &mut Criterion) {
                     around: Surroundings::default(),
                     policy: &options.policy,
                     exemptions: &[],
+                    told: Told::Everything,
                 }));
             }
         });

@@ -5,6 +5,7 @@
 
 mod api;
 mod floor;
+mod handler;
 mod load;
 mod measures;
 mod process;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use clap::{Parser, Subcommand};
+use hookbudget::admission::Webhook;
 use hookbudget::tls::Authority;
 
 use load::Client;
@@ -41,6 +43,19 @@ enum Role {
         certificate: PathBuf,
         key: PathBuf,
         address: std::net::SocketAddr,
+    },
+    /// Answer one review again and again in this process, under a profiler.
+    Answer {
+        #[arg(value_enum)]
+        case: reviews::Case,
+        /// How often.
+        times: usize,
+        /// Bytes of the review.
+        #[arg(default_value_t = 4_096)]
+        size: usize,
+        /// Ask the mutating webhook.
+        #[arg(long)]
+        mutate: bool,
     },
 }
 
@@ -196,6 +211,12 @@ fn main() -> ExitCode {
             }) => runtime
                 .block_on(floor::serve(&certificate, &key, address))
                 .map(|()| 0),
+            Some(Role::Answer {
+                case,
+                times,
+                size,
+                mutate,
+            }) => answer(case, times, size, mutate),
             None => {
                 let scratch = arguments.options.scratch.clone();
                 let missed = runtime.block_on(bench(arguments.options));
@@ -214,6 +235,26 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Prints the time of one answer.
+fn answer(case: reviews::Case, times: usize, size: usize, mutate: bool) -> anyhow::Result<usize> {
+    let admission = handler::admission();
+    let body = reviews::review(case, size, reviews::Padding::Everything, 1);
+    let webhook = if mutate {
+        Webhook::Mutate
+    } else {
+        Webhook::Validate
+    };
+    let begun = Instant::now();
+    let mut bytes = 0;
+    for _ in 0..times {
+        let answer = admission.answer(webhook, std::hint::black_box(&body));
+        bytes += answer.map_err(anyhow::Error::msg)?.len();
+    }
+    let each = begun.elapsed().as_secs_f64() * 1e6 / load::count(times.max(1));
+    println!("{each:.2} us each, {} bytes of answer", bytes / times.max(1));
+    Ok(0)
 }
 
 async fn bench(options: Options) -> anyhow::Result<usize> {

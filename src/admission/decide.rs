@@ -20,6 +20,7 @@ use crate::engine::job::Job;
 use crate::engine::policy::{Mode, Policy};
 use crate::engine::release::{Surroundings as EngineSurroundings, TimeoutSource};
 use crate::engine::rewrite::{self, Change, Rewrite};
+use crate::engine::rule::Told;
 use crate::engine::shell::Readings;
 use crate::engine::window::Windows;
 use crate::k8s::namespace::NamespaceFacts;
@@ -213,9 +214,23 @@ impl Admission {
         };
         let windows = Windows::of_one(&job, around);
         around.windows = windows.as_ref();
-        let assessment = assess_with(&job, around, &policy, |container, files| {
+        // What is said to nobody is not put into words: a rewrite takes the fixes, and a verdict is reached by codes.
+        let told = match webhook {
+            Webhook::Mutate => Told::Fixes,
+            Webhook::Validate => Told::Codes,
+        };
+        let mut assessment = assess_with(&job, around, &policy, told, |container, files| {
             self.readings.of(container, files)
         });
+        let decision = match webhook {
+            Webhook::Mutate => Decision::Allow,
+            Webhook::Validate => decide(&assessment, &job, mode, update.then_some(request)),
+        };
+        match decision {
+            Decision::Allow => {}
+            Decision::Warn => assessment.judge(&job, around, &policy, Told::Warnings),
+            Decision::Deny => assessment.judge(&job, around, &policy, Told::Denial),
+        }
         let case = Case {
             request,
             scope,
@@ -227,7 +242,7 @@ impl Admission {
         };
         match webhook {
             Webhook::Mutate => self.mutate(&case, object),
-            Webhook::Validate => self.validate(&case),
+            Webhook::Validate => self.validate(&case, decision),
         }
     }
 
@@ -293,12 +308,7 @@ impl Admission {
         answer
     }
 
-    fn validate(&self, case: &Case<'_>) -> Answer {
-        let mut decision = case.assessment.decision(case.job, case.mode);
-        let update = case.scope.operation == "UPDATE";
-        if update && decision == Decision::Deny && update::starts_nothing_new(case.request) {
-            decision = Decision::Warn;
-        }
+    fn validate(&self, case: &Case<'_>, decision: Decision) -> Answer {
         let mut answer = Answer::default();
         if !case.assessment.findings.is_empty() {
             answer
@@ -388,6 +398,15 @@ struct Case<'a> {
     namespace: NamespaceFacts,
     job: &'a Job<'a>,
     assessment: &'a Assessment,
+}
+
+/// The verdict about a Job, or about the update of one.
+fn decide(assessment: &Assessment, job: &Job<'_>, mode: Mode, update: Option<&Request<'_>>) -> Decision {
+    let decision = assessment.decision(job, mode);
+    match update {
+        Some(request) if decision == Decision::Deny && update::starts_nothing_new(request) => Decision::Warn,
+        _ => decision,
+    }
 }
 
 /// What was done about a review.

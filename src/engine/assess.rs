@@ -12,7 +12,7 @@ use super::job::{Container, Job};
 use super::judge::judge;
 use super::policy::{Mode, Policy};
 use super::release::{Surroundings, release_of};
-use super::rule::Context;
+use super::rule::{Context, Told};
 use super::shell::{self, Files, Reading};
 
 /// The clocks of a Job and the findings about it.
@@ -38,6 +38,18 @@ pub struct Decisions {
 }
 
 impl Assessment {
+    /// Judges the Job once more, to tell more of each finding; by the surroundings and the policy of before.
+    pub fn judge(&mut self, job: &Job<'_>, around: Surroundings<'_>, policy: &Policy, told: Told) {
+        (self.findings, self.exemptions) = judge(&Context {
+            job,
+            clocks: &self.clocks,
+            around,
+            policy,
+            exemptions: &exemption::of(job, around.now),
+            told,
+        });
+    }
+
     /// The answer under a mode.
     #[must_use]
     pub fn decision(&self, job: &Job<'_>, mode: Mode) -> Decision {
@@ -65,17 +77,19 @@ const MOST_WAITS: usize = 1_024;
 /// Reads the waits of a Job, sets its clocks side by side and judges them.
 #[must_use]
 pub fn assess(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Assessment {
-    assess_with(job, around, policy, |container, files| {
+    assess_with(job, around, policy, Told::Everything, |container, files| {
         shell::read_container(container, files).into()
     })
 }
 
-/// As [`assess`], with somebody else who reads the containers: [`shell::Readings`] remembers them.
+/// As [`assess`], with as much of each finding as is wanted, and with somebody else who reads the containers:
+/// [`shell::Readings`] remembers them.
 #[must_use]
 pub fn assess_with(
     job: &Job<'_>,
     around: Surroundings<'_>,
     policy: &Policy,
+    told: Told,
     read: impl Fn(&Container<'_>, Files<'_>) -> Arc<Reading>,
 ) -> Assessment {
     let files = Files::of(job, around.inventory);
@@ -101,16 +115,11 @@ pub fn assess_with(
     let release = release_of(job, around, policy);
     let cold_start = ColdStart::of(job, &readings, around, policy);
     let clocks = Clocks::of(job, readings, release, cold_start, policy);
-    let (findings, exemptions) = judge(&Context {
-        job,
-        clocks: &clocks,
-        around,
-        policy,
-        exemptions: &exemption::of(job, around.now),
-    });
-    Assessment {
+    let mut assessment = Assessment {
         clocks,
-        findings,
-        exemptions,
-    }
+        findings: Vec::new(),
+        exemptions: Vec::new(),
+    };
+    assessment.judge(job, around, policy, told);
+    assessment
 }

@@ -2,10 +2,27 @@
 
 use super::budget::Clocks;
 use super::exemption::{self, Exemption};
-use super::finding::{Confidence, Finding, Severity};
+use super::finding::{At, Confidence, Finding, Fix, Severity};
 use super::job::{Job, Origin};
 use super::policy::{Policy, RuleLevel};
 use super::release::Surroundings;
+
+/// Which parts of findings somebody is going to look at. The others stay empty: most findings of a review are
+/// counted and never shown, and to write them costs more than to find them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// Every part.
+    #[default]
+    Everything,
+    /// What a denial says: place, message, arithmetic, help.
+    Denial,
+    /// What a warning says: brief, help, fix.
+    Warnings,
+    /// What a rewrite does: the fix.
+    Fixes,
+    /// Code, severity and confidence alone.
+    Codes,
+}
 
 /// All that a rule may look at.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +37,8 @@ pub struct Context<'a> {
     pub policy: &'a Policy,
     /// The exemptions of the Job, before any rule has run.
     pub exemptions: &'a [Exemption],
+    /// What is told of each finding.
+    pub told: Told,
 }
 
 impl Context<'_> {
@@ -32,7 +51,55 @@ impl Context<'_> {
     /// JSON pointer of a field of the Job's spec: `field("backoffLimit")`.
     #[must_use]
     pub fn field(&self, path: &str) -> String {
-        format!("{}/{path}", self.job.spec_pointer())
+        [self.job.spec_pointer(), "/", path].concat()
+    }
+
+    /// [`Finding::at`], where it is told.
+    pub(super) fn at(&self, at: impl FnOnce() -> At) -> At {
+        match self.told {
+            Told::Everything | Told::Denial => at(),
+            Told::Warnings | Told::Fixes | Told::Codes => At::default(),
+        }
+    }
+
+    /// [`Finding::brief`], where it is told.
+    pub(super) fn brief(&self, text: impl FnOnce() -> String) -> String {
+        match self.told {
+            Told::Everything | Told::Warnings => text(),
+            Told::Denial | Told::Fixes | Told::Codes => String::new(),
+        }
+    }
+
+    /// [`Finding::message`], where it is told.
+    pub(super) fn message(&self, text: impl FnOnce() -> String) -> String {
+        match self.told {
+            Told::Everything | Told::Denial => text(),
+            Told::Warnings | Told::Fixes | Told::Codes => String::new(),
+        }
+    }
+
+    /// [`Finding::arithmetic`], where it is told.
+    pub(super) fn arithmetic(&self, text: impl FnOnce() -> Option<String>) -> Option<String> {
+        match self.told {
+            Told::Everything | Told::Denial => text(),
+            Told::Warnings | Told::Fixes | Told::Codes => None,
+        }
+    }
+
+    /// [`Finding::help`], where it is told.
+    pub(super) fn help(&self, text: impl FnOnce() -> String) -> String {
+        match self.told {
+            Told::Everything | Told::Denial | Told::Warnings => text(),
+            Told::Fixes | Told::Codes => String::new(),
+        }
+    }
+
+    /// [`Finding::fix`], where it is told.
+    pub(super) fn fix(&self, fix: impl FnOnce() -> Option<Fix>) -> Option<Fix> {
+        match self.told {
+            Told::Everything | Told::Warnings | Told::Fixes => fix(),
+            Told::Denial | Told::Codes => None,
+        }
     }
 
     /// True when another rule runs here and no exemption takes its findings.
@@ -76,7 +143,7 @@ impl Rule {
             name: self.name,
             severity,
             confidence,
-            at: super::finding::At::default(),
+            at: At::default(),
             brief: String::new(),
             message: String::new(),
             arithmetic: None,

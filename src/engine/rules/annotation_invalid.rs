@@ -48,10 +48,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .filter_map(|(map, key, value)| {
             let found = wrong(key.strip_prefix(PREFIX)?, value)?;
             Some(Finding {
-                at: At::field(pointer(map, key)),
-                brief: format!("{key} {}", found.what),
-                message: format!("{key} {}: it does nothing", found.what),
-                help: found.write,
+                at: cx.at(|| At::field(pointer(map, key))),
+                brief: cx.brief(|| format!("{key} {}", found.what)),
+                message: cx.message(|| format!("{key} {}: it does nothing", found.what)),
+                help: cx.help(|| found.write),
                 ..RULE.finding(Severity::Warning, Confidence::Certain)
             })
         })

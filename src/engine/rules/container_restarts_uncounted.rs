@@ -44,29 +44,34 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let (field, what) = if container.has_restart_rules {
-        ("restartPolicyRules", "restartPolicyRules".to_owned())
+        ("restartPolicyRules", "")
     } else {
-        let policy = container.restart_policy.as_deref().unwrap_or_default();
-        ("restartPolicy", format!("restartPolicy {policy}"))
+        (
+            "restartPolicy",
+            container.restart_policy.as_deref().unwrap_or_default(),
+        )
     };
     let clocks = cx.clocks;
     let outer = clocks
         .release
         .timeout
         .map(|timeout| timeout - cx.policy.slack - clocks.grace);
-    let help = outer.filter(|outer| outer.whole() > 0).map_or_else(
-        || "activeDeadlineSeconds above the longest run that is still good".to_owned(),
-        |outer| deadline_to_write(cx, outer),
-    );
+    let help = || {
+        outer.filter(|outer| outer.whole() > 0).map_or_else(
+            || "activeDeadlineSeconds above the longest run that is still good".to_owned(),
+            |outer| deadline_to_write(cx, outer),
+        )
+    };
     vec![Finding {
-        at: At::field(format!("{}/{field}", job.container_pointer(init, index))),
-        brief: format!("no clock counts the restarts of container {}", container.name),
-        message: format!(
-            "container {} has {what} under the Pod's restartPolicy Never, and the Job has no activeDeadlineSeconds: \
+        at: cx.at(|| At::field(format!("{}/{field}", job.container_pointer(init, index)))),
+        brief: cx.brief(|| format!("no clock counts the restarts of container {}", container.name)),
+        message: cx.message(|| format!(
+            "container {} has {field}{}{what} under the Pod's restartPolicy Never, and the Job has no activeDeadlineSeconds: \
              its restarts count towards no limit and never end",
-            container.name
-        ),
-        help,
+            container.name,
+            if what.is_empty() { "" } else { " " }
+        )),
+        help: cx.help(help),
         ..RULE.finding(Severity::Error, Confidence::Certain)
     }]
 }

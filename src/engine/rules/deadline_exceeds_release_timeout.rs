@@ -65,26 +65,20 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } else {
         (Severity::Warning, Confidence::Likely)
     };
-    let pointer = cx.field("activeDeadlineSeconds");
+    let pointer = || cx.field("activeDeadlineSeconds");
     let fitting = fitting_deadline(timeout, clocks.grace);
     let wait_fits = clocks.wait.is_none_or(|wait| {
         wait.nominal + cx.policy.headroom + clocks.startup <= crate::engine::Limit::At(fitting)
     });
-    let fix = (known && wait_fits && fitting > Seconds::ZERO).then(|| Fix {
-        safety: FixSafety::Unsafe,
-        edits: vec![Edit::Set {
-            pointer: pointer.clone(),
-            value: fitting.whole().into(),
-        }],
-    });
-    let raise = release_timeout_to_write(cx, needed + cx.policy.slack);
+    let is_mended = known && wait_fits && fitting > Seconds::ZERO;
+    let raise = || release_timeout_to_write(cx, needed + cx.policy.slack);
     vec![Finding {
-        at: At::field(pointer),
-        brief: format!(
+        at: cx.at(|| At::field(pointer())),
+        brief: cx.brief(|| format!(
             "deadline {deadline} + {} grace, release timeout {timeout}",
             clocks.grace
-        ),
-        message: if deadline >= timeout {
+        )),
+        message: cx.message(|| if deadline >= timeout {
             format!(
                 "the deadline of {deadline} ends after the release has given up at {timeout} ({}): the Job goes \
                  on and nobody is told how it ends",
@@ -96,17 +90,23 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                  {timeout} ({})",
                 clocks.release.source
             )
-        },
-        arithmetic: Some(format!(
+        }),
+        arithmetic: cx.arithmetic(|| Some(format!(
             "{deadline} + {} grace + {RELEASE_POLL} poll = {needed}, release timeout {timeout}",
             clocks.grace
-        )),
-        help: if fix.is_some() {
-            format!("activeDeadlineSeconds: {}, or {raise}", fitting.whole())
+        ))),
+        help: cx.help(|| if is_mended {
+            format!("activeDeadlineSeconds: {}, or {}", fitting.whole(), raise())
         } else {
-            raise
-        },
-        fix,
+            raise()
+        }),
+        fix: cx.fix(|| is_mended.then(|| Fix {
+            safety: FixSafety::Unsafe,
+            edits: vec![Edit::Set {
+                pointer: pointer(),
+                value: fitting.whole().into(),
+            }],
+        })),
         ..RULE.finding(severity, confidence)
     }]
 }

@@ -75,18 +75,20 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let pointer = cx.field("activeDeadlineSeconds");
     let plan = Plan::of(cx, unbounded);
     let derived = plan.derived(cx);
-    let arithmetic = plan.outer.zip(clocks.release.timeout).map(|(outer, timeout)| {
-        let (slack, grace) = (cx.policy.slack, clocks.grace);
-        let source = &clocks.release.source;
-        format!("release timeout {timeout} ({source}) - {slack} slack - {grace} grace = {outer}")
-    });
+    let arithmetic = || {
+        plan.outer.zip(clocks.release.timeout).map(|(outer, timeout)| {
+            let (slack, grace) = (cx.policy.slack, clocks.grace);
+            let source = &clocks.release.source;
+            format!("release timeout {timeout} ({source}) - {slack} slack - {grace} grace = {outer}")
+        })
+    };
     vec![Finding {
-        at: At::field(pointer.clone()),
-        brief: "nothing ends a Pod that never starts".to_owned(),
-        message: format!("no activeDeadlineSeconds: {consequence}"),
-        arithmetic,
-        help: plan.help(cx),
-        fix: derived.map(|deadline| fix(cx, pointer, deadline)),
+        at: cx.at(|| At::field(pointer.clone())),
+        brief: cx.brief(|| "nothing ends a Pod that never starts".to_owned()),
+        message: cx.message(|| format!("no activeDeadlineSeconds: {consequence}")),
+        arithmetic: cx.arithmetic(arithmetic),
+        help: cx.help(|| plan.help(cx)),
+        fix: cx.fix(|| derived.map(|deadline| fix(cx, pointer, deadline))),
         ..RULE.finding(severity, Confidence::Certain)
     }]
 }

@@ -74,25 +74,25 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .is_none_or(|timeout| needed_release(of_pod, cx.clocks.grace) < timeout);
     let pointer = cx.field("activeDeadlineSeconds");
     vec![Finding {
-        at: At::field(cx.field("template/spec/activeDeadlineSeconds")),
-        brief: format!("ends each Pod after {of_pod}, not the Job"),
-        message: format!(
+        at: cx.at(|| At::field(cx.field("template/spec/activeDeadlineSeconds"))),
+        brief: cx.brief(|| format!("ends each Pod after {of_pod}, not the Job")),
+        message: cx.message(|| format!(
             "activeDeadlineSeconds of the Pod template ends each of {pods} Pods after {of_pod}, {lasts}, and it ends \
              none that no node has accepted: nothing ends the Job"
-        ),
-        arithmetic: Some(arithmetic),
-        help: format!(
+        )),
+        arithmetic: cx.arithmetic(|| Some(arithmetic)),
+        help: cx.help(|| format!(
             "{}: {} (the Job's field), and no activeDeadlineSeconds in the Pod template",
             At::field(&pointer).dotted(),
             of_pod.whole()
-        ),
-        fix: (fits && of_pod > Seconds::ZERO).then(|| Fix {
+        )),
+        fix: cx.fix(|| (fits && of_pod > Seconds::ZERO).then(|| Fix {
             safety: FixSafety::Unsafe,
             edits: vec![Edit::Set {
                 pointer,
                 value: of_pod.whole().into(),
             }],
-        }),
+        })),
         ..RULE.finding(Severity::Warning, Confidence::Certain)
     }]
 }

@@ -57,14 +57,16 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 continue;
             };
             findings.push(Finding {
-                at: At::field(format!("{}/env/{entry}", cx.job.container_pointer(init, index))),
-                brief: format!("{} {value}: {}", variable.name, wrong.short),
-                message: format!(
-                    "container {} sets {} to {value}: {}",
-                    container.name, variable.name, wrong.text
-                ),
-                arithmetic: wrong.arithmetic,
-                help: wrong.help,
+                at: cx.at(|| At::field(format!("{}/env/{entry}", cx.job.container_pointer(init, index)))),
+                brief: cx.brief(|| format!("{} {value}: {}", variable.name, wrong.short)),
+                message: cx.message(|| {
+                    format!(
+                        "container {} sets {} to {value}: {}",
+                        container.name, variable.name, wrong.text
+                    )
+                }),
+                arithmetic: cx.arithmetic(|| wrong.arithmetic),
+                help: cx.help(|| wrong.help),
                 ..RULE.finding(Severity::Warning, Confidence::Certain)
             });
         }
@@ -101,13 +103,13 @@ fn annotation(cx: &Context<'_>) -> Option<Finding> {
         .find(|(_, key, _)| *key == WAIT)
         .map_or("", |(map, _, _)| map);
     Some(Finding {
-        at: At::field(pointer(map, WAIT)),
-        brief: format!("declares a wait of {declared}, the script waits {nominal}"),
-        message: format!(
-            "{WAIT} declares {declared}, and the script waits {nominal}: the script is what runs"
-        ),
-        arithmetic: Some(sums.join(", then ")),
-        help: format!("no annotation {PREFIX}wait where a script shows the wait"),
+        at: cx.at(|| At::field(pointer(map, WAIT))),
+        brief: cx.brief(|| format!("declares a wait of {declared}, the script waits {nominal}")),
+        message: cx.message(|| {
+            format!("{WAIT} declares {declared}, and the script waits {nominal}: the script is what runs")
+        }),
+        arithmetic: cx.arithmetic(|| Some(sums.join(", then "))),
+        help: cx.help(|| format!("no annotation {PREFIX}wait where a script shows the wait")),
         ..RULE.finding(Severity::Warning, confidence_of_waits(cx))
     })
 }

@@ -53,20 +53,20 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         "one of its two attempts"
     };
     vec![Finding {
-        at: At::field(cx.field("podFailurePolicy")),
-        brief: format!("an eviction costs {attempts}"),
-        message: format!(
+        at: cx.at(|| At::field(cx.field("podFailurePolicy"))),
+        brief: cx.brief(|| format!("an eviction costs {attempts}")),
+        message: cx.message(|| format!(
             "backoffLimit {limit} and no podFailurePolicy that ignores DisruptionTarget: an eviction or a lost node \
              costs the Job {attempts}"
-        ),
-        help: "podFailurePolicy with action Ignore on the condition DisruptionTarget".to_owned(),
-        fix: Some(fix(
+        )),
+        help: cx.help(|| "podFailurePolicy with action Ignore on the condition DisruptionTarget".to_owned()),
+        fix: cx.fix(|| Some(fix(
             cx,
             Wanted {
                 disruption: true,
                 fatal: cx.is_active("HB407") && retried(cx),
             },
-        )),
+        ))),
         ..RULE.finding(Severity::Info, Confidence::Certain)
     }]
 }

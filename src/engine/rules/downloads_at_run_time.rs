@@ -49,14 +49,14 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             let first = fetches.first()?;
             let what = list(&fetches);
             Some(Finding {
-                at: At::script(read.pointer.clone(), first.place),
-                brief: format!("every run fetches its tools ({})", short(&first.what)),
-                message: format!(
+                at: cx.at(|| At::script(read.pointer.clone(), first.place)),
+                brief: cx.brief(|| format!("every run fetches its tools ({})", short(&first.what))),
+                message: cx.message(|| format!(
                     "container {} fetches {what} on every run: when that server, DNS or the way out fails, so does \
                      the Job, and each retry fetches it again",
                     read.name
-                ),
-                help: "an image that holds the tools".to_owned(),
+                )),
+                help: cx.help(|| "an image that holds the tools".to_owned()),
                 ..RULE.finding(Severity::Warning, Confidence::Likely)
             })
         })

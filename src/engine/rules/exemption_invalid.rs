@@ -51,12 +51,12 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let unreadable = of(cx.job).find(|(_, key, value)| *key == EXEMPT_UNTIL && until(value).is_none());
     if let Some((map, key, value)) = unreadable {
         findings.push(Finding {
-            at: At::field(pointer(map, key)),
-            brief: "exempt-until is no date".to_owned(),
-            message: format!(
-                "{key} is {value:?}, no date of RFC 3339: the exemptions of this object never end"
-            ),
-            help: "a day such as 2030-12-31, or a time such as 2030-12-31T18:00:00Z".to_owned(),
+            at: cx.at(|| At::field(pointer(map, key))),
+            brief: cx.brief(|| "exempt-until is no date".to_owned()),
+            message: cx.message(|| {
+                format!("{key} is {value:?}, no date of RFC 3339: the exemptions of this object never end")
+            }),
+            help: cx.help(|| "a day such as 2030-12-31, or a time such as 2030-12-31T18:00:00Z".to_owned()),
             ..RULE.finding(Severity::Warning, Confidence::Certain)
         });
     }
@@ -116,10 +116,11 @@ pub(in crate::engine) fn unused(cx: &Context<'_>, exemptions: &[Exemption]) -> V
                 |code| format!("{code} finds nothing"),
             );
             Finding {
-                at: At::field(exemption.pointer.clone()),
-                brief: "the exemption is not needed".to_owned(),
-                message: format!("{} is not needed: {what} here", exemption.annotation),
-                help: "remove the annotation, so that it does not hide the next mistake".to_owned(),
+                at: cx.at(|| At::field(exemption.pointer.clone())),
+                brief: cx.brief(|| "the exemption is not needed".to_owned()),
+                message: cx.message(|| format!("{} is not needed: {what} here", exemption.annotation)),
+                help: cx
+                    .help(|| "remove the annotation, so that it does not hide the next mistake".to_owned()),
                 ..RULE.finding(Severity::Info, Confidence::Certain)
             }
         })

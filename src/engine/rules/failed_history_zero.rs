@@ -43,19 +43,19 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     }
     let pointer = "/spec/failedJobsHistoryLimit".to_owned();
     vec![Finding {
-        at: At::field(pointer.clone()),
-        brief: "every failed run is deleted at once".to_owned(),
-        message: "failedJobsHistoryLimit 0: a run that fails is deleted at once, with its Pods and their logs, and \
+        at: cx.at(|| At::field(pointer.clone())),
+        brief: cx.brief(|| "every failed run is deleted at once".to_owned()),
+        message: cx.message(|| "failedJobsHistoryLimit 0: a run that fails is deleted at once, with its Pods and their logs, and \
                   nothing says that it has failed"
-            .to_owned(),
-        help: format!("failedJobsHistoryLimit: {KEPT}"),
-        fix: Some(Fix {
+            .to_owned()),
+        help: cx.help(|| format!("failedJobsHistoryLimit: {KEPT}")),
+        fix: cx.fix(|| Some(Fix {
             safety: FixSafety::Safe,
             edits: vec![Edit::Set {
                 pointer,
                 value: KEPT.into(),
             }],
-        }),
+        })),
         ..RULE.finding(Severity::Warning, Confidence::Certain)
     }]
 }

@@ -63,19 +63,19 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let [wrong_use, refused] = FATAL;
     let rule = format!("podFailurePolicy with action FailJob on exit codes {wrong_use} and {refused}");
     vec![Finding {
-        at: At::field(format!("{}/name", cx.job.container_pointer(init, index))),
-        brief: format!("exit {refused} of the wait helper is retried"),
-        message: format!(
+        at: cx.at(|| At::field(format!("{}/name", cx.job.container_pointer(init, index)))),
+        brief: cx.brief(|| format!("exit {refused} of the wait helper is retried")),
+        message: cx.message(|| format!(
             "container {} ends with {refused} when the service refuses its key (401, 403), and the Job tries it {} \
              times: no further attempt can help",
             container.name, cx.clocks.attempts
-        ),
-        help: if never {
+        )),
+        help: cx.help(|| if never {
             rule
         } else {
             format!("restartPolicy: Never and {rule}")
-        },
-        fix: never.then(|| fix(cx, wanted)),
+        }),
+        fix: cx.fix(|| never.then(|| fix(cx, wanted))),
         ..RULE.finding(
             Severity::Warning,
             match runs {

@@ -65,23 +65,23 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         go(needed_release(deadline, grace) + cx.policy.slack)
     );
     vec![Finding {
-        at: At::field(cx.field("template/spec/terminationGracePeriodSeconds")),
-        brief: format!("grace {grace}, {left} between deadline and release"),
-        message: format!(
+        at: cx.at(|| At::field(cx.field("template/spec/terminationGracePeriodSeconds"))),
+        brief: cx.brief(|| format!("grace {grace}, {left} between deadline and release")),
+        message: cx.message(|| format!(
             "the grace period of {grace} is longer than the {left} between the deadline of {deadline} and the release \
              timeout of {timeout} ({source}): the Job is Failed only when its Pod is gone, after the release has \
              given up"
-        ),
-        arithmetic: Some(format!(
+        )),
+        arithmetic: cx.arithmetic(|| Some(format!(
             "release timeout {timeout} - deadline {deadline} = {left}, grace {grace}; {deadline} + {grace} + \
              {RELEASE_POLL} poll = {}",
             needed_release(deadline, grace)
-        )),
-        help: if fitting > Seconds::ZERO {
+        ))),
+        help: cx.help(|| if fitting > Seconds::ZERO {
             format!("terminationGracePeriodSeconds: {}, or {raise}", fitting.whole())
         } else {
             raise
-        },
+        }),
         ..RULE.finding(Severity::Warning, confidence)
     }]
 }

@@ -72,18 +72,22 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     };
     let pointer = format!("/metadata/annotations/{}", HOOK_OUTPUT.replace('/', "~1"));
     vec![Finding {
-        at: At::field(pointer.clone()),
-        brief: "Helm prints no logs when the hook fails".to_owned(),
-        message: format!(
-            "no {HOOK_OUTPUT} of hook-failed: when the hook fails, Helm prints the reason and no log"
-        ),
-        help: format!("{HOOK_OUTPUT}: {value} (Helm 3.18 and later; not for a chart that Flux installs)"),
-        fix: Some(Fix {
-            safety: FixSafety::Unsafe,
-            edits: vec![Edit::Set {
-                pointer,
-                value: value.into(),
-            }],
+        at: cx.at(|| At::field(pointer.clone())),
+        brief: cx.brief(|| "Helm prints no logs when the hook fails".to_owned()),
+        message: cx.message(|| {
+            format!("no {HOOK_OUTPUT} of hook-failed: when the hook fails, Helm prints the reason and no log")
+        }),
+        help: cx.help(|| {
+            format!("{HOOK_OUTPUT}: {value} (Helm 3.18 and later; not for a chart that Flux installs)")
+        }),
+        fix: cx.fix(|| {
+            Some(Fix {
+                safety: FixSafety::Unsafe,
+                edits: vec![Edit::Set {
+                    pointer,
+                    value: value.into(),
+                }],
+            })
         }),
         ..RULE.finding(Severity::Info, Confidence::Certain)
     }]

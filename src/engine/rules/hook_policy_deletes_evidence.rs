@@ -117,20 +117,20 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     list.map(|(policies, words)| {
         let mended = policies.mended(&words);
         Finding {
-            at: At::field(policies.pointer),
-            brief: format!("{} deletes the Pods and logs of a failure", policies.failed),
-            message: format!(
+            at: cx.at(|| At::field(policies.pointer)),
+            brief: cx.brief(|| format!("{} deletes the Pods and logs of a failure", policies.failed)),
+            message: cx.message(|| format!(
                 "{} contains {}: when the hook has failed, the Job is deleted, with its Pods and their logs",
                 policies.annotation, policies.failed
-            ),
-            help: format!("{}: {mended}", policies.annotation),
-            fix: Some(Fix {
+            )),
+            help: cx.help(|| format!("{}: {mended}", policies.annotation)),
+            fix: cx.fix(|| Some(Fix {
                 safety: FixSafety::Unsafe,
                 edits: vec![Edit::Set {
                     pointer: policies.pointer.to_owned(),
                     value: mended.into(),
                 }],
-            }),
+            })),
             ..RULE.finding(severity, Confidence::Certain)
         }
     })

@@ -82,23 +82,23 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let named = format!("Kustomization {}/{}", kustomization.namespace, kustomization.name);
     let again = again(action, tries, release);
     vec![Finding {
-        at: At::field("/metadata/annotations/helm.sh~1hook"),
-        brief: format!("hooks of one {action} {spent}, Kustomization {timeout}"),
-        message: format!(
+        at: cx.at(|| At::field("/metadata/annotations/helm.sh~1hook")),
+        brief: cx.brief(|| format!("hooks of one {action} {spent}, Kustomization {timeout}")),
+        message: cx.message(|| format!(
             "the {} of one {action} of HelmRelease {}/{}{again} may take {spent}, and {named} gives up at {timeout} \
              ({field}): it fails while the hooks go on",
             count(hooks),
             object.namespace,
             object.name
-        ),
-        arithmetic: Some(format!(
+        )),
+        arithmetic: cx.arithmetic(|| Some(format!(
             "{}; {named} {field} = {timeout}",
             sum(hooks, tries, spent)
-        )),
-        help: format!(
+        ))),
+        help: cx.help(|| format!(
             "spec.timeout: {} in {named}, or shorter deadlines",
             go(spent + cx.policy.slack)
-        ),
+        )),
         ..RULE.finding(Severity::Warning, *confidence)
     }]
 }

@@ -46,13 +46,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         count => format!(" and {} more", count - 1),
     };
     vec![Finding {
-        at: At::field(format!("{}/image", cx.job.container_pointer(*init, *index))),
-        brief: format!("image {} has no version", first.image),
-        message: format!(
-            "image {}{more} has no version: a retry may run other code than the attempt before",
-            first.image
-        ),
-        help: "a tag with a version, or a digest".to_owned(),
+        at: cx.at(|| At::field(format!("{}/image", cx.job.container_pointer(*init, *index)))),
+        brief: cx.brief(|| format!("image {} has no version", first.image)),
+        message: cx.message(|| {
+            format!(
+                "image {}{more} has no version: a retry may run other code than the attempt before",
+                first.image
+            )
+        }),
+        help: cx.help(|| "a tag with a version, or a digest".to_owned()),
         ..RULE.finding(Severity::Info, Confidence::Certain)
     }]
 }

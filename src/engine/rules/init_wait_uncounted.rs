@@ -53,14 +53,16 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     vec![Finding {
-        at: At::script(container.pointer.clone(), wait.place),
-        brief: format!("init container {} waits {init} more", container.name),
-        message: format!(
-            "init container {} waits {init} before the others, which hookbudget.dev/wait does not count",
-            container.name
-        ),
-        arithmetic: Some(gap.arithmetic),
-        help: gap.help,
+        at: cx.at(|| At::script(container.pointer.clone(), wait.place)),
+        brief: cx.brief(|| format!("init container {} waits {init} more", container.name)),
+        message: cx.message(|| {
+            format!(
+                "init container {} waits {init} before the others, which hookbudget.dev/wait does not count",
+                container.name
+            )
+        }),
+        arithmetic: cx.arithmetic(|| Some(gap.arithmetic)),
+        help: cx.help(|| gap.help),
         ..RULE.finding(
             Severity::Info,
             read_confidence(wait.confidence).min(Confidence::Likely),

@@ -78,31 +78,31 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let limit = finished - 1;
     let (start, end) = (cut.start, cut.end);
     vec![Finding {
-        at: At::field(pointer.clone()),
-        brief: format!("attempt {number} starts at {start}, cut at {deadline}"),
-        message: format!(
+        at: cx.at(|| At::field(pointer.clone())),
+        brief: cx.brief(|| format!("attempt {number} starts at {start}, cut at {deadline}")),
+        message: cx.message(|| format!(
             "attempt {number} of {attempts} starts at {start} and waits until {end}: the deadline cuts it at \
              {deadline} and its logs are deleted with its Pod"
-        ),
-        arithmetic: Some(format!(
+        )),
+        arithmetic: cx.arithmetic(|| Some(format!(
             "{}; {finished} of {attempts} attempts can finish, the next starts at {start} and has {} of {wait} left \
              before the deadline of {deadline}",
             WaitInMessage::of(cx).arithmetic,
             deadline - start
-        )),
-        help: if limit == 0 {
+        ))),
+        help: cx.help(|| if limit == 0 {
             "backoffLimit: 0, or backoffLimit: 1 with a podFailurePolicy that ignores DisruptionTarget"
                 .to_owned()
         } else {
             format!("backoffLimit: {limit}")
-        },
-        fix: Some(Fix {
+        }),
+        fix: cx.fix(|| Some(Fix {
             safety: FixSafety::Unsafe,
             edits: vec![Edit::Set {
                 pointer,
                 value: limit.into(),
             }],
-        }),
+        })),
         ..RULE.finding(severity, confidence_of_waits(cx))
     }]
 }

@@ -65,38 +65,40 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         Severity::Info
     };
     let attempts = attempts_made(cx);
-    let fails = match cx.clocks.deadline.filter(|_| attempts < cx.clocks.attempts) {
+    let fails = || match cx.clocks.deadline.filter(|_| attempts < cx.clocks.attempts) {
         Some(deadline) => format!("when the Job fails, at the deadline of {deadline} at the latest"),
         None => "when the Job fails".to_owned(),
     };
-    let limit = limit_under_never(cx);
-    let pointer = cx.field("template/spec/restartPolicy");
+    let limit = || limit_under_never(cx);
     vec![Finding {
-        at: At::field(pointer),
-        brief: format!("a failure deletes the logs of {}", attempts_word(attempts)),
-        message: format!(
-            "restartPolicy OnFailure with backoffLimit {}: {fails}, its Pod is deleted, and the logs and \
+        at: cx.at(|| At::field(cx.field("template/spec/restartPolicy"))),
+        brief: cx.brief(|| format!("a failure deletes the logs of {}", attempts_word(attempts))),
+        message: cx.message(|| format!(
+            "restartPolicy OnFailure with backoffLimit {}: {}, its Pod is deleted, and the logs and \
              exit codes of {} go with it",
             job.backoff_limit.value,
+            fails(),
             attempts_word(attempts)
-        ),
-        help: if waits_by_failing(cx) {
+        )),
+        help: cx.help(|| if waits_by_failing(cx) {
             "restartPolicy: Never keeps every Pod; with one wait inside the container, backoffLimit: 0 is enough"
                 .to_owned()
         } else if cx.clocks.has_wait() && attempts > 1 {
             format!(
-                "restartPolicy: Never with backoffLimit: 0 waits once and keeps the Pod; backoffLimit: {limit} \
-                 waits as often as now"
+                "restartPolicy: Never with backoffLimit: 0 waits once and keeps the Pod; backoffLimit: {} \
+                 waits as often as now",
+                limit()
             )
         } else {
             format!(
-                "restartPolicy: Never with backoffLimit: {limit} makes as many attempts and keeps every Pod"
+                "restartPolicy: Never with backoffLimit: {} makes as many attempts and keeps every Pod",
+                limit()
             )
-        },
-        fix: Some(Fix {
-            safety: FixSafety::Unsafe,
-            edits: retry_under_never(cx, limit),
         }),
+        fix: cx.fix(|| Some(Fix {
+            safety: FixSafety::Unsafe,
+            edits: retry_under_never(cx, limit()),
+        })),
         ..RULE.finding(severity, Confidence::Certain)
     }]
 }

@@ -47,15 +47,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             let small = bytes(limit).filter(|limit| (1..=SMALL).contains(limit))?;
             let first = fetches(container, read).into_iter().next()?;
             Some(Finding {
-                at: At::field(format!("{}/resources/limits/memory", read.pointer)),
-                brief: format!("downloads with a memory limit of {limit}"),
-                message: format!(
+                at: cx.at(|| At::field(format!("{}/resources/limits/memory", read.pointer))),
+                brief: cx.brief(|| format!("downloads with a memory limit of {limit}")),
+                message: cx.message(|| format!(
                     "container {} fetches `{}` on every run with a memory limit of {limit}: a download that grows \
                      ends as OOMKilled, without a word in the log",
                     read.name, first.what
-                ),
-                arithmetic: Some(format!("{limit} = {} MiB, at most {} MiB is small", mib(small), mib(SMALL))),
-                help: "an image that holds the tools, or until then memory: 256Mi".to_owned(),
+                )),
+                arithmetic: cx.arithmetic(|| Some(format!("{limit} = {} MiB, at most {} MiB is small", mib(small), mib(SMALL)))),
+                help: cx.help(|| "an image that holds the tools, or until then memory: 256Mi".to_owned()),
                 ..RULE.finding(Severity::Warning, Confidence::Possible)
             })
         })

@@ -82,14 +82,14 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             continue;
         }
         findings.push(Finding {
-            at: At::field(pointer),
-            brief: format!("{what} is created after this hook"),
-            message: format!(
+            at: cx.at(|| At::field(pointer)),
+            brief: cx.brief(|| format!("{what} is created after this hook")),
+            message: cx.message(|| format!(
                 "{} hook needs {what}, {later}: on the first install its Pod never starts, and nothing but a timeout \
                  ends it",
                 phase.name
-            ),
-            help: format!("{what} as a {} hook of a lower {}", phase.name, phase.order_name()),
+            )),
+            help: cx.help(|| format!("{what} as a {} hook of a lower {}", phase.name, phase.order_name())),
             ..RULE.finding(Severity::Warning, Confidence::Likely)
         });
     }

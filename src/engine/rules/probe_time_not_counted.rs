@@ -72,22 +72,27 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     };
     let said = WaitInMessage::of(cx);
     vec![Finding {
-        at: said.at.clone(),
-        brief: format!("wait {nominal}, at worst {worst}, {}", room.name),
-        message: format!(
-            "the wait of {nominal} takes {worst} when its probes hang: {}",
-            room.left
-        ),
-        arithmetic: Some(format!(
-            "{}; {worst} > {} ({})",
-            said.arithmetic, room.span, room.name
-        )),
-        help: said
-            .shorter(
+        at: cx.at(|| said.at.clone()),
+        brief: cx.brief(|| format!("wait {nominal}, at worst {worst}, {}", room.name)),
+        message: cx.message(|| {
+            format!(
+                "the wait of {nominal} takes {worst} when its probes hang: {}",
+                room.left
+            )
+        }),
+        arithmetic: cx.arithmetic(|| {
+            Some(format!(
+                "{}; {worst} > {} ({})",
+                said.arithmetic, room.span, room.name
+            ))
+        }),
+        help: cx.help(|| {
+            said.shorter(
                 room.span.minus_or_zero(clocks.startup),
                 room.span.minus_or_zero(clocks.startup),
             )
-            .unwrap_or_else(|| "a shorter limit for each probe".to_owned()),
+            .unwrap_or_else(|| "a shorter limit for each probe".to_owned())
+        }),
         ..RULE.finding(room.severity, confidence_of_waits(cx).min(Confidence::Likely))
     }]
 }

@@ -104,15 +104,17 @@ fn finding(cx: &Context<'_>, folded: &Folded<'_>) -> Option<Finding> {
         )
     });
     Some(Finding {
-        at: At::script(container.pointer.clone(), probe.place),
-        brief: format!("{tool} has no time limit: a try that hangs stops the count"),
-        message: format!(
-            "{tool} in the wait{} of container {} has no time limit: {hangs}",
-            folded.for_targets(),
-            container.name
-        ),
-        arithmetic: folded.arithmetic(),
-        help: format!("{}{}", limit_to_write(tool, limit), worst.unwrap_or_default()),
+        at: cx.at(|| At::script(container.pointer.clone(), probe.place)),
+        brief: cx.brief(|| format!("{tool} has no time limit: a try that hangs stops the count")),
+        message: cx.message(|| {
+            format!(
+                "{tool} in the wait{} of container {} has no time limit: {hangs}",
+                folded.for_targets(),
+                container.name
+            )
+        }),
+        arithmetic: cx.arithmetic(|| folded.arithmetic()),
+        help: cx.help(|| format!("{}{}", limit_to_write(tool, limit), worst.unwrap_or_default())),
         ..RULE.finding(severity, folded.confidence())
     })
 }

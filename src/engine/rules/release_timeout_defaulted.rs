@@ -77,21 +77,21 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let own_pod = budget.what == "wait" && cx.clocks.waits_for_own_pod_only();
     let severity = at_most_a_warning(severity, own_pod);
     vec![Finding {
-        at: budget.at,
-        brief: format!(
+        at: cx.at(|| budget.at),
+        brief: cx.brief(|| format!(
             "{} {}, default release timeout {timeout}",
             budget.what, budget.alone
-        ),
-        message: format!(
+        )),
+        message: cx.message(|| format!(
             "the {} of {} does not fit into the {timeout} that {named} waits: it sets no timeout for this hook, and \
              the default applies",
             budget.what, budget.alone
-        ),
-        arithmetic: Some(format!(
+        )),
+        arithmetic: cx.arithmetic(|| Some(format!(
             "{}, the default of spec.timeout is {timeout}",
             budget.arithmetic
-        )),
-        help: format!("{fields} in {named}"),
+        ))),
+        help: cx.help(|| format!("{fields} in {named}")),
         ..RULE.finding(severity, confidence)
     }]
 }

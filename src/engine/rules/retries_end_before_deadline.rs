@@ -1,5 +1,7 @@
 //! HB101.
 
+use std::fmt;
+
 use crate::engine::finding::{At, Confidence, Finding, Fix, FixSafety, Severity};
 use crate::engine::job::Origin;
 use crate::engine::rule::{Context, rule};
@@ -7,6 +9,7 @@ use crate::engine::rules::common::{
     Unprepared, cluster_call, deadline_to_write, limit_under_never, races_with_the_start, retry_sum,
     retry_under_never, seems_to_wait_by_failing, unprepared, waits_by_failing,
 };
+use crate::engine::shell::Probe;
 use crate::engine::{Limit, Seconds};
 
 rule! {
@@ -75,50 +78,45 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     }
     let call = cluster_call(cx);
     let prepared = call.map(|(container, call)| unprepared(cx, container, call));
-    let (severity, confidence, waits_for) = match call {
+    let (severity, confidence, habit) = match call {
         Some(_) if prepared == Some(Unprepared::Awaited) => return Vec::new(),
         Some((_, call)) => {
-            let target = call
-                .target
-                .as_ref()
-                .map_or_else(|| call.tool.clone(), ToString::to_string);
-            let waits = format!("waits for {target} by failing");
             if races_with_the_start(cx) && prepared == Some(Unprepared::Certain) {
-                (Severity::Error, Confidence::Certain, waits)
+                (Severity::Error, Confidence::Certain, Habit::Waits(call))
             } else if races_with_the_start(cx) && prepared == Some(Unprepared::Unknown) {
-                let presumed = format!("calls {target} after commands that are not shown");
-                (Severity::Warning, Confidence::Possible, presumed)
-            } else if races_with_the_start(cx) || cx.origin() == Origin::Flux {
-                (Severity::Warning, Confidence::Likely, waits)
-            } else {
                 (
-                    Severity::Info,
-                    Confidence::Likely,
-                    format!("calls {target} without waiting"),
+                    Severity::Warning,
+                    Confidence::Possible,
+                    Habit::CallsAfterMore(call),
                 )
+            } else if races_with_the_start(cx) || cx.origin() == Origin::Flux {
+                (Severity::Warning, Confidence::Likely, Habit::Waits(call))
+            } else {
+                (Severity::Info, Confidence::Likely, Habit::Calls(call))
             }
         }
-        None if seems_to_wait_by_failing(cx) => {
-            let presumed = format!("makes {} attempts, which looks like a wait", clocks.attempts);
-            (Severity::Warning, Confidence::Possible, presumed)
-        }
+        None if seems_to_wait_by_failing(cx) => (
+            Severity::Warning,
+            Confidence::Possible,
+            Habit::Retries(clocks.attempts),
+        ),
         None => return Vec::new(),
     };
-    let limit = limit_under_never(cx);
-    let pointer = cx.field("backoffLimit");
     let wait = deadline.minus_or_zero(cx.policy.headroom + cx.policy.startup);
-    let at = call.map_or_else(
-        || At::field(pointer.clone()),
-        |(c, call)| At::script(c.pointer.clone(), call.place),
-    );
+    let at = || {
+        call.map_or_else(
+            || At::field(cx.field("backoffLimit")),
+            |(c, call)| At::script(c.pointer.clone(), call.place),
+        )
+    };
     vec![Finding {
-        at,
-        brief: format!("retries end after {lower}, deadline {deadline}"),
-        message: format!(
-            "the Job {waits_for}, and its retries end after {lower}: the deadline of {deadline} can never fire"
-        ),
-        arithmetic: Some(format!("{}; deadline {deadline}", retry_sum(cx))),
-        help: if wait > Seconds::ZERO {
+        at: cx.at(at),
+        brief: cx.brief(|| format!("retries end after {lower}, deadline {deadline}")),
+        message: cx.message(|| format!(
+            "the Job {habit}, and its retries end after {lower}: the deadline of {deadline} can never fire"
+        )),
+        arithmetic: cx.arithmetic(|| Some(format!("{}; deadline {deadline}", retry_sum(cx)))),
+        help: cx.help(|| if wait > Seconds::ZERO {
             format!(
                 "restartPolicy: Never, backoffLimit: 0 and one wait of at most {wait} inside the container \
                  ({deadline} - {} headroom), or the annotation hookbudget.dev/wait-for",
@@ -133,14 +131,49 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                     cx.clocks.cold_start.span + cx.policy.startup + cx.policy.headroom
                 )
             )
-        },
-        // Elsewhere the retries have a meaning of their own, and another number of them mends nothing.
-        fix: waits_by_failing(cx).then(|| Fix {
-            safety: FixSafety::Unsafe,
-            edits: retry_under_never(cx, limit),
         }),
+        // Elsewhere the retries have a meaning of their own, and another number of them mends nothing.
+        fix: cx.fix(|| waits_by_failing(cx).then(|| Fix {
+            safety: FixSafety::Unsafe,
+            edits: retry_under_never(cx, limit_under_never(cx)),
+        })),
         ..RULE.finding(severity, confidence)
     }]
+}
+
+/// How the Job treats what it calls.
+enum Habit<'a> {
+    Waits(&'a Probe),
+    Calls(&'a Probe),
+    CallsAfterMore(&'a Probe),
+    Retries(u32),
+}
+
+impl fmt::Display for Habit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = |call: &Probe, f: &mut fmt::Formatter<'_>| match &call.target {
+            Some(target) => target.fmt(f),
+            None => f.write_str(&call.tool),
+        };
+        match self {
+            Self::Waits(call) => {
+                f.write_str("waits for ")?;
+                target(call, f)?;
+                f.write_str(" by failing")
+            }
+            Self::Calls(call) => {
+                f.write_str("calls ")?;
+                target(call, f)?;
+                f.write_str(" without waiting")
+            }
+            Self::CallsAfterMore(call) => {
+                f.write_str("calls ")?;
+                target(call, f)?;
+                f.write_str(" after commands that are not shown")
+            }
+            Self::Retries(attempts) => write!(f, "makes {attempts} attempts, which looks like a wait"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -87,34 +87,37 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } else {
         Confidence::Likely
     };
-    let pointer = cx.field("backoffLimit");
+    let pointer = || cx.field("backoffLimit");
     let limit = cx.job.backoff_limit.value;
-    let lasts = match clocks.retries_lower {
+    let lasts = || match clocks.retries_lower {
         Limit::At(lower) => format!("last {lower}"),
         Limit::Never => "never end".to_owned(),
     };
     let source = &clocks.release.source;
-    let fitting = fitting(cx, timeout);
-    let fix = fitting.filter(|(_, end)| {
-        let long_enough = !waits_by_failing(cx) || *end >= clocks.cold_start.span;
-        known && long_enough && !deadline_missing::can_be_derived(cx)
-    });
+    let fitting = || fitting(cx, timeout);
+    let fix = || {
+        fitting().filter(|(_, end)| {
+            let long_enough = !waits_by_failing(cx) || *end >= clocks.cold_start.span;
+            known && long_enough && !deadline_missing::can_be_derived(cx)
+        })
+    };
     vec![Finding {
-        at: At::field(pointer.clone()),
-        brief: format!("retries {lasts}, release timeout {timeout}"),
-        message: format!(
-            "backoffLimit: {limit} lets the retries {lasts} at the least, and the release gives up at {timeout} \
-             ({source}): the Job goes on and nobody is told how it ends"
-        ),
-        arithmetic: Some(format!("{}; release timeout {timeout}", retry_sum(cx))),
-        help: help(cx, timeout, fitting),
-        fix: fix.map(|(fitting, _)| Fix {
+        at: cx.at(|| At::field(pointer())),
+        brief: cx.brief(|| format!("retries {}, release timeout {timeout}", lasts())),
+        message: cx.message(|| format!(
+            "backoffLimit: {limit} lets the retries {} at the least, and the release gives up at {timeout} \
+             ({source}): the Job goes on and nobody is told how it ends",
+            lasts()
+        )),
+        arithmetic: cx.arithmetic(|| Some(format!("{}; release timeout {timeout}", retry_sum(cx)))),
+        help: cx.help(|| help(cx, timeout, fitting())),
+        fix: cx.fix(|| fix().map(|(fitting, _)| Fix {
             safety: FixSafety::Unsafe,
             edits: vec![Edit::Set {
-                pointer,
+                pointer: pointer(),
                 value: fitting.into(),
             }],
-        }),
+        })),
         ..RULE.finding(severity, confidence)
     }]
 }

@@ -82,19 +82,23 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .collect();
     let more = if starts.len() > shown.len() { ", ..." } else { "" };
     vec![Finding {
-        at: At::script(container.pointer.clone(), call.place),
-        brief: format!("{} attempts against one blocker", starts.len()),
-        message: format!(
-            "a cold start of {cold_start} meets {} attempts{}, each {each}",
-            starts.len(),
-            for_target(call.target.as_ref())
-        ),
-        arithmetic: Some(format!(
-            "attempts at {}{more} s; cold start {cold_start} ({})",
-            shown.join(", "),
-            cx.clocks.cold_start.source
-        )),
-        help: format!("one loop of {cold_start} inside the container, and backoffLimit: 0"),
+        at: cx.at(|| At::script(container.pointer.clone(), call.place)),
+        brief: cx.brief(|| format!("{} attempts against one blocker", starts.len())),
+        message: cx.message(|| {
+            format!(
+                "a cold start of {cold_start} meets {} attempts{}, each {each}",
+                starts.len(),
+                for_target(call.target.as_ref())
+            )
+        }),
+        arithmetic: cx.arithmetic(|| {
+            Some(format!(
+                "attempts at {}{more} s; cold start {cold_start} ({})",
+                shown.join(", "),
+                cx.clocks.cold_start.source
+            ))
+        }),
+        help: cx.help(|| format!("one loop of {cold_start} inside the container, and backoffLimit: 0")),
         ..RULE.finding(Severity::Info, Confidence::Likely)
     }]
 }

@@ -80,15 +80,17 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     if endless.len() == containers.len() {
         return Vec::new();
     }
-    let of = |(index, container, why): &(usize, &Container<'_>, Endless)| Finding {
-        at: At::field(format!("{}/name", cx.job.container_pointer(false, *index))),
-        brief: format!("container {} never ends, nor does the Job", container.name),
-        message: format!(
+    let of = |(index, container, why): &(usize, &Container<'_>, Endless)| {
+        Finding {
+        at: cx.at(|| At::field(format!("{}/name", cx.job.container_pointer(false, *index)))),
+        brief: cx.brief(|| format!("container {} never ends, nor does the Job", container.name)),
+        message: cx.message(|| format!(
             "container {} {}: the Pod succeeds only when every ordinary container has ended, so the Job never completes",
             container.name, why.text
-        ),
-        help: "an init container with restartPolicy: Always, which is stopped after the work".to_owned(),
+        )),
+        help: cx.help(|| "an init container with restartPolicy: Always, which is stopped after the work".to_owned()),
         ..RULE.finding(Severity::Warning, why.confidence)
+    }
     };
     endless.iter().map(of).collect()
 }

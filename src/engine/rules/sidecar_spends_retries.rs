@@ -63,18 +63,18 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         more => format!("{more} native sidecars"),
     };
     vec![Finding {
-        at: At::field(cx.field("template/spec/restartPolicy")),
-        brief: format!("{what}: all restarts count towards backoffLimit {limit}"),
-        message: format!(
+        at: cx.at(|| At::field(cx.field("template/spec/restartPolicy"))),
+        brief: cx.brief(|| format!("{what}: all restarts count towards backoffLimit {limit}")),
+        message: cx.message(|| format!(
             "restartPolicy OnFailure with {what}: the restarts of all containers are summed, and {limit} of them end \
              the Job, whoever restarts"
-        ),
-        arithmetic: Some(format!(
+        )),
+        arithmetic: cx.arithmetic(|| Some(format!(
             "{together} containers that fail at once and in step end it at {}; one alone at {}",
             end(together),
             end(1)
-        )),
-        help: "restartPolicy: Never, under which a sidecar's restarts do not count".to_owned(),
+        ))),
+        help: cx.help(|| "restartPolicy: Never, under which a sidecar's restarts do not count".to_owned()),
         ..RULE.finding(Severity::Warning, Confidence::Likely)
     }]
 }

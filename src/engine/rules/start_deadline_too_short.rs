@@ -40,15 +40,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     vec![Finding {
-        at: At::field("/spec/startingDeadlineSeconds"),
-        brief: format!("runs that start {deadline} late are skipped"),
-        message: format!(
+        at: cx.at(|| At::field("/spec/startingDeadlineSeconds")),
+        brief: cx.brief(|| format!("runs that start {deadline} late are skipped")),
+        message: cx.message(|| format!(
             "startingDeadlineSeconds {}: a run that the controller comes to {deadline} late is skipped, and no Job \
              fails",
             deadline.whole()
-        ),
-        arithmetic: Some(format!("{deadline} < {PACE}, the pace of the CronJob controller")),
-        help: "startingDeadlineSeconds: 200".to_owned(),
+        )),
+        arithmetic: cx.arithmetic(|| Some(format!("{deadline} < {PACE}, the pace of the CronJob controller"))),
+        help: cx.help(|| "startingDeadlineSeconds: 200".to_owned()),
         ..RULE.finding(Severity::Warning, Confidence::Certain)
     }]
 }

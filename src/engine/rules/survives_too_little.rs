@@ -99,29 +99,32 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         (false, _) if demanded(cx, by, by_failing) => (Severity::Warning, read.min(Confidence::Likely)),
         (false, _) => (Severity::Info, read.min(Confidence::Likely)),
     };
-    let (at, what) = if by_failing {
+    let (at, target) = if by_failing {
         let call = cluster_call(cx);
-        let what = for_target(call.and_then(|(_, call)| call.target.as_ref()));
-        let at = call.map(|(container, call)| At::script(container.pointer.clone(), call.place));
-        (at.unwrap_or_default(), what)
+        let at = || call.map(|(container, call)| At::script(container.pointer.clone(), call.place));
+        let at = cx.at(|| at().unwrap_or_default());
+        (at, call.and_then(|(_, call)| call.target.as_ref()))
     } else {
         let longest = clocks
             .waits_for_something()
             .max_by_key(|(_, wait)| wait.span.nominal);
         (
-            WaitInMessage::of(cx).at,
-            for_target(longest.and_then(|(_, wait)| wait.target.as_ref())),
+            cx.at(|| WaitInMessage::of(cx).at),
+            longest.and_then(|(_, wait)| wait.target.as_ref()),
         )
     };
     vec![Finding {
         at,
-        brief: format!("gives up after {until}, cold start {needed}"),
-        message: format!(
-            "the Job waits{what} for {until} at the most, and a cold start may take {needed} ({})",
-            cold_start.source
-        ),
-        arithmetic: Some(arithmetic(cx, survival, scenario.retries)),
-        help: clocks_to_write(cx),
+        brief: cx.brief(|| format!("gives up after {until}, cold start {needed}")),
+        message: cx.message(|| {
+            format!(
+                "the Job waits{} for {until} at the most, and a cold start may take {needed} ({})",
+                for_target(target),
+                cold_start.source
+            )
+        }),
+        arithmetic: cx.arithmetic(|| Some(arithmetic(cx, survival, scenario.retries))),
+        help: cx.help(|| clocks_to_write(cx)),
         ..RULE.finding(severity, confidence)
     }]
 }

@@ -57,12 +57,12 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         )
     };
     vec![Finding {
-        at: At::field(pointer),
-        brief: "suspended without a reason".to_owned(),
-        message: format!(
-            "suspended without {PARKED}: {consequence}, and nobody can tell whether that is meant"
-        ),
-        help: format!("{PARKED}: \"<why, and until when>\""),
+        at: cx.at(|| At::field(pointer)),
+        brief: cx.brief(|| "suspended without a reason".to_owned()),
+        message: cx.message(|| {
+            format!("suspended without {PARKED}: {consequence}, and nobody can tell whether that is meant")
+        }),
+        help: cx.help(|| format!("{PARKED}: \"<why, and until when>\"")),
         ..RULE.finding(Severity::Info, Confidence::Certain)
     }]
 }

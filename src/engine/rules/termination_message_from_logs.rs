@@ -70,21 +70,23 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         more => format!("{more} containers, {first} the first of them, leave"),
     };
     vec![Finding {
-        at: At::field(pointer.clone()),
-        brief: "a failed container leaves no message".to_owned(),
-        message: format!(
-            "{who} nothing in the Pod's status on failure: terminationMessagePolicy is not {POLICY}",
-        ),
-        help: format!("terminationMessagePolicy: {POLICY}"),
-        fix: Some(Fix {
-            safety: FixSafety::Safe,
-            edits: silent
-                .iter()
-                .map(|(_, pointer)| Edit::Set {
-                    pointer: pointer.clone(),
-                    value: POLICY.into(),
-                })
-                .collect(),
+        at: cx.at(|| At::field(pointer.clone())),
+        brief: cx.brief(|| "a failed container leaves no message".to_owned()),
+        message: cx.message(|| {
+            format!("{who} nothing in the Pod's status on failure: terminationMessagePolicy is not {POLICY}")
+        }),
+        help: cx.help(|| format!("terminationMessagePolicy: {POLICY}")),
+        fix: cx.fix(|| {
+            Some(Fix {
+                safety: FixSafety::Safe,
+                edits: silent
+                    .iter()
+                    .map(|(_, pointer)| Edit::Set {
+                        pointer: pointer.clone(),
+                        value: POLICY.into(),
+                    })
+                    .collect(),
+            })
         }),
         ..RULE.finding(Severity::Info, Confidence::Certain)
     }]

@@ -47,19 +47,19 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     vec![Finding {
-        at: At::field(cx.field("ttlSecondsAfterFinished")),
-        brief: format!("finished Jobs are gone after {ttl}, whatever the history limits say"),
-        message: format!(
+        at: cx.at(|| At::field(cx.field("ttlSecondsAfterFinished"))),
+        brief: cx.brief(|| format!("finished Jobs are gone after {ttl}, whatever the history limits say")),
+        message: cx.message(|| format!(
             "ttlSecondsAfterFinished {}: each Job goes {ttl} after its end with its logs, though the history limits \
              promise {} successful and {} failed ones",
             ttl.whole(),
             cron.successful_history,
             cron.failed_history
-        ),
-        arithmetic: Some(format!(
-            "{limit} Jobs x {period} between two runs = {kept} > {ttl}"
         )),
-        help: "no ttlSecondsAfterFinished: the history limits remove the Jobs".to_owned(),
+        arithmetic: cx.arithmetic(|| Some(format!(
+            "{limit} Jobs x {period} between two runs = {kept} > {ttl}"
+        ))),
+        help: cx.help(|| "no ttlSecondsAfterFinished: the history limits remove the Jobs".to_owned()),
         ..RULE.finding(Severity::Info, Confidence::Certain)
     }]
 }

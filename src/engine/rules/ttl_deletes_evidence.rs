@@ -69,24 +69,24 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         ""
     };
     vec![Finding {
-        at: At::field(pointer.clone()),
-        brief: format!("a failed Job and its logs are deleted {when}"),
-        message: format!(
+        at: cx.at(|| At::field(pointer.clone())),
+        brief: cx.brief(|| format!("a failed Job and its logs are deleted {when}")),
+        message: cx.message(|| format!(
             "ttlSecondsAfterFinished {}: when the Job has failed, it is deleted {when}, with its Pods and their \
              logs{done}",
             ttl.whole()
-        ),
-        arithmetic: Some(format!(
-            "{ttl} < {wanted}, the shortest that the policy allows (minTtl)"
         )),
-        help: format!("ttlSecondsAfterFinished: {}", wanted.whole()),
-        fix: Some(Fix {
+        arithmetic: cx.arithmetic(|| Some(format!(
+            "{ttl} < {wanted}, the shortest that the policy allows (minTtl)"
+        ))),
+        help: cx.help(|| format!("ttlSecondsAfterFinished: {}", wanted.whole())),
+        fix: cx.fix(|| Some(Fix {
             safety: FixSafety::Safe,
             edits: vec![Edit::Set {
                 pointer,
                 value: wanted.whole().into(),
             }],
-        }),
+        })),
         ..RULE.finding(severity, Confidence::Certain)
     }]
 }

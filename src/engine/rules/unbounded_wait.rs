@@ -68,20 +68,24 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .map(|folded| {
             let container = folded.container;
             Finding {
-                at: At::script(container.pointer.clone(), folded.first().place),
-                brief: format!("container {} waits without a bound", container.name),
-                message: format!(
-                    "container {} waits{} without a bound, {consequence}",
-                    container.name,
-                    folded.for_targets()
-                ),
-                arithmetic: folded.arithmetic(),
-                help: if share > Seconds::ZERO {
-                    let each = if folded.waits.len() > 1 { " each" } else { "" };
-                    format!("count the tries, and leave the loop with an error after {share}{each}")
-                } else {
-                    "count the tries, and leave the loop with an error before the deadline".to_owned()
-                },
+                at: cx.at(|| At::script(container.pointer.clone(), folded.first().place)),
+                brief: cx.brief(|| format!("container {} waits without a bound", container.name)),
+                message: cx.message(|| {
+                    format!(
+                        "container {} waits{} without a bound, {consequence}",
+                        container.name,
+                        folded.for_targets()
+                    )
+                }),
+                arithmetic: cx.arithmetic(|| folded.arithmetic()),
+                help: cx.help(|| {
+                    if share > Seconds::ZERO {
+                        let each = if folded.waits.len() > 1 { " each" } else { "" };
+                        format!("count the tries, and leave the loop with an error after {share}{each}")
+                    } else {
+                        "count the tries, and leave the loop with an error before the deadline".to_owned()
+                    }
+                }),
                 ..RULE.finding(
                     at_most_a_warning(severity, folded.is_for_own_pod()),
                     folded.confidence(),

@@ -54,28 +54,29 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let needed = needed_deadline(nominal, clocks.startup, cx.policy.headroom);
-    let (severity, message) = if nominal + clocks.startup >= deadline {
-        (
-            Severity::Error,
-            format!("the wait of {nominal} cannot end before the deadline of {deadline}"),
-        )
-    } else if needed > deadline {
-        let left = deadline - nominal - clocks.startup;
-        let message = format!(
+    let (severity, message) =
+        if nominal + clocks.startup >= deadline {
+            (
+                Severity::Error,
+                cx.message(|| format!("the wait of {nominal} cannot end before the deadline of {deadline}")),
+            )
+        } else if needed > deadline {
+            let left = deadline - nominal - clocks.startup;
+            let message = cx.message(|| format!(
             "the wait of {nominal} leaves {left} of the deadline of {deadline}, less than the headroom of {}",
             cx.policy.headroom
-        );
-        (Severity::Warning, message)
-    } else if let Limit::At(worst) = wait.worst
-        && worst + clocks.startup > deadline
-    {
-        let message = format!(
+        ));
+            (Severity::Warning, message)
+        } else if let Limit::At(worst) = wait.worst
+            && worst + clocks.startup > deadline
+        {
+            let message = cx.message(|| format!(
             "the wait of {nominal} takes {worst} when its probes hang, beyond the deadline of {deadline}"
-        );
-        (Severity::Warning, message)
-    } else {
-        return Vec::new();
-    };
+        ));
+            (Severity::Warning, message)
+        } else {
+            return Vec::new();
+        };
     let confidence = confidence_of_waits(cx);
     // Only a wait that is fully read is worth a denial; the headroom is a margin and no proof.
     let confidence = if severity == Severity::Error {
@@ -87,24 +88,28 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let by_default = clocks
         .waits_for_something()
         .max_by_key(|(_, wait)| wait.span.nominal)
-        .is_some_and(|(_, wait)| wait.is_a_tool() && read_confidence(wait.confidence) < Confidence::Certain);
+        .is_some_and(|(_, wait)| {
+            wait.tool.is_some() && read_confidence(wait.confidence) < Confidence::Certain
+        });
     let severity = if by_default {
         Severity::Info
     } else {
         at_most_a_warning(severity, clocks.waits_for_own_pod_only())
     };
-    let said = WaitInMessage::of(cx);
+    let said = || WaitInMessage::of(cx);
     vec![Finding {
-        at: said.at.clone(),
-        brief: format!("wait {nominal}, at worst {}, deadline {deadline}", wait.worst),
+        at: cx.at(|| said().at),
+        brief: cx.brief(|| format!("wait {nominal}, at worst {}, deadline {deadline}", wait.worst)),
         message,
-        arithmetic: Some(format!(
-            "{}; {nominal}{} + {} headroom = {needed} needed, deadline {deadline}",
-            said.arithmetic,
-            plus_startup(cx),
-            cx.policy.headroom
-        )),
-        help: help(cx, &said, needed, wait.worst),
+        arithmetic: cx.arithmetic(|| {
+            Some(format!(
+                "{}; {nominal}{} + {} headroom = {needed} needed, deadline {deadline}",
+                said().arithmetic,
+                plus_startup(cx),
+                cx.policy.headroom
+            ))
+        }),
+        help: cx.help(|| help(cx, &said(), needed, wait.worst)),
         ..RULE.finding(severity, confidence)
     }]
 }

@@ -59,18 +59,18 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let known = clocks.release.is_known();
     let (severity, message) = if needed > timeout {
         let severity = if known { Severity::Error } else { Severity::Warning };
-        let message = format!(
+        let message = cx.message(|| format!(
             "the wait of {nominal} with {slack} of slack does not fit into the release timeout of {timeout} ({source})"
-        );
+        ));
         (severity, message)
     } else if let Limit::At(worst) = wait.worst
         && worst + clocks.startup > timeout
         && !ended_before(cx, timeout)
     {
-        let message = format!(
+        let message = cx.message(|| format!(
             "the wait of {nominal} takes {worst} when its probes hang, beyond the release timeout of {timeout} \
              ({source})"
-        );
+        ));
         (Severity::Warning, message)
     } else {
         return Vec::new();
@@ -80,7 +80,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } else {
         Confidence::Likely
     });
-    let said = WaitInMessage::of(cx);
+    let said = || WaitInMessage::of(cx);
     let worst = wait
         .worst
         .seconds()
@@ -88,23 +88,29 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let after_deadline = clocks
         .deadline
         .map_or(needed, |deadline| needed_release(deadline, clocks.grace) + slack);
-    let raise = release_timeout_to_write(cx, needed.max(worst).max(after_deadline));
+    let raise = || release_timeout_to_write(cx, needed.max(worst).max(after_deadline));
     let room = timeout.minus_or_zero(slack + clocks.startup);
     vec![Finding {
-        at: said.at.clone(),
-        brief: format!(
-            "wait {nominal}, at worst {}, release timeout {timeout}",
-            wait.worst
-        ),
+        at: cx.at(|| said().at),
+        brief: cx.brief(|| {
+            format!(
+                "wait {nominal}, at worst {}, release timeout {timeout}",
+                wait.worst
+            )
+        }),
         message,
-        arithmetic: Some(format!(
-            "{}; {nominal}{} + {slack} slack = {needed}, release timeout {timeout}",
-            said.arithmetic,
-            plus_startup(cx)
-        )),
-        help: said
-            .shorter(room, room)
-            .map_or_else(|| raise.clone(), |shorter| format!("{shorter}, or {raise}")),
+        arithmetic: cx.arithmetic(|| {
+            Some(format!(
+                "{}; {nominal}{} + {slack} slack = {needed}, release timeout {timeout}",
+                said().arithmetic,
+                plus_startup(cx)
+            ))
+        }),
+        help: cx.help(|| {
+            said()
+                .shorter(room, room)
+                .map_or_else(raise, |shorter| format!("{shorter}, or {}", raise()))
+        }),
         ..RULE.finding(
             at_most_a_warning(severity, clocks.waits_for_own_pod_only()),
             confidence,

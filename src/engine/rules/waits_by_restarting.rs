@@ -78,17 +78,21 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     };
     let lasts = lasting.said(cx);
     vec![Finding {
-        at: At::script(container.pointer.clone(), call.place),
-        brief: format!("no wait of its own: {lasts}"),
-        message: format!(
-            "container {} calls {target} without waiting for it: {lasts}",
-            container.name
-        ),
-        arithmetic: Some(lasting.arithmetic(cx)),
-        help: format!(
-            "wait for {target} inside the container for at least {cold_start}, or annotate \
+        at: cx.at(|| At::script(container.pointer.clone(), call.place)),
+        brief: cx.brief(|| format!("no wait of its own: {lasts}")),
+        message: cx.message(|| {
+            format!(
+                "container {} calls {target} without waiting for it: {lasts}",
+                container.name
+            )
+        }),
+        arithmetic: cx.arithmetic(|| Some(lasting.arithmetic(cx))),
+        help: cx.help(|| {
+            format!(
+                "wait for {target} inside the container for at least {cold_start}, or annotate \
              hookbudget.dev/wait-for: {target}"
-        ),
+            )
+        }),
         ..RULE.finding(severity, confidence)
     }]
 }

@@ -87,17 +87,21 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 format!("the wait {end} unless the object is there from before")
             };
             Finding {
-                at: At::script(container.pointer.clone(), wait.place),
-                brief: format!("waits for {object}, which is created after it"),
-                message: format!(
-                    "the {own} hook waits for {object}, which is created after it ({}): {consequence}",
-                    late.when
-                ),
-                arithmetic: Some(wait.arithmetic.clone()).filter(|text| !text.is_empty()),
-                help: format!(
-                    "{}, or {object} as a {} hook with a smaller weight",
-                    phase.instead, phase.name
-                ),
+                at: cx.at(|| At::script(container.pointer.clone(), wait.place)),
+                brief: cx.brief(|| format!("waits for {object}, which is created after it")),
+                message: cx.message(|| {
+                    format!(
+                        "the {own} hook waits for {object}, which is created after it ({}): {consequence}",
+                        late.when
+                    )
+                }),
+                arithmetic: cx.arithmetic(|| Some(wait.arithmetic.clone()).filter(|text| !text.is_empty())),
+                help: cx.help(|| {
+                    format!(
+                        "{}, or {object} as a {} hook with a smaller weight",
+                        phase.instead, phase.name
+                    )
+                }),
                 ..RULE.finding(severity, read_confidence(wait.confidence).min(Confidence::Likely))
             }
         })
