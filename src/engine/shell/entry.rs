@@ -6,6 +6,7 @@ use super::interp::{Doom, Machine, Source};
 use super::reading::{EnvValue, Failure, Place, ReadConfidence, Reading, Unread};
 use super::syntax;
 use super::value::Value;
+use crate::engine::downloads::installs;
 use crate::engine::job::Container;
 
 /// The most calls whose failure is followed to the end of the script: each takes a run of its own.
@@ -94,7 +95,9 @@ pub fn read_container(container: &Container<'_>, files: Files<'_>) -> Reading {
     let args = container.args.iter().map(AsRef::as_ref).collect::<Vec<_>>();
     let env = super::environment::of(container);
     let files = files.mounted(container);
-    read_mounted(&command, &args, &container.image, &|name| env.get(name), files)
+    let mut reading = read_mounted(&command, &args, &container.image, &|name| env.get(name), files);
+    reading.installs = installs(container);
+    reading
 }
 
 fn read_mounted<'e>(
