@@ -14,8 +14,12 @@ mod reviews;
 
 use handler::admission;
 use hookbudget::admission::Webhook;
+use hookbudget::engine::job::Container;
+use hookbudget::engine::shell::{Files, Readings};
 use reviews::{Case, Padding, review};
 
+/// Scripts in the test of what is remembered: several times what fits.
+const HOSTILE: usize = 600;
 /// Bytes of the usual review.
 const USUAL: usize = 4_096;
 
@@ -69,4 +73,38 @@ fn allocations_do_not_grow_with_managed_fields_or_with_a_script_that_is_known() 
             assert!(again <= room, "{case:?} {padding:?}: {again}, with 4 KB {usual}");
         }
     }
+}
+
+/// Whoever may create Jobs chooses the scripts: what is remembered of them is bounded by its bytes (`MOST` of
+/// `src/engine/shell/readings.rs`), not by their number.
+#[test]
+fn hostile_scripts_in_numbers_do_not_fill_the_memory() {
+    /// As much again for what an estimate of a reading does not see.
+    const BOUND: i64 = 2 * 1024 * 1024;
+    let readings = Readings::default();
+    let read = |script: String| {
+        let container = Container {
+            command: vec!["sh".into(), "-c".into(), script.into()],
+            ..Container::default()
+        };
+        readings.of(&container, Files::default());
+    };
+    let kept = allocation_counter::measure(|| {
+        for number in 0..HOSTILE {
+            // As much to be remembered as one reading may weigh, each time something else.
+            let name = "a".repeat(200 + number % 40);
+            let waits = (0..12)
+                .map(|wait| format!("until curl -m 3 http://{name}-{number}-{wait}/; do sleep 5; done\n"));
+            read(waits.collect());
+            // And a quarter of a mebibyte to be told apart by.
+            if number % 8 == 0 {
+                read(format!("sleep {number} # {}", "x".repeat(256 * 1024)));
+            }
+        }
+    });
+    println!(
+        "{} bytes are kept, {} at most",
+        kept.bytes_current, kept.bytes_max
+    );
+    assert!((200_000..BOUND).contains(&kept.bytes_current), "{kept:?}");
 }

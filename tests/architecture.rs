@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("index", &["engine", "k8s", "shutdown"]),
     ("metrics", &["engine", "http", "index", "k8s"]),
     ("status", &["engine", "http", "index", "k8s"]),
-    ("report", &["engine", "index", "k8s"]),
+    ("report", &["engine", "index", "k8s", "shutdown"]),
     (
         "cli",
         &[

@@ -605,3 +605,38 @@ fn the_image_of_the_tests_is_the_dockerfiles() {
     assert!(read("tests/cluster/lib/images.sh").contains(&format!("readonly IMAGE_BIN={path}\n")));
     assert!(instruction("COPY").ends_with(&format!("{path}/")));
 }
+
+/// YAML reads `y` as true and `123` as a number; a namespace and a release may be called so.
+#[test]
+fn names_that_yaml_reads_as_something_else_stay_names() {
+    for name in ["y", "123"] {
+        let sets = [
+            &format!("fullnameOverride={name}"),
+            &format!("nameOverride={name}"),
+            &format!("namespaceOverride={name}"),
+            &format!("check.probeNamespace={name}"),
+            &format!("exporter.namespaces={{{name},shop}}"),
+            &format!("certs.secretName={name}"),
+            "certs.clientAuth.names={a}",
+            &format!("certs.clientAuth.configMap={name}"),
+            &format!("webhook.priorityClassName={name}"),
+        ];
+        let flags: Vec<&str> = sets.iter().flat_map(|set| ["--set-string", *set]).collect();
+        let Some(output) = template(&flags) else { return };
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {error}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(&format!("namespace: \"{name}\"\n")), "{name}");
+        for line in text.lines() {
+            let bare = [format!(": {name}"), format!("[{name}"), format!("- {name}")]
+                .iter()
+                .any(|bare| {
+                    line.ends_with(bare.as_str())
+                        || line.contains(&format!("{bare}}}"))
+                        || line.contains(&format!("{bare}]"))
+                        || line.contains(&format!("{bare},"))
+                });
+            assert!(!bare, "{name} is no text in: {line}");
+        }
+    }
+}

@@ -169,6 +169,60 @@ const ATTEMPT: Shape = &[
     ("logs_kept", Is::Flag),
 ];
 
+#[cfg(feature = "server")]
+const DIAGNOSIS: Shape = &[
+    ("job", Is::Object),
+    ("owner", Is::ObjectOrNull),
+    ("state", Is::OneOf(&["failed", "waiting", "suspended", "missing"])),
+    ("trigger", Is::Text),
+    ("root_cause", Is::TextOrNull),
+    (
+        "verdict",
+        Is::OneOf(&["real", "transient", "cosmetic", "parked", "unknown"]),
+    ),
+    ("severity", Is::OneOf(&["critical", "warning", "info"])),
+    (
+        "route",
+        Is::OneOfOrNull(&["platform", "app", "security", "registry", "data", "network"]),
+    ),
+    ("confidence", Is::OneOf(&["certain", "likely", "possible"])),
+    ("summary", Is::Text),
+    ("chain", Is::List),
+    ("repair_order", Is::List),
+    ("contributing", Is::List),
+    ("candidates", Is::List),
+    ("not", Is::List),
+    ("retry_advice", Is::OneOf(&["retry", "wait", "do-not-retry"])),
+    ("progress", Is::ObjectOrNull),
+    ("evidence", Is::List),
+    ("evidence_lost", Is::List),
+];
+#[cfg(feature = "server")]
+const LINK: Shape = &[
+    ("kind", Is::Text),
+    ("namespace", Is::Text),
+    ("name", Is::Text),
+    ("relation", Is::Text),
+    ("finding", Is::Text),
+    ("proof", Is::Text),
+];
+#[cfg(feature = "server")]
+const PROGRESS: Shape = &[
+    ("attempt", Is::NumberOrNull),
+    ("attempts", Is::NumberOrNull),
+    ("elapsed", Is::NumberOrNull),
+    ("budget", Is::NumberOrNull),
+    ("remaining", Is::NumberOrNull),
+    ("source", Is::Text),
+];
+#[cfg(feature = "server")]
+const PROOF: Shape = &[
+    ("kind", Is::Text),
+    ("source", Is::Text),
+    ("at", Is::TextOrNull),
+    ("text", Is::Text),
+];
+
 fn hold(shape: Shape, value: &Value, at: &str) {
     for (name, is) in shape {
         let field = value
@@ -381,4 +435,25 @@ fn incident_c_loses_its_evidence_and_nothing_ends_it() {
     assert_eq!(find(&report, "HB301").expect("HB301")["severity"], "warning");
     assert_eq!(find(&report, "HB106").expect("HB106")["severity"], "warning");
     assert_eq!(object["decision"]["enforce"], "warn");
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn the_diagnoses_keep_their_names_and_types() {
+    for dump in ["a-full-node", "b-waiting", "c-oom", "c-download", "c-lost"] {
+        let path = format!("tests/fixtures/dumps/{dump}");
+        let all = run(&["diagnose", "--from", &path, "--format", "json"]).json();
+        for one in all.as_array().expect("a list") {
+            hold(DIAGNOSIS, one, dump);
+            for link in items(one, "chain") {
+                hold(LINK, link, "chain");
+            }
+            for proof in items(one, "evidence") {
+                hold(PROOF, proof, "evidence");
+            }
+            if !one["progress"].is_null() {
+                hold(PROGRESS, &one["progress"], "progress");
+            }
+        }
+    }
 }

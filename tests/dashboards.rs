@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use hookbudget::index::watch_metrics::WatchState;
 use hookbudget::metrics::registry;
 use serde_json::Value;
 
@@ -119,11 +120,17 @@ fn metrics(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// By the exporter or, as its generated page says, by the webhook.
 fn is_published(metric: &str) -> bool {
+    let page = root().with_file_name("docs/metrics-webhook.md");
+    let webhook = fs::read_to_string(page).expect("the page of the webhook's metrics");
     ["", "_bucket", "_sum", "_count"]
         .iter()
         .filter_map(|suffix| metric.strip_suffix(suffix))
-        .any(|family| registry().iter().any(|(name, _)| *name == family))
+        .any(|family| {
+            registry().iter().any(|(name, _)| *name == family)
+                || webhook.contains(&format!("\n| `{family}` |"))
+        })
 }
 
 #[test]
@@ -227,7 +234,7 @@ fn every_metric_that_is_asked_for_is_published() {
         for metric in found {
             assert!(
                 is_published(&metric),
-                "{name}: the exporter has no metric {metric}"
+                "{name}: neither exporter nor webhook has a metric {metric}"
             );
         }
     }
@@ -245,7 +252,10 @@ fn matchers(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_value_that_a_rule_asks_for_is_published() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/four-hooks.prom");
-    let published = matchers(&fs::read_to_string(golden).expect("the golden exposition"));
+    let mut published = matchers(&fs::read_to_string(golden).expect("the golden exposition"));
+    // What the webhook says of its watches.
+    published.insert("kind=\"Namespace\"".to_owned());
+    published.extend(WatchState::ALL.map(|state| format!("state=\"{}\"", state.as_str())));
     let mut found = BTreeSet::new();
     for (name, rules) in files(&root().join("alerts"), "yaml") {
         let expressions = rules
@@ -255,7 +265,7 @@ fn every_value_that_a_rule_asks_for_is_published() {
         let unknown: Vec<_> = asked.difference(&published).collect();
         assert!(
             unknown.is_empty(),
-            "{name}: {unknown:?} is nothing that the exporter writes"
+            "{name}: {unknown:?} is nothing that exporter or webhook write"
         );
         found.extend(asked);
     }

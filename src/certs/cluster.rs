@@ -291,26 +291,23 @@ impl Cluster {
     /// # Errors
     /// [`KeepError`] if one cannot be read.
     pub async fn configurations(&self) -> Result<Vec<Configuration>, KeepError> {
-        let mut found = Vec::with_capacity(2);
-        let kind = ConfigurationKind::Mutating;
-        if let Some(object) = self.configuration::<MutatingWebhookConfiguration>(kind).await? {
-            let webhooks = object
-                .webhooks
-                .iter()
-                .flatten()
-                .map(|webhook| (&webhook.name, &webhook.client_config));
-            found.push(Configuration::new(kind, &object.metadata, webhooks));
-        }
-        let kind = ConfigurationKind::Validating;
-        if let Some(object) = self.configuration::<ValidatingWebhookConfiguration>(kind).await? {
-            let webhooks = object
-                .webhooks
-                .iter()
-                .flatten()
-                .map(|webhook| (&webhook.name, &webhook.client_config));
-            found.push(Configuration::new(kind, &object.metadata, webhooks));
-        }
-        Ok(found)
+        let (mutating, validating) = (ConfigurationKind::Mutating, ConfigurationKind::Validating);
+        // Together: as long as a caBundle is wiped, no review gets through.
+        let (first, second) = futures::try_join!(
+            self.configuration::<MutatingWebhookConfiguration>(mutating),
+            self.configuration::<ValidatingWebhookConfiguration>(validating),
+        )?;
+        let first = first.map(|object| {
+            let webhooks = object.webhooks.iter().flatten();
+            let clients = webhooks.map(|webhook| (&webhook.name, &webhook.client_config));
+            Configuration::new(mutating, &object.metadata, clients)
+        });
+        let second = second.map(|object| {
+            let webhooks = object.webhooks.iter().flatten();
+            let clients = webhooks.map(|webhook| (&webhook.name, &webhook.client_config));
+            Configuration::new(validating, &object.metadata, clients)
+        });
+        Ok(first.into_iter().chain(second).collect())
     }
 
     async fn configuration<K>(&self, kind: ConfigurationKind) -> Result<Option<K>, KeepError>

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use tokio::sync::{Notify, watch};
@@ -308,34 +309,36 @@ impl Keeper {
     }
 
     /// Writes what is to be trusted into every configuration that says something else. True when all say it.
-    async fn tell(&mut self, configurations: Vec<Configuration>, kept: &Kept) -> (bool, Vec<KeepError>) {
+    async fn tell(&mut self, mut configurations: Vec<Configuration>, kept: &Kept) -> (bool, Vec<KeepError>) {
         let bundle = kept.trusted();
-        let (mut seen, mut all, mut errors) = (Vec::new(), true, Vec::new());
-        for mut configuration in configurations {
-            if !configuration.says(&bundle) {
-                match self.cluster.tell(&configuration, &bundle).await {
-                    Ok(Written::Done) => {
-                        tracing::info!(
-                            kind = configuration.kind.as_str(),
-                            name = self.cluster.place().configuration,
-                            "caBundle written"
-                        );
-                        self.observer.did(Done::Told(configuration.kind));
-                        for asker in &mut configuration.askers {
-                            asker.ca_bundle = bundle.clone().into_bytes();
-                        }
-                    }
-                    Ok(Written::Overtaken) => all = false,
-                    Err(error) => {
-                        all = false;
-                        errors.push(error);
-                    }
-                }
-            }
-            seen.push(configuration);
+        // Together: the API server asks both for each object.
+        let writes = configurations
+            .iter_mut()
+            .map(|configuration| self.tell_one(configuration, &bundle));
+        let results = join_all(writes).await;
+        let all = results.iter().all(|written| matches!(written, Ok(Written::Done)));
+        self.see(&configurations);
+        (all, results.into_iter().filter_map(Result::err).collect())
+    }
+
+    /// Writes `bundle` into a configuration that says something else.
+    async fn tell_one(&self, configuration: &mut Configuration, bundle: &str) -> Result<Written, KeepError> {
+        if configuration.says(bundle) {
+            return Ok(Written::Done);
         }
-        self.see(&seen);
-        (all, errors)
+        let written = self.cluster.tell(configuration, bundle).await?;
+        if written == Written::Done {
+            tracing::info!(
+                kind = configuration.kind.as_str(),
+                name = self.cluster.place().configuration,
+                "caBundle written"
+            );
+            self.observer.did(Done::Told(configuration.kind));
+            for asker in &mut configuration.askers {
+                asker.ca_bundle = bundle.as_bytes().to_vec();
+            }
+        }
+        Ok(written)
     }
 
     /// Serves the certificate as soon as that is safe; how long until then. The first one is served at once:

@@ -16,6 +16,7 @@ use super::terminal::Color;
   hookbudget demo                       all of it, on this machine
   helm template . | hookbudget lint -   do the clocks of a chart's hooks fit?
   hookbudget simulate job.yaml          what if its dependency never comes up?
+  hookbudget diagnose job/zones -n dns  why did it fail, and what to repair first?
   hookbudget explain HB101              what a finding means, and what to do"
 )]
 pub struct Cli {
@@ -38,6 +39,9 @@ pub enum Command {
     Policy(super::policy::PolicyArgs),
     /// Show the page of a rule or of a root cause.
     Explain(super::explain::ExplainArgs),
+    /// Say why a Job failed or does not end: root cause, chain, evidence, what to repair first.
+    #[cfg(feature = "server")]
+    Diagnose(super::diagnose::DiagnoseArgs),
     /// Print the completions of a shell.
     Completions(super::completions::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands.

@@ -13,6 +13,8 @@ pub mod cleanup;
 mod completions;
 #[cfg(feature = "server")]
 pub mod demo;
+#[cfg(feature = "server")]
+pub mod diagnose;
 mod duration;
 pub mod explain;
 #[cfg(feature = "server")]
@@ -42,7 +44,7 @@ pub mod webhook;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use args::{Cli, Command};
 use terminal::Terminal;
@@ -50,7 +52,7 @@ use terminal::Terminal;
 /// Parses the arguments and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse();
     let mut terminal = Terminal::stdout(cli.color);
     let result = dispatch(cli, &mut terminal);
     let result = result.and_then(|code| Ok(terminal.flush().map(|()| code)?));
@@ -65,6 +67,18 @@ pub fn main() -> ExitCode {
         anstream::eprintln!("error: {error:#}");
         ExitCode::from(2)
     })
+}
+
+/// The arguments. Linked as `kubectl-hookbudget` in the `PATH`, the program is a plugin of kubectl, and says so in
+/// its help (kubernetes `kubectl/pkg/cmd/plugin`: a `-` in the file's name is a space in the command).
+fn parse() -> Cli {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let name = std::path::Path::new(&program).file_stem();
+    let command = match name.and_then(|name| name.to_str()) {
+        Some("kubectl-hookbudget" | "kubectl_hookbudget") => Cli::command().bin_name("kubectl hookbudget"),
+        _ => Cli::command(),
+    };
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 fn dispatch(cli: Cli, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
@@ -85,6 +99,8 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
         Command::Certs(args) => serve(certs::run(args, terminal)),
         #[cfg(feature = "server")]
         Command::Cleanup(args) => serve(cleanup::run(args, terminal)),
+        #[cfg(feature = "server")]
+        Command::Diagnose(args) => serve(diagnose::run(args, cli.color, terminal)),
         #[cfg(feature = "server")]
         Command::Demo(args) => serve(demo::run(args, terminal)),
     }

@@ -63,7 +63,7 @@ pub(super) struct Serving {
 }
 
 /// The gauge of the certificate's end.
-fn expiry_gauge(registry: &mut Registry) -> Gauge<i64, AtomicI64> {
+pub(super) fn expiry_gauge(registry: &mut Registry) -> Gauge<i64, AtomicI64> {
     let expiry: Gauge<i64, AtomicI64> = Gauge::default();
     registry.register_with_unit(
         "hookbudget_tls_not_after_timestamp",

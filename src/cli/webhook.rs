@@ -28,6 +28,9 @@ use crate::report::{self, events::Events};
 use crate::shutdown::Shutdown;
 use crate::tls::{install_provider, server_config};
 
+#[cfg(test)]
+mod tests;
+
 /// How long new connections are still taken after SIGTERM, until the endpoint is withdrawn everywhere.
 const WITHDRAWAL: Duration = Duration::from_secs(5);
 /// How often the counters of namespaces that are gone are dropped.

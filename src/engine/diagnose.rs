@@ -31,7 +31,9 @@ pub fn diagnose(evidence: &Evidence, knobs: &DiagnosisKnobs, now: Timestamp) -> 
         .next()
         .or_else(|| case.is_failure().then(|| nothing_known(&case)));
     let contributing: Vec<Match> = matches.filter(|other| !is_last_resort(other.cause)).collect();
-    assemble(&case, root.as_ref(), &contributing)
+    let mut diagnosis = assemble(&case, root.as_ref(), &contributing);
+    diagnosis.hide_secrets();
+    diagnosis
 }
 
 /// The first in this order is the root. What is known of the newest run comes before what is known of an

@@ -1,11 +1,14 @@
 //! What a diagnosis says. The JSON keys are a promise to users; a test holds them.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Seconds;
 use super::evidence::{Lost, ObjectRef};
 use super::progress::Progress;
+use super::redact::redact;
 use super::root_cause::{RootCause, Route, Severity};
 
 /// The diagnosis of one Job.
@@ -49,6 +52,33 @@ pub struct Diagnosis {
     pub evidence: Vec<Proof>,
     /// What could not be had.
     pub evidence_lost: Vec<Lost>,
+}
+
+impl Diagnosis {
+    /// Hides secrets in every text that comes from the cluster. Names of objects stay as they are.
+    pub(super) fn hide_secrets(&mut self) {
+        let chain = self.chain.iter_mut();
+        let links = chain.flat_map(|link| [&mut link.finding, &mut link.proof]);
+        let proofs = self.evidence.iter_mut().map(|proof| &mut proof.text);
+        let lost = self.evidence_lost.iter_mut();
+        let lost = lost.flat_map(|lost| [&mut lost.what, &mut lost.why]);
+        let printed = self
+            .progress
+            .iter_mut()
+            .filter_map(|progress| progress.target.as_mut());
+        let texts = std::iter::once(&mut self.summary)
+            .chain(links)
+            .chain(&mut self.repair_order)
+            .chain(self.not.iter_mut().map(|ruled| &mut ruled.why))
+            .chain(proofs)
+            .chain(lost)
+            .chain(printed);
+        for text in texts {
+            if let Cow::Owned(safe) = redact(text) {
+                *text = safe;
+            }
+        }
+    }
 }
 
 /// Names a Job.

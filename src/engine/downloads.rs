@@ -188,15 +188,15 @@ fn package_managers(element: usize, script: &str) -> impl Iterator<Item = Instal
         .enumerate()
         .filter(|(_, line)| !line.trim_start().starts_with('#'));
     lines.flat_map(move |(number, line)| {
-        let mut column = 0;
+        let mut at = 0;
         line.split([';', '&', '|', '(', ')']).filter_map(move |command| {
-            let start = column + (command.chars().count() - command.trim_start().chars().count());
-            column += command.chars().count() + 1;
+            let start = at + command.len() - command.trim_start().len();
+            at += command.len() + 1;
             let (program, subcommand) = manager(command.split_whitespace())?;
             let place = Place {
                 element,
                 line: number,
-                column: start,
+                column: line.get(..start).unwrap_or_default().chars().count(),
             };
             Some(Install {
                 place,

@@ -1,5 +1,7 @@
 //! What goes into the index and what comes out: the one language of live watches and recordings.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -109,5 +111,7 @@ pub enum Action {
         service: String,
         /// As the Job names it.
         target: String,
+        /// How old the answer may be.
+        within: Duration,
     },
 }

@@ -13,6 +13,7 @@ use crate::engine::diagnosis::{Diagnosis, JobPhase};
 use crate::engine::evidence::{Dependency, EventRecord, Lost, PodRecord};
 use crate::k8s::job_record::JobSpec;
 use crate::k8s::job_status::JobStatus;
+use crate::k8s::meta::OwnerReference;
 
 /// Events kept per Job; repeated ones count as one.
 const EVENTS: usize = 64;
@@ -32,6 +33,8 @@ pub(super) struct Entry {
     pub(super) gone: Option<Timestamp>,
     /// When anything was heard of it last.
     pub(super) touched: Option<Timestamp>,
+    /// When a process before this one wrote down what it knew, until the Job itself is seen.
+    pub(super) restored: Option<Timestamp>,
     /// When it was judged last.
     pub(super) judged: Option<Timestamp>,
     /// Whether its result has been given to the owner, and its cause to the owner's counter.
@@ -52,6 +55,8 @@ pub(super) struct JobState {
     pub(super) spec: Arc<JobSpec>,
     pub(super) info_labels: Arc<str>,
     pub(super) created: Option<Timestamp>,
+    /// Its controller, of a Job that has not succeeded.
+    pub(super) owner: Option<Arc<OwnerReference>>,
     pub(super) status: JobStatus,
     /// The object as text, kept only while a change of its release may alter its clocks.
     pub(super) text: Option<Box<str>>,
@@ -77,6 +82,7 @@ impl JobState {
         if !self.status.has_succeeded() {
             return;
         }
+        self.owner = None;
         let conditions = &mut self.status.conditions;
         conditions.retain(|condition| condition.kind == "Complete");
         for condition in conditions.iter_mut() {

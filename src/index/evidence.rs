@@ -42,7 +42,11 @@ pub(super) fn evidence(
         evidence.dependencies.clone_from(&trail.dependencies);
         evidence.lost.clone_from(&trail.lost);
     }
-    evidence.lost.extend(never_seen(&evidence));
+    for lost in never_seen(&evidence) {
+        if !evidence.lost.contains(&lost) {
+            evidence.lost.push(lost);
+        }
+    }
     evidence
 }
 

@@ -1,6 +1,6 @@
 //! The ends of the logs of a Job's containers, one per run, within a fixed size.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
@@ -21,6 +21,8 @@ const TAILS: usize = 24;
 #[derive(Debug, Default)]
 pub(super) struct Logs {
     tails: BTreeMap<LogKey, Tail>,
+    /// Logs whose lines are from before this process, until they are asked for again.
+    restored: BTreeSet<LogKey>,
 }
 
 #[derive(Debug, Default)]
@@ -35,10 +37,43 @@ struct Tail {
 }
 
 impl Logs {
+    /// Tails that were read before this process began.
+    pub(super) fn restored(namespace: &str, tails: Vec<LogTail>) -> Self {
+        let tails = tails.into_iter().take(TAILS).map(|tail| {
+            let key = LogKey {
+                namespace: namespace.to_owned(),
+                pod: tail.pod,
+                container: tail.container,
+                attempt: tail.attempt,
+            };
+            let tail = Tail {
+                bytes: tail.lines.iter().map(String::len).sum(),
+                lines: tail.lines.into(),
+                truncated: tail.truncated,
+                last_line: tail.last_line,
+                captured: tail.captured,
+                ..Tail::default()
+            };
+            (key, tail)
+        });
+        let tails: BTreeMap<_, _> = tails.collect();
+        Self {
+            restored: tails.keys().cloned().collect(),
+            tails,
+        }
+    }
+
+    /// How many runs there are lines of, and how many of them are read to their end.
+    pub(super) fn runs(&self) -> (usize, usize) {
+        let read = self.tails.values().filter(|tail| !tail.lines.is_empty());
+        let whole = self.tails.values().filter(|tail| tail.complete);
+        (read.count(), whole.count())
+    }
+
     /// Notes that a log has been asked for; true if it has not been before.
     pub(super) fn ask(&mut self, key: &LogKey) -> bool {
         if self.tails.contains_key(key) {
-            return false;
+            return self.restored.remove(key);
         }
         self.make_room();
         self.tails.insert(key.clone(), Tail::default());

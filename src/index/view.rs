@@ -14,6 +14,7 @@ use crate::engine::diagnosis::{ChainLink, Diagnosis, JobPhase};
 use crate::engine::policy::Policy;
 use crate::engine::root_cause::RootCause;
 use crate::k8s::job_record::JobSpec;
+use crate::k8s::meta::OwnerReference;
 
 /// The state of the index at one time.
 #[derive(Clone, Debug)]
@@ -30,6 +31,38 @@ pub struct Snapshot {
     pub skipped: Vec<(Kind, &'static str, u64)>,
     /// Pieces of evidence that could not be had.
     pub evidence_lost: u64,
+    /// The writer of diagnoses.
+    pub reports: ReportState,
+}
+
+/// What the writer of diagnoses says of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReportState {
+    /// Whether diagnoses can be kept; `None` where nobody asks for it, or before it is known.
+    pub available: Option<bool>,
+    /// Whether this process is the one that writes; `None` where nobody asks for it.
+    pub leader: Option<bool>,
+    /// Diagnoses written.
+    pub written: u64,
+    /// Diagnoses deleted: of Jobs that have succeeded after all, and old ones.
+    pub deleted: u64,
+    /// Reads and writes that failed.
+    pub failed: u64,
+    /// Diagnoses that were read back at the start.
+    pub restored: u64,
+    /// Those that could not be read back.
+    pub skipped: u64,
+}
+
+/// What a report of a Job needs besides its diagnosis.
+#[derive(Clone, Debug)]
+pub struct Reported {
+    /// The Job's `metadata.uid`.
+    pub uid: Box<str>,
+    /// Who outlives the Job, in its namespace: its `CronJob`, or its `HelmRelease`.
+    pub owner: Option<Arc<OwnerReference>>,
+    /// Changes with what is worth writing down.
+    pub mark: u64,
 }
 
 /// One watch.
@@ -74,6 +107,8 @@ pub struct JobView {
     pub attempts: u32,
     /// The diagnosis; `None` for a Job that has succeeded and for one that nothing is wrong with yet.
     pub diagnosis: Option<Arc<Diagnosis>>,
+    /// What a report needs besides; as `diagnosis`.
+    pub reported: Option<Box<Reported>>,
     /// The end of the log of its last run.
     pub tail: Vec<String>,
     /// How long a dependency may take to come up.
@@ -185,6 +220,7 @@ impl JobView {
             restarts: entry.restarts(),
             attempts: entry.attempts(),
             diagnosis,
+            reported: None,
             tail: last_lines(entry),
             cold_start: spec.cold_start.unwrap_or(policy.cold_start),
             spec,

@@ -1,5 +1,6 @@
 //! What the shapes of watched objects have in common: metadata, conditions, lenient times.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -7,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::text::null_default;
 use crate::engine::evidence::Condition;
+use crate::engine::redact::redact;
 
 /// `metadata`, as far as an object is told apart by it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -52,15 +54,21 @@ impl Meta {
 }
 
 /// One entry of `metadata.ownerReferences`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct OwnerReference {
+    /// Group and version of the owner.
+    #[serde(deserialize_with = "null_default")]
+    pub api_version: String,
     /// Kind of the owner.
     #[serde(deserialize_with = "null_default")]
     pub kind: String,
     /// Name of the owner.
     #[serde(deserialize_with = "null_default")]
     pub name: String,
+    /// `uid` of the owner.
+    #[serde(deserialize_with = "null_default")]
+    pub uid: String,
     /// True for the one that controls the object.
     #[serde(deserialize_with = "null_default")]
     pub controller: bool,
@@ -97,16 +105,27 @@ impl From<ConditionObject> for Condition {
             kind: object.kind,
             status: object.status,
             reason: object.reason,
-            message: object.message,
+            message: safe(object.message),
             at: object.last_transition_time,
         }
     }
 }
 
+/// A text without secrets. Controllers put what a program or a server answered into their messages.
+pub(crate) fn safe(text: String) -> String {
+    match redact(&text) {
+        Cow::Owned(safe) => safe,
+        Cow::Borrowed(_) => text,
+    }
+}
+
 /// The kind-independent part of a status.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct ConditionedObject {
+    /// `apiVersion`.
+    #[serde(deserialize_with = "null_default")]
+    pub api_version: String,
     /// `metadata`.
     #[serde(deserialize_with = "null_default")]
     pub metadata: Meta,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::meta::{ConditionObject, Meta, lenient_time};
+use super::meta::{ConditionObject, Meta, lenient_time, safe};
 use super::text::null_default;
 use crate::engine::evidence::{Condition, ContainerRecord, ContainerState, PodRecord, Termination, Waiting};
 use crate::engine::progress::redact;
@@ -162,7 +162,7 @@ impl PodObject {
             uid: metadata.uid,
             phase: status.phase,
             reason: status.reason,
-            message: status.message,
+            message: safe(status.message),
             node: Some(spec.node_name).filter(|node| !node.is_empty()),
             created: metadata.creation_timestamp,
             deleted: metadata.deletion_timestamp,

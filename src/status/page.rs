@@ -40,6 +40,11 @@ pub fn page(snapshot: &Snapshot) -> String {
             "<p class=\"note\" role=\"status\">Still reading the cluster: what follows is not complete.</p>",
         );
     }
+    if snapshot.reports.available == Some(false) {
+        out.push_str(
+            "<p class=\"note\" role=\"status\">Diagnoses cannot be kept: the kind JobDiagnosis or a permission is missing. They are lost when the exporter restarts.</p>",
+        );
+    }
     // What can still be helped stands above what is over.
     section(&mut out, "waiting", "Waiting", &waiting, |out, job| {
         waiting_job(out, job, snapshot.now);

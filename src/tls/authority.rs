@@ -14,8 +14,10 @@ use super::{Bundle, KeyPem, TlsError, pem};
 pub const CA_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
 /// How long a serving certificate is valid: one year, as in cert-controller (`pkg/rotator/rotator.go`).
 pub const LEAF_LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
-/// How far back validity begins, for clients whose clock is behind: one hour, as in cert-controller.
-pub const BACKDATE: SignedDuration = SignedDuration::from_hours(1);
+/// How far back validity begins, for clients whose clock is behind this one's: two hours. cert-controller
+/// (`pkg/rotator/rotator.go`) takes one, which leaves nothing for a clock that is off by a whole hour (a time zone, a
+/// change to summer time): such an API server would have to wait for the second in which the certificate was made.
+pub const BACKDATE: SignedDuration = SignedDuration::from_hours(2);
 
 /// An authority that issues serving certificates.
 pub struct Authority {
@@ -239,7 +241,7 @@ mod tests {
         let seconds = |text: &str| text.parse::<Timestamp>().unwrap().as_second();
         assert_eq!(
             leaf.validity().not_before.timestamp(),
-            seconds("2026-11-21T09:00:00Z")
+            seconds("2026-11-21T08:00:00Z")
         );
         assert_eq!(
             leaf.validity().not_after.timestamp(),

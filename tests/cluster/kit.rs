@@ -138,16 +138,24 @@ fn mode_probe() -> String {
         .to_owned()
 }
 
-/// Looks again and again until there is an answer; fails with what was waited for.
+/// Looks again and again until there is an answer; fails with what was waited for, at three times the time that it
+/// takes at most on a machine with nothing else to do. How fast things are is `fault-table`'s matter.
 pub(crate) fn until<T>(seconds: u64, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    until_told(seconds, what, || look().ok_or_else(String::new))
+}
+
+/// The same, where what was seen instead helps who reads of the failure.
+pub(crate) fn until_told<T>(seconds: u64, what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
     let start = Instant::now();
     loop {
-        if let Some(found) = look() {
-            return found;
-        }
+        let seen = match look() {
+            Ok(found) => return found,
+            Err(seen) => seen,
+        };
         assert!(
-            start.elapsed() < Duration::from_secs(seconds),
-            "waited {seconds} s in vain for {what}"
+            start.elapsed() < Duration::from_secs(3 * seconds),
+            "waited {} s in vain for {what}; last seen: {seen}",
+            3 * seconds
         );
         std::thread::sleep(LOOK);
     }
@@ -182,13 +190,19 @@ pub(crate) fn value(namespace: &Namespace, job: &str, name: &str, labels: &[(&st
     series(namespace, job).into_iter().find(fits).map(|s| s.value)
 }
 
-/// The root cause of a Job that has failed: there has to be exactly one.
-pub(crate) fn root_cause(namespace: &Namespace, job: &str, seconds: u64) -> Sample {
-    let causes = until(seconds, &format!("a root cause of {job}"), || {
+/// The root cause of a Job that has failed: there has to be exactly one, and it has to be this one as soon as the
+/// objects behind the Job have been looked at.
+pub(crate) fn root_cause(namespace: &Namespace, job: &str, expected: &str) -> Sample {
+    let what = format!("the root cause {expected} of {job}");
+    let causes = until_told(60, &what, || {
         let mut causes = series(namespace, job);
         causes.retain(|s| s.name == "hookbudget_job_root_cause");
-        let settled = causes.iter().any(|s| s.label("trigger") != "NotFailed");
-        settled.then_some(causes)
+        let is_it = |s: &Sample| s.label("root_cause") == expected && s.label("trigger") != "NotFailed";
+        if causes.iter().any(is_it) {
+            Ok(causes)
+        } else {
+            Err(format!("{causes:?}"))
+        }
     });
     assert_eq!(causes.len(), 1, "exactly one root cause: {causes:#?}");
     causes.into_iter().next().expect("one")
@@ -227,7 +241,7 @@ pub(crate) fn hook(name: &str, spec: &str, container: &str) -> String {
     let indent = |text: &str, by: usize| {
         let pad = " ".repeat(by);
         text.lines()
-            .map(|line| format!("{pad}{line}\n"))
+            .flat_map(|line| [&pad, line, "\n"].map(str::to_owned))
             .collect::<String>()
     };
     format!(

@@ -1,11 +1,13 @@
 //! The product against a real Kubernetes. Runs inside the test cluster's network, with the webhook registered
 //! and the exporter up: `tests/cluster/run` does all of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
+#![allow(clippy::print_stdout)] // what was measured stands in the log
 
 mod admission;
 mod apply;
 mod causes;
 mod certs;
+mod diagnoses;
 mod faults;
 mod incidents;
 mod install;

@@ -23,8 +23,8 @@
 
 {{/* Takes a dict of root and component. */}}
 {{- define "hookbudget.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "hookbudget.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "hookbudget.name" .root | toYaml }}
+app.kubernetes.io/instance: {{ .root.Release.Name | toYaml }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
@@ -86,12 +86,12 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- if ne .Values.certs.mode "self" }}
 - name: tls
   secret:
-    secretName: {{ include "hookbudget.certSecret" . }}
+    secretName: {{ include "hookbudget.certSecret" . | toYaml }}
     defaultMode: 0444
 {{- end }}
 {{- with .Values.certs.clientAuth.configMap }}
 - name: clients
-  configMap: {name: {{ . }}}
+  configMap: {name: {{ . | toYaml }}}
 {{- end }}
 - name: policy
   configMap: {name: {{ include "hookbudget.fullname" . }}-policy}
@@ -152,7 +152,7 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with index .root.Values .component }}
 {{- with .priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | toYaml }}
 {{- end }}
 {{- with .nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
@@ -208,7 +208,7 @@ matchConditions:
 
 {{- define "hookbudget.clientConfig" -}}
 service:
-  namespace: {{ include "hookbudget.namespace" .root }}
+  namespace: {{ include "hookbudget.namespace" .root | toYaml }}
   name: {{ include "hookbudget.fullname" .root }}-webhook
   port: 443
   path: {{ .path }}

@@ -30,6 +30,10 @@ pub(super) struct Exporter {
     pub(super) user: String,
     /// The namespaces that it watches; none: all.
     pub(super) namespaces: Vec<String>,
+    /// Whether it keeps diagnoses as objects.
+    pub(super) diagnoses: bool,
+    /// Namespace and name of the Lease by which one exporter writes them.
+    pub(super) lease: Option<(String, String)>,
     /// Whether a replica is available.
     available: bool,
 }
@@ -147,6 +151,11 @@ fn exporter(namespace: &str, deployment: &Deployment) -> Option<Exporter> {
     Some(Exporter {
         user: user(namespace, pod),
         namespaces: namespaces.map(str::to_owned).collect(),
+        diagnoses: arguments.iter().any(|argument| argument == "--diagnoses"),
+        lease: arguments.iter().find_map(|argument| {
+            let (namespace, name) = argument.strip_prefix("--lease=")?.split_once('/')?;
+            Some((namespace.to_owned(), name.to_owned()))
+        }),
         available: status.and_then(|status| status.available_replicas).unwrap_or(0) > 0,
     })
 }
@@ -264,7 +273,7 @@ pub(super) async fn policy(area: &mut Area<'_>, client: &Client, namespace: &str
             )),
             Err(error) => area.fail(
                 format!("{error:#}"),
-                "correct it: until then the last good one holds, or the defaults after a restart",
+                "correct it: until then the last good one stays in force, and a replica that starts does not become ready",
             ),
         },
     }
@@ -364,7 +373,7 @@ mod tests {
             serde_json::from_value(json!({
                 "metadata": {}, "status": {"availableReplicas": 1},
                 "spec": {"selector": {}, "template": {"spec": {"serviceAccountName": "hb-exporter", "containers": [
-                    {"name": "c", "args": [command, "--namespace=a", "--retention=2h", "--namespace=b"]}]}}},
+                    {"name": "c", "args": [command, "--namespace=a", "--retention=2h", "--namespace=b", "--diagnoses", "--lease=hooks/hb"]}]}}},
             }))
             .unwrap()
         };
@@ -372,6 +381,8 @@ mod tests {
         let found = exporter("hooks", &deployment("exporter")).unwrap();
         assert_eq!(found.user, "system:serviceaccount:hooks:hb-exporter");
         assert_eq!(found.namespaces, ["a", "b"]);
+        assert!(found.diagnoses);
+        assert_eq!(found.lease, Some(("hooks".to_owned(), "hb".to_owned())));
         assert!(found.available);
     }
 

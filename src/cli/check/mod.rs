@@ -238,13 +238,12 @@ async fn reach(args: &CheckArgs, client: &Client, hooks: &[Hook], report: &mut R
 /// Asks whether the `ServiceAccount`s may do what the webhook and the exporter do.
 async fn permissions(args: &CheckArgs, client: &Client, installed: &Installed, report: &mut Report) {
     let Some(user) = &installed.user else { return };
-    let groups = client.list_api_groups().await;
-    let flux = groups.is_ok_and(|groups| {
-        groups
-            .groups
-            .iter()
-            .any(|group| group.name == "helm.toolkit.fluxcd.io")
-    });
+    let groups = client
+        .list_api_groups()
+        .await
+        .map(|list| list.groups)
+        .unwrap_or_default();
+    let served = |name: &str| groups.iter().any(|group| group.name == name);
     let secret = args.place.secret();
     let kept = installed.argument("--tls-secret").is_some();
     let needs = access::needs(
@@ -252,17 +251,16 @@ async fn permissions(args: &CheckArgs, client: &Client, installed: &Installed, r
         &secret,
         &args.place.webhook_configuration,
         kept,
-        flux,
+        !installed
+            .arguments
+            .iter()
+            .any(|argument| argument == "--no-events"),
     );
-    access::judge(
-        &mut report.area("permissions of the webhook"),
-        client,
-        user,
-        needs,
-    )
-    .await;
+    let mut area = report.area("permissions of the webhook");
+    access::judge(&mut area, client, user, needs).await;
+    access::judge_foreign(&mut area, client, user, served).await;
     if let Some(exporter) = &installed.exporter {
-        let needs = access::exporter_needs(&exporter.namespaces, flux);
+        let needs = access::exporter_needs(exporter, served("helm.toolkit.fluxcd.io"));
         let mut area = report.area("permissions of the exporter");
         access::judge(&mut area, client, &exporter.user, needs).await;
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::listen;
-use crate::cli::render::diagnosis;
+use crate::cli::render::diagnosis::{self, Detail};
 use crate::cli::render::paint::{BOLD, DIM, GREEN, RED, paint};
 use crate::cli::terminal::Terminal;
 use crate::engine::Seconds;
@@ -130,7 +130,7 @@ pub(super) async fn show(
     {
         if let Some(found) = &job.diagnosis {
             terminal.line("")?;
-            terminal.line(diagnosis::draw(found, terminal))?;
+            terminal.line(diagnosis::draw(found, Detail::Glance, terminal))?;
         }
     }
     terminal.line("")?;

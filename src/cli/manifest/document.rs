@@ -1,4 +1,5 @@
 //! One object, its value for the engine, and the way back from a JSON pointer to the file.
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -285,7 +286,11 @@ impl Document {
             whole: true,
         };
         for step in pointer.split('/').skip(1) {
-            let step = step.replace("~1", "/").replace("~0", "~");
+            let step = if step.contains('~') {
+                Cow::Owned(step.replace("~1", "/").replace("~0", "~"))
+            } else {
+                Cow::Borrowed(step)
+            };
             let Some((node, entry)) = self.value.tree.child(self.source(), found.node, &step) else {
                 found.whole = false;
                 break;

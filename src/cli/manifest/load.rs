@@ -93,7 +93,7 @@ fn one(source: Source) -> Result<Document, InputError> {
     let source = Arc::new(source);
     let fault = |fault: Fault| InputError::at(&source, fault.byte, fault.message);
     let mut found: Option<Document> = None;
-    for range in split::documents(source.text()) {
+    for range in split::documents(&source) {
         let Some((tree, root)) = yaml::parse(&source, &range).map_err(fault)? else {
             continue;
         };
@@ -169,7 +169,7 @@ impl Loaded {
             return Self::failed(InputError::at(source, at, TEMPLATE));
         }
         let mut loaded = Self::default();
-        let ranges = split::documents(source.text());
+        let ranges = split::documents(source);
         if ranges.is_empty() {
             loaded.skip(source, 0, "empty");
         }
@@ -290,6 +290,8 @@ impl Loaded {
 /// The first `{{`, unless Helm's own `# Source:` comments say that the text was rendered:
 /// alerting rules and workflows keep their own `{{ }}` after that.
 fn unrendered(text: &str) -> Option<usize> {
+    let mut braces = text.match_indices('{').map(|(at, _)| at);
+    let first = braces.find(|at| text.as_bytes().get(at + 1) == Some(&b'{'))?;
     let rendered = text.lines().any(|line| line.starts_with("# Source: "));
-    if rendered { None } else { text.find("{{") }
+    (!rendered).then_some(first)
 }

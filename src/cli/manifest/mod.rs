@@ -3,6 +3,7 @@
 //! [`load`] splits each stream into documents first, so that a broken one does not take the others
 //! with it, reads each into a tree of places and a [`serde_json::Value`], and takes lists apart.
 //! Values are what the API server would get: YAML 1.1 as sigs.k8s.io/yaml reads it.
+mod block;
 mod decode;
 mod deserialize;
 mod document;

@@ -12,13 +12,22 @@ use serde_json::{Number, Value};
 /// # Errors
 /// Numbers that JSON does not have: the infinities and not-a-number.
 pub(super) fn resolve_plain(text: &str) -> Result<Value, String> {
+    let other = plain_other_than_text(text)?;
+    Ok(other.unwrap_or_else(|| Value::String(text.to_owned())))
+}
+
+/// The value of a plain scalar; `None` where it is text, which needs no copy.
+///
+/// # Errors
+/// As [`resolve_plain`].
+pub(super) fn plain_other_than_text(text: &str) -> Result<Option<Value>, String> {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
+        "" | "~" | "null" | "Null" | "NULL" => return Ok(Some(Value::Null)),
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            return Ok(Value::Bool(true));
+            return Ok(Some(Value::Bool(true)));
         }
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return Ok(Value::Bool(false));
+            return Ok(Some(Value::Bool(false)));
         }
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" | ".nan"
         | ".NaN" | ".NAN" => {
@@ -36,7 +45,7 @@ pub(super) fn resolve_plain(text: &str) -> Result<Value, String> {
         Some(b'.') => float(text),
         _ => None,
     };
-    Ok(number.map_or_else(|| Value::String(text.to_owned()), Value::Number))
+    Ok(number.map(Value::Number))
 }
 
 /// The value of a scalar that carries a tag.

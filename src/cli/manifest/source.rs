@@ -62,12 +62,7 @@ impl Source {
 
     fn named(name: Arc<str>, origin: Origin, text: String) -> Self {
         let lines = std::iter::once(0)
-            .chain(
-                text.bytes()
-                    .enumerate()
-                    .filter(|(_, byte)| *byte == b'\n')
-                    .map(|(at, _)| at + 1),
-            )
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
             .collect();
         Self {
             name,
@@ -133,6 +128,11 @@ impl Source {
         let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
         let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
         (line, start..end)
+    }
+
+    /// Where each line begins.
+    pub(super) fn line_starts(&self) -> &[usize] {
+        &self.lines
     }
 
     /// The place of a byte range.

@@ -1,16 +1,24 @@
 //! A stream into its documents, by text alone, so that a broken one leaves the others whole.
 use std::ops::Range;
 
+use super::source::Source;
+
 /// Byte ranges of the documents. `---` and `...` count in the first column only: YAML forbids
 /// both there inside quoted text, and block scalars are indented (YAML 1.2.2, 9.1.4 and 9.1.5).
-pub(super) fn documents(text: &str) -> Vec<Range<usize>> {
+pub(super) fn documents(source: &Source) -> Vec<Range<usize>> {
+    let text = source.text();
     let mut found = Vec::new();
     let mut start = 0;
     // Directives and comments above `---` belong to the document below it.
     let mut prefix_only = true;
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let next = at + line.len();
+    let starts = source.line_starts();
+    let ends = starts.iter().copied().skip(1).chain([text.len()]);
+    for (at, next) in starts.iter().copied().zip(ends) {
+        let first = text.as_bytes().get(at);
+        if !prefix_only && !matches!(first, Some(b'-' | b'.')) {
+            continue;
+        }
+        let line = text.get(at..next).unwrap_or_default();
         if is_marker(line, "---") {
             if !prefix_only {
                 found.push(start..at);
@@ -25,7 +33,6 @@ pub(super) fn documents(text: &str) -> Vec<Range<usize>> {
             let bare = line.trim();
             prefix_only = bare.is_empty() || bare.starts_with('#') || line.starts_with('%');
         }
-        at = next;
     }
     if start < text.len() {
         found.push(start..text.len());
@@ -41,9 +48,10 @@ fn is_marker(line: &str, marker: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manifest::source::Origin;
 
     fn split(text: &str) -> Vec<&str> {
-        documents(text)
+        documents(&Source::new("a.yaml", Origin::Stdin, text.to_owned()))
             .into_iter()
             .filter_map(|range| text.get(range))
             .collect()

@@ -66,6 +66,14 @@ impl Text {
         }
     }
 
+    /// The text that fills `place` as it is.
+    pub(super) fn verbatim(source: &Source, place: &Range<usize>) -> Self {
+        match (u32::try_from(place.start), u32::try_from(place.len())) {
+            (Ok(start), Ok(length)) => Self::Verbatim { start, length },
+            _ => Self::Own(source.slice(place).into()),
+        }
+    }
+
     /// The text itself.
     pub(super) fn get<'a>(&'a self, source: &'a Source) -> &'a str {
         match self {

@@ -7,13 +7,21 @@ use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Parser, ScanError, Span, Tag};
 
-use super::scalar;
 use super::seen::Seen;
 use super::source::Source;
 use super::tree::{Entry, Fault, MAX_DEPTH, Node, NodeId, Scalar, Shape, Style, Text, Tree};
+use super::{block, scalar};
 
 /// Reads the document that fills `range` of the source. `None` where it holds no node.
 pub(super) fn parse(source: &Source, range: &Range<usize>) -> Result<Option<(Tree, NodeId)>, Fault> {
+    match block::parse(source, range) {
+        Some(read) => Ok(Some(read)),
+        None => parse_any(source, range),
+    }
+}
+
+/// As [`parse`], with the YAML parser alone.
+pub(super) fn parse_any(source: &Source, range: &Range<usize>) -> Result<Option<(Tree, NodeId)>, Fault> {
     let text = source.slice(range);
     let mut builder = Builder {
         source,

@@ -1,7 +1,7 @@
 //! The clocks of a Job as bars on one scale, so that a person sees which one is too short.
 
+use super::finding::Style;
 use super::paint::{BOLD, DIM, RED, YELLOW, paint};
-use crate::cli::terminal::Terminal;
 use crate::engine::budget::{Clock, Clocks, WaitSource};
 use crate::engine::job::Job;
 use crate::engine::{Limit, Seconds};
@@ -10,10 +10,9 @@ use crate::engine::{Limit, Seconds};
 const MARGIN: usize = 15;
 const ENDS_IT: &str = " <- ends it";
 
-/// Draws the clocks of a Job: the nominal span full, what the worst case adds hatched.
+/// Draws the clocks of a Job in so many columns: the nominal span full, what the worst case adds hatched.
 #[must_use]
-pub fn clocks(job: &Job<'_>, clocks: &Clocks, terminal: &Terminal) -> String {
-    let style = terminal.style();
+pub fn clocks(job: &Job<'_>, clocks: &Clocks, style: Style, columns: usize) -> String {
     let wait = clocks.wait.map(|wait| (wait.nominal, wait.worst));
     let exact = |span: Option<Seconds>| span.map(|span| (Limit::At(span), Limit::At(span)));
     let rows = [
@@ -42,7 +41,7 @@ pub fn clocks(job: &Job<'_>, clocks: &Clocks, terminal: &Terminal) -> String {
         Some((nominal, worst)) => said(nominal, worst),
     });
     let beside = texts.iter().map(String::len).max().unwrap_or(0) + ENDS_IT.len();
-    let width = terminal.width().saturating_sub(MARGIN + beside).max(20);
+    let width = columns.saturating_sub(MARGIN + beside).max(20);
     let mut lines = vec![paint(&format!("  {job}"), BOLD, style)];
     for ((clock, name, span), text) in rows.into_iter().zip(texts) {
         let ends = clock == clocks.ends_by;

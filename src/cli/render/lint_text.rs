@@ -29,33 +29,22 @@ pub fn print(
 ) -> io::Result<()> {
     let mut counts = [0_usize; 3];
     let mut unread = 0;
-    let style = terminal.style();
+    let (style, width) = (terminal.style(), terminal.width());
     let batches = objects.judged.chunks(BATCH);
     let rendered = batches.flat_map(|batch| {
         in_order(batch.iter().collect(), |judged| {
-            (judged, render(judged, verbose, style))
+            (judged, render(judged, verbose, style, width))
         })
     });
-    for (judged, findings) in rendered {
+    for (judged, text) in rendered {
         for finding in judged.assessment.findings.iter().filter(|f| f.exempted.is_none()) {
             counts[finding.severity as usize] += 1;
         }
-        let shown = !findings.is_empty();
-        for finding in findings {
-            terminal.line(finding)?;
-            terminal.line("")?;
-        }
-        let notes = unread_notes(judged);
-        unread += notes.len();
-        if shown || (verbose && !notes.is_empty()) {
-            terminal.line(bars::clocks(&judged.job, &judged.assessment.clocks, terminal))?;
-            for note in notes.iter().filter(|_| verbose) {
-                terminal.line(format!("    not read: {note}"))?;
-            }
-            if verbose && !notes.is_empty() {
-                terminal.line("")?;
-            }
-        }
+        let containers = judged.assessment.clocks.containers.iter();
+        unread += containers
+            .map(|container| container.reading.unread.len())
+            .sum::<usize>();
+        terminal.text(&text)?;
     }
     for error in &objects.errors {
         terminal.line(format!("{} {error}", paint("error:", RED, terminal.style())))?;
@@ -101,14 +90,38 @@ pub fn print(
     terminal.line(paint(&sum, DIM, terminal.style()))
 }
 
-/// The findings about a Job that are shown: the carets under the source are most of the work of a report.
-fn render(judged: &Judged<'_>, verbose: bool, style: Style) -> Vec<String> {
+/// What is shown of a Job, and nothing of one that there is nothing to say about: its findings, its clocks, what
+/// could not be read. The carets under the source are most of the work of a report.
+fn render(judged: &Judged<'_>, verbose: bool, style: Style, width: usize) -> String {
     let shown =
         |finding: &&Finding| verbose || (finding.severity > Severity::Info && finding.exempted.is_none());
-    let findings = judged.assessment.findings.iter().filter(shown);
-    findings
-        .map(|finding| text(judged, finding).render(style))
-        .collect()
+    let mut lines = String::new();
+    let mut line = |text: &str| {
+        lines.push_str(text);
+        lines.push('\n');
+    };
+    let mut any = false;
+    for finding in judged.assessment.findings.iter().filter(shown) {
+        any = true;
+        line(&text(judged, finding).render(style));
+        line("");
+    }
+    let notes = if verbose { unread_notes(judged) } else { Vec::new() };
+    if any || !notes.is_empty() {
+        line(&bars::clocks(
+            &judged.job,
+            &judged.assessment.clocks,
+            style,
+            width,
+        ));
+    }
+    for note in &notes {
+        line(&format!("    not read: {note}"));
+    }
+    if !notes.is_empty() {
+        line("");
+    }
+    lines
 }
 
 /// What could not be read in the containers' scripts and commands, with its place.
@@ -132,10 +145,9 @@ pub(super) fn count(number: usize, noun: &str) -> String {
 }
 
 fn text<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> Rendered<'a> {
-    let location = locate(judged, &finding.at);
-    let document = match finding.at.script {
-        Some(place) => judged.script(&finding.at.pointer, place.element).0,
-        None => judged.document,
+    let (document, location) = match finding.at.script {
+        Some(script) => in_script(judged, &finding.at.pointer, script),
+        None => (judged.document, field(judged, &finding.at.pointer)),
     };
     let mut notes = vec![format!("{} ({})", judged.job, judged.job.origin().as_str())];
     notes.extend(finding.arithmetic.clone());
@@ -202,9 +214,14 @@ fn field(judged: &Judged<'_>, pointer: &str) -> Location {
 /// Where a line of a container's script stands in the file.
 #[must_use]
 pub fn place(judged: &Judged<'_>, container: &str, place: Place) -> Location {
+    in_script(judged, container, place).1
+}
+
+/// [`place`], and the document that it is in.
+fn in_script<'a>(judged: &Judged<'a>, container: &str, place: Place) -> (&'a Document, Location) {
     let (document, pointer) = judged.script(container, place.element);
     let location = document.locate_in_scalar(&pointer, place.line + 1, place.column + 1);
-    first_line(document, location)
+    (document, first_line(document, location))
 }
 
 /// A span of several lines points at its first one: carets under a whole block are noise.

@@ -1,5 +1,6 @@
 //! `job_object_deleted`.
 
+use super::cron_replaced::replaced;
 use crate::engine::case::Case;
 use crate::engine::cause::{Match, cause};
 use crate::engine::diagnosis::JobPhase;
@@ -31,7 +32,7 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    (case.phase == JobPhase::Missing).then(|| {
+    (case.phase == JobPhase::Missing && replaced(case).is_none()).then(|| {
         let job = case.job();
         Match::new(
             RootCause::JobObjectDeleted,

@@ -10,6 +10,7 @@ pub mod command_not_found;
 pub mod config_missing;
 pub mod connection_refused;
 pub mod container_create_failed;
+pub mod cron_replaced;
 pub mod deadline_too_short;
 pub mod dependency_crashloop;
 pub mod dependency_missing;
@@ -42,6 +43,7 @@ pub mod node_lost;
 pub mod node_shutdown;
 pub mod not_executable;
 pub mod oom_killed;
+pub mod oom_suspected;
 pub mod pod_create_policy;
 pub mod pod_create_quota;
 pub mod pod_create_quota_spec;
@@ -106,6 +108,7 @@ pub fn registry() -> &'static [&'static dyn Cause] {
         &start_failed::StartFailed,
         &lifecycle_hook_failed::LifecycleHookFailed,
         &oom_killed::OomKilled,
+        &oom_suspected::OomSuspected,
         &probe_killed::ProbeKilled,
         &command_not_found::CommandNotFound,
         &not_executable::NotExecutable,
@@ -131,6 +134,7 @@ pub fn registry() -> &'static [&'static dyn Cause] {
         &sidecar_not_terminated::SidecarNotTerminated,
         &budget_misconfigured::BudgetMisconfigured,
         &suspended::Suspended,
+        &cron_replaced::CronReplaced,
         &job_object_deleted::JobObjectDeleted,
         &app_error::AppError,
         &evidence_lost::EvidenceLost,

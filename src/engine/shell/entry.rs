@@ -1,8 +1,10 @@
 //! From a container's `command` and `args` to the script that runs.
 
+use std::cell::OnceCell;
+
 use super::files::Files;
 use super::images;
-use super::interp::{Doom, Machine, Source};
+use super::interp::{Doom, End, Machine, Source};
 use super::reading::{EnvValue, Failure, Place, ReadConfidence, Reading, Unread};
 use super::syntax;
 use super::value::Value;
@@ -93,9 +95,11 @@ pub fn read<'e>(command: &[&str], args: &[&str], env: &'e dyn Fn(&str) -> EnvVal
 pub fn read_container(container: &Container<'_>, files: Files<'_>) -> Reading {
     let command = container.command.iter().map(AsRef::as_ref).collect::<Vec<_>>();
     let args = container.args.iter().map(AsRef::as_ref).collect::<Vec<_>>();
-    let env = super::environment::of(container);
+    // Few scripts look at a name that they have not set.
+    let env = OnceCell::new();
+    let known = |name: &str| env.get_or_init(|| super::environment::of(container)).get(name);
     let files = files.mounted(container);
-    let mut reading = read_mounted(&command, &args, &container.image, &|name| env.get(name), files);
+    let mut reading = read_mounted(&command, &args, &container.image, &known, files);
     reading.installs = installs(container);
     reading
 }
@@ -170,7 +174,7 @@ fn command_reading<'e>(
         machine
     };
     let mut reading = run(None).into_reading();
-    tell_failures(&mut reading, &|doom| run(Some(doom)).outcome());
+    tell_failures(&mut reading, &|doom| run(Some(doom)).end());
     let read = !reading.waits.is_empty() || !reading.calls.is_empty() || !reading.files.is_empty();
     if !read && !is_readable(base) {
         reading.visible = false;
@@ -214,7 +218,7 @@ fn script_reading<'e>(
     };
     let mut reading = run(None).into_reading();
     if error.is_none() {
-        tell_failures(&mut reading, &|doom| run(Some(doom)).outcome());
+        tell_failures(&mut reading, &|doom| run(Some(doom)).end());
     }
     if let Some(error) = error {
         reading.unread.push(Unread {
@@ -227,21 +231,25 @@ fn script_reading<'e>(
 }
 
 /// Follows each call's failure to the end of the script.
-fn tell_failures(reading: &mut Reading, outcome: &dyn Fn(Doom) -> Failure) {
+fn tell_failures(reading: &mut Reading, end: &dyn Fn(Doom) -> End) {
     if reading.calls.is_empty() && reading.waits.is_empty() {
         return;
     }
+    let mut all = None;
     for call in reading
         .calls
         .iter_mut()
         .filter(|call| call.is_service_call())
         .take(MOST_FOLLOWED)
     {
-        call.failure = outcome(Doom::At(call.place));
+        let end = end(Doom::At(call.place));
+        call.failure = end.outcome;
+        // Where no call has worked, all have failed.
+        all = all.or((!end.spared).then_some(end.outcome));
     }
     reading.never_fails = reading.visible
         && reading.calls.iter().all(|call| call.failure != Failure::Ends)
-        && outcome(Doom::All) == Failure::Swallowed;
+        && all.unwrap_or_else(|| end(Doom::All).outcome) == Failure::Swallowed;
 }
 
 /// `args` alone often start with a shell or a tool, and many images run what they are given.

@@ -1,5 +1,6 @@
 //! The environment that a container's `env` states.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::reading::EnvValue;
@@ -9,13 +10,13 @@ use crate::engine::job::Container;
 const LONGEST: usize = 64 * 1024;
 
 /// Names and values; `None` where the manifest does not show the value.
-pub(super) struct Environment {
-    values: BTreeMap<String, Option<String>>,
+pub(super) struct Environment<'a> {
+    values: BTreeMap<&'a str, Option<Cow<'a, str>>>,
     /// Other names may be set too.
     open: bool,
 }
 
-impl Environment {
+impl Environment<'_> {
     pub(super) fn get(&self, name: &str) -> EnvValue<'_> {
         match self.values.get(name) {
             Some(Some(value)) => EnvValue::Known(value),
@@ -27,13 +28,16 @@ impl Environment {
 }
 
 /// In the order of the list: a later entry replaces an earlier one, and `$(NAME)` sees the entries before it.
-pub(super) fn of(container: &Container<'_>) -> Environment {
+pub(super) fn of<'a>(container: &'a Container<'_>) -> Environment<'a> {
     let mut environment = Environment {
         values: BTreeMap::new(),
         open: container.has_env_from,
     };
     for entry in &container.env {
         let value = entry.value.as_ref().and_then(|value| {
+            if !value.contains('$') {
+                return Some(Cow::Borrowed(&**value));
+            }
             let mut text = Some(String::new());
             expand(value, &mut |piece| match (piece, text.as_mut()) {
                 (_, None) => {}
@@ -48,9 +52,9 @@ pub(super) fn of(container: &Container<'_>) -> Environment {
                     EnvValue::Known(_) | EnvValue::Hidden => text = None,
                 },
             });
-            text
+            text.map(Cow::Owned)
         });
-        environment.values.insert(entry.name.to_string(), value);
+        environment.values.insert(&entry.name, value);
     }
     environment
 }
@@ -115,13 +119,14 @@ mod tests {
 
     #[test]
     fn later_entries_win_and_see_earlier_ones() {
-        let env = of(&container(&[
+        let container = container(&[
             ("A", Some("1")),
             ("B", Some("$(A)0 $$(A) $(MISSING) $x")),
             ("A", Some("2")),
             ("S", None),
             ("T", Some("x$(S)")),
-        ]));
+        ]);
+        let env = of(&container);
         assert_eq!(env.get("A"), EnvValue::Known("2"));
         assert_eq!(env.get("B"), EnvValue::Known("10 $(A) $(MISSING) $x"));
         assert_eq!(env.get("T"), EnvValue::Hidden);
@@ -131,10 +136,11 @@ mod tests {
 
     #[test]
     fn other_names_may_come_from_env_from() {
-        let env = of(&Container {
+        let container = Container {
             has_env_from: true,
             ..container(&[])
-        });
+        };
+        let env = of(&container);
         assert_eq!(env.get("U"), EnvValue::Hidden);
     }
 }

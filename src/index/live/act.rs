@@ -57,17 +57,11 @@ pub(super) async fn act(client: Client, mut wanted: UnboundedReceiver<Action>, s
                 namespace,
                 service,
                 target,
+                within,
             } => {
                 let inspector = Arc::clone(&inspector);
                 tasks.spawn(async move {
-                    let namespace = inspector.namespace(&namespace).await;
-                    let dependency = namespace.dependency(&service, &target);
-                    let events = namespace.events_of(&dependency).cloned().collect();
-                    let change = Change::Dependency {
-                        job,
-                        dependency: Box::new(dependency),
-                        events,
-                    };
+                    let change = inspector.look(job, &namespace, &service, &target, within).await;
                     let _ = sink.send(change).await;
                 });
             }

@@ -5,11 +5,15 @@ mod act;
 mod inspect;
 mod log;
 mod merge;
+mod once;
 mod watch;
 mod watched;
 
+pub use once::{Read, Reader};
 pub(super) use watch::refusal;
 pub(super) use watched::Watched;
+
+use std::sync::Arc;
 
 use kube::Client;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
@@ -17,20 +21,17 @@ use tokio::task::JoinSet;
 
 use super::change::{Action, Change};
 use super::kind::Kind;
+use super::scope::Scope;
 
 /// Watches a cluster, or some of its namespaces, and does what the index asks for, until the future is dropped.
-pub async fn run(
-    client: Client,
-    namespaces: Vec<String>,
-    sink: Sender<Change>,
-    wanted: UnboundedReceiver<Action>,
-) {
+pub async fn run(client: Client, scope: Scope, sink: Sender<Change>, wanted: UnboundedReceiver<Action>) {
     let mut tasks = JoinSet::new();
+    let scope = Arc::new(scope);
     for kind in Kind::ALL {
         tasks.spawn(watch::watch(
             client.clone(),
             kind,
-            namespaces.clone(),
+            Arc::clone(&scope),
             sink.clone(),
         ));
     }

@@ -1,11 +1,12 @@
 //! One watch per kind, with the back-off of client-go, for as long as the process runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{SelectAll, StreamExt};
 use kube::core::ApiResource;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource as _};
 use tokio::sync::mpsc::Sender;
 use tokio::time::sleep;
 
@@ -13,20 +14,21 @@ use super::merge::Merge;
 use super::watched::Watched;
 use crate::index::change::Change;
 use crate::index::kind::Kind;
+use crate::index::scope::Scope;
 use crate::k8s::helm_release;
 
 /// How often a cluster without Flux is asked whether it has it now.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 /// Watches a kind and sends what comes, until nobody listens.
-pub(super) async fn watch(client: Client, kind: Kind, namespaces: Vec<String>, sink: Sender<Change>) {
+pub(super) async fn watch(client: Client, kind: Kind, scope: Arc<Scope>, sink: Sender<Change>) {
     loop {
         let resource = match kind {
             Kind::HelmRelease => helm_releases(&client).await,
             _ => Some(resource(kind)),
         };
         match resource {
-            Some(resource) => stream(&client, kind, &resource, &namespaces, &sink).await,
+            Some(resource) => stream(&client, kind, &resource, &scope, &sink).await,
             None => {
                 if sink.send(Change::Absent(kind)).await.is_err() {
                     return;
@@ -41,18 +43,12 @@ pub(super) async fn watch(client: Client, kind: Kind, namespaces: Vec<String>, s
 }
 
 /// Returns when nobody listens, or when the API server no longer serves an optional kind.
-async fn stream(
-    client: &Client,
-    kind: Kind,
-    resource: &ApiResource,
-    namespaces: &[String],
-    sink: &Sender<Change>,
-) {
-    let apis: Vec<Api<Watched>> = if namespaces.is_empty() {
+async fn stream(client: &Client, kind: Kind, resource: &ApiResource, scope: &Scope, sink: &Sender<Change>) {
+    let apis: Vec<Api<Watched>> = if scope.namespaces.is_empty() {
         vec![Api::all_with(client.clone(), resource)]
     } else {
+        let namespaces = scope.namespaces.iter();
         namespaces
-            .iter()
             .map(|namespace| Api::namespaced_with(client.clone(), namespace, resource))
             .collect()
     };
@@ -64,6 +60,7 @@ async fn stream(
     }
     while let Some((number, event)) = events.next().await {
         match event {
+            Ok(event) if !is_ours(&event, kind, scope) => {}
             Ok(event) => {
                 for change in merge.changes(number, event) {
                     if sink.send(change).await.is_err() {
@@ -79,6 +76,17 @@ async fn stream(
                 }
             }
         }
+    }
+}
+
+/// The marks of a list's begin and end are everybody's.
+fn is_ours(event: &watcher::Event<Watched>, kind: Kind, scope: &Scope) -> bool {
+    use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+    match event {
+        Apply(object) | Delete(object) | InitApply(object) => {
+            scope.holds(kind, object.meta().namespace.as_deref().unwrap_or_default())
+        }
+        Init | InitDone => true,
     }
 }
 
@@ -128,7 +136,7 @@ fn resource(kind: Kind) -> ApiResource {
 }
 
 /// `HelmRelease` in the newest version that the cluster serves and that is understood.
-async fn helm_releases(client: &Client) -> Option<ApiResource> {
+pub(super) async fn helm_releases(client: &Client) -> Option<ApiResource> {
     let groups = match client.list_api_groups().await {
         Ok(groups) => groups,
         Err(error) => {

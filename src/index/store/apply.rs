@@ -10,6 +10,7 @@ use crate::engine::diagnosis::JobPhase;
 use crate::engine::evidence::{Dependency, EventRecord};
 use crate::engine::job::Origin;
 use crate::engine::release::Surroundings;
+use crate::index::TOLD_REASON;
 use crate::index::entry::{Entry, JobState, job_of_pod_name};
 use crate::index::kind::{JobKey, Kind};
 use crate::index::pods;
@@ -19,7 +20,7 @@ use crate::k8s::event::EventObject;
 use crate::k8s::helm_release::HelmReleaseObject;
 use crate::k8s::job_record::JobSpec;
 use crate::k8s::job_status::JobStatusObject;
-use crate::k8s::meta::{AnyObject, ConditionedObject, Meta};
+use crate::k8s::meta::{AnyObject, ConditionedObject, Meta, OwnerReference};
 use crate::k8s::pod::PodObject;
 
 /// Pods whose events are kept before the Pods themselves are seen.
@@ -131,7 +132,7 @@ impl Index {
     }
 
     fn apply_job(&mut self, text: &str, now: Timestamp) -> Result<(), Skip> {
-        let (meta, status) = serde_json::from_str::<JobStatusObject>(text)?.into_parts();
+        let (mut meta, status) = serde_json::from_str::<JobStatusObject>(text)?.into_parts();
         let key = named(&meta)?;
         let version = version(&meta, text);
         let replaced = |entry: &Entry| entry.job.as_ref().is_some_and(|job| *job.uid != *meta.uid);
@@ -148,12 +149,16 @@ impl Index {
         };
         let known = self.jobs.get(&key).and_then(|entry| entry.job.as_ref());
         let ended_seen = known.and_then(|job| job.ended_seen);
+        let owners = &mut meta.owner_references;
+        let owner = owners.iter().position(|owner| owner.controller);
+        let owner = owner.map(|index| Arc::new(owners.swap_remove(index)));
         let mut job = JobState {
             uid: meta.uid.into_boxed_str(),
             version,
             created: meta.creation_timestamp,
             text: None,
             ended_seen,
+            owner,
             status,
             spec,
             info_labels,
@@ -170,6 +175,7 @@ impl Index {
         entry.job = Some(job);
         entry.epoch = epoch;
         entry.gone = None;
+        entry.restored = None;
         entry.touched = Some(now);
         self.adopt_loose(&key);
         self.ask_for_logs(&key);
@@ -203,7 +209,7 @@ impl Index {
 
     /// The spec of another Job of the same owner where it is the same: a `CronJob`'s runs differ in their names,
     /// which are not part of what is kept.
-    fn shared(&mut self, mut spec: JobSpec, key: &JobKey) -> (Arc<JobSpec>, Arc<str>) {
+    pub(super) fn shared(&mut self, mut spec: JobSpec, key: &JobKey) -> (Arc<JobSpec>, Arc<str>) {
         let record = &mut spec.record;
         (record.namespace, record.name, record.uid) = Default::default();
         let owner = record.owner.as_ref().map_or_else(
@@ -297,10 +303,18 @@ impl Index {
 
     fn apply_release(&mut self, text: &str, now: Timestamp) -> Result<(), Skip> {
         let (release, _) = serde_json::from_str::<HelmReleaseObject<'_>>(text)?.into_facts();
-        let conditions = serde_json::from_str::<ConditionedObject>(text)?.into_conditions();
+        let mut object = serde_json::from_str::<ConditionedObject>(text)?;
         let key = JobKey::new(&release.namespace, &release.name);
+        let owner = OwnerReference {
+            api_version: std::mem::take(&mut object.api_version),
+            kind: "HelmRelease".to_owned(),
+            name: release.name.clone(),
+            uid: std::mem::take(&mut object.metadata.uid),
+            controller: false,
+        };
         let state = ReleaseState {
-            conditions,
+            conditions: object.into_conditions(),
+            owner: Some(Arc::new(owner)),
             epoch: self.watches[Kind::HelmRelease.slot()].epoch,
         };
         self.release_state.insert(key, state);
@@ -340,6 +354,9 @@ impl Index {
 
     fn apply_event(&mut self, text: &str, now: Timestamp) -> Result<(), Skip> {
         let event = serde_json::from_str::<EventObject>(text)?.into_record();
+        if event.reason == TOLD_REASON {
+            return Ok(());
+        }
         let about = JobKey::new(&event.object.namespace, &event.object.name);
         let key = match event.object.kind.as_str() {
             "CronJob" => {
@@ -383,7 +400,9 @@ impl Index {
             return;
         };
         if entry.job.as_ref().is_some_and(|job| &*job.uid == uid) {
-            entry.gone.get_or_insert(now);
+            // Of a Job that this process has never seen, nobody knows when it went.
+            let when = entry.restored.take().unwrap_or(now);
+            entry.gone.get_or_insert(when);
             self.dirty.insert(key.clone());
         }
     }
@@ -430,7 +449,9 @@ impl Index {
             .iter_mut()
             .find(|known| known.object == dependency.object)
         {
-            Some(known) => *known = dependency,
+            // A look that could not see the Service takes nothing away from what an earlier one saw.
+            Some(known) if dependency.exists.is_some() || known.exists.is_none() => *known = dependency,
+            Some(_) => {}
             None => trail.dependencies.push(dependency),
         }
         for event in events {

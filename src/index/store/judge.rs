@@ -1,6 +1,7 @@
 //! Conclusions: diagnoses, results, what is asked for next, what is forgotten.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -8,7 +9,7 @@ use super::Index;
 use crate::engine::Seconds;
 use crate::engine::diagnose::diagnose;
 use crate::engine::diagnosis::{Diagnosis, JobPhase};
-use crate::engine::evidence::ObjectRef;
+use crate::engine::evidence::{Evidence, ObjectRef};
 use crate::engine::root_cause::RootCause;
 use crate::index::change::Action;
 use crate::index::entry::{Entry, JobState, since};
@@ -20,6 +21,10 @@ use crate::index::view::JobView;
 
 /// How often what may go wrong is judged anew without any news, and its dependencies are looked at.
 const AGAIN: Seconds = Seconds::new(10);
+/// How old a look at a dependency may be while the Job waits: one look serves all who ask meanwhile.
+const WHILE_WAITING: Duration = Duration::from_secs(10);
+/// The same for the last look, after the Job has ended: what it died of may be a second old.
+const AT_THE_END: Duration = Duration::from_secs(1);
 /// How long a failure's cause may still change by late events before it is counted.
 const LATE_EVIDENCE: Seconds = Seconds::new(10);
 /// How long a Job's Pods or events are kept while the Job itself is not seen.
@@ -100,6 +105,13 @@ impl Index {
         }
     }
 
+    /// Judges one Job as it stands, whether or not anything seems to be wrong with it.
+    #[must_use]
+    pub fn diagnose(&self, key: &JobKey, now: Timestamp) -> Option<Diagnosis> {
+        let entry = self.jobs.get(key)?;
+        Some(self.diagnosis(key, entry, entry.job.as_ref()?, now))
+    }
+
     fn judge(&mut self, key: &JobKey, now: Timestamp) {
         let Some(entry) = self.jobs.get(key) else { return };
         let (Some(job), Some(phase)) = (&entry.job, entry.phase()) else {
@@ -112,7 +124,13 @@ impl Index {
             _ => Some(Arc::new(self.diagnosis(key, entry, job, now))),
         };
         let policy = &self.settings.policy;
-        let view = JobView::of(key, entry, job, phase, policy, diagnosis.clone(), now);
+        let mut view = JobView::of(key, entry, job, phase, policy, diagnosis.clone(), now);
+        let within = match entry.job.as_ref().and_then(|job| job.ended_seen).or(entry.gone) {
+            Some(_) => AT_THE_END,
+            None => WHILE_WAITING,
+        };
+        let found = diagnosis.as_deref();
+        view.reported = found.map(|found| Box::new(self.reported(entry, job, found)));
         let asks = if trouble {
             targets(key, entry, job, now)
         } else {
@@ -138,11 +156,17 @@ impl Index {
                     namespace,
                     service,
                     target,
+                    within,
                 }),
         );
     }
 
     fn diagnosis(&self, key: &JobKey, entry: &Entry, job: &JobState, now: Timestamp) -> Diagnosis {
+        let evidence = self.evidence_of(key, entry, job);
+        diagnose(&evidence, &knobs(job, &self.settings.policy), now)
+    }
+
+    pub(super) fn evidence_of(&self, key: &JobKey, entry: &Entry, job: &JobState) -> Evidence {
         let record = &job.spec.record;
         let of = |object: &ObjectRef| JobKey::new(&object.namespace, &object.name);
         let cron = record
@@ -161,8 +185,7 @@ impl Index {
         let conditions = release
             .and_then(|key| self.release_state.get(&key))
             .map_or(&[][..], |release| &release.conditions);
-        let evidence = evidence(key, entry, job, events, conditions);
-        diagnose(&evidence, &knobs(job, &self.settings.policy), now)
+        evidence(key, entry, job, events, conditions)
     }
 
     fn result_to_count(&self, key: &JobKey) -> Option<Timestamp> {

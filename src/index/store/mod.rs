@@ -3,6 +3,7 @@
 mod apply;
 mod judge;
 mod logs;
+mod restore;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,12 +15,13 @@ use super::change::{Action, Change};
 use super::entry::{Entry, add_event};
 use super::kind::{JobKey, Kind};
 use super::owners::{OwnerKey, OwnerView};
-use super::view::{JobView, KindView, Snapshot};
+use super::view::{JobView, KindView, ReportState, Snapshot};
 use crate::engine::Seconds;
 use crate::engine::evidence::{Condition, EventRecord};
 use crate::engine::policy::Policy;
 use crate::engine::release::HelmRelease;
 use crate::k8s::job_record::JobSpec;
+use crate::k8s::meta::OwnerReference;
 
 /// What the index is run with.
 #[derive(Clone, Debug)]
@@ -66,6 +68,7 @@ pub struct Index {
     watches: [Watch; Kind::ALL.len()],
     skipped: BTreeMap<(Kind, &'static str), u64>,
     evidence_lost: u64,
+    reports: ReportState,
     dirty: BTreeSet<JobKey>,
     actions: Vec<Action>,
 }
@@ -85,6 +88,7 @@ struct CronState {
 #[derive(Debug, Default)]
 struct ReleaseState {
     conditions: Vec<Condition>,
+    owner: Option<Arc<OwnerReference>>,
     epoch: u32,
 }
 
@@ -112,6 +116,7 @@ impl Index {
             watches: [Watch::default(); Kind::ALL.len()],
             skipped: BTreeMap::new(),
             evidence_lost: 0,
+            reports: ReportState::default(),
             dirty: BTreeSet::new(),
             actions: Vec::new(),
         }
@@ -209,7 +214,13 @@ impl Index {
                 .map(|((kind, reason), count)| (*kind, *reason, *count))
                 .collect(),
             evidence_lost: self.evidence_lost,
+            reports: self.reports,
         }
+    }
+
+    /// What the writer of diagnoses says of itself.
+    pub fn reports(&mut self) -> &mut ReportState {
+        &mut self.reports
     }
 
     /// One Job.

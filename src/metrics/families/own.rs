@@ -54,6 +54,53 @@ pub(super) const FAMILIES: &[Family] = &[
         source: Source::All(|snapshot, out| out.write(&[], Value::Count(snapshot.evidence_lost))),
     },
     Family {
+        name: "hookbudget_diagnoses_available",
+        help: "1 when diagnoses can be kept as JobDiagnosis objects, 0 when the kind or a permission is missing; absent when nobody asks for it.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &[],
+        source: Source::All(|snapshot, out| {
+            if let Some(available) = snapshot.reports.available {
+                out.write(&[], Value::Int(available.into()));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_diagnoses_leader",
+        help: "1 when this process is the one that writes JobDiagnosis objects; absent when nobody asks for it.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &[],
+        source: Source::All(|snapshot, out| {
+            if let Some(leader) = snapshot.reports.leader {
+                out.write(&[], Value::Int(leader.into()));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_diagnoses_total",
+        help: "What was done with JobDiagnosis objects: written, deleted, restored at the start, skipped at the start because they could not be read, failed.",
+        kind: Type::Counter,
+        unit: None,
+        labels: &["result"],
+        source: Source::All(|snapshot, out| {
+            let reports = &snapshot.reports;
+            if reports.available.is_none() {
+                return;
+            }
+            for (result, count) in [
+                ("written", reports.written),
+                ("deleted", reports.deleted),
+                ("restored", reports.restored),
+                ("skipped", reports.skipped),
+                ("failed", reports.failed),
+            ] {
+                let result = format!("result=\"{result}\"");
+                out.write(&[&result], Value::Count(count));
+            }
+        }),
+    },
+    Family {
         name: "hookbudget_build_info",
         help: "The version of this binary. Always 1.",
         kind: Type::Gauge,

@@ -154,7 +154,7 @@ const FAULTS: [Fault; 18] = [
 
 const UNINSTALLED: Fault = fault(
     "uninstalled",
-    "`helm uninstall`, under Fail after `hookbudget cleanup`",
+    "`helm uninstall`",
     release::uninstalled,
     Promise::NobodyIsAsked,
 );
@@ -168,8 +168,12 @@ const SHORT: [&str; 5] = [
     "replica-deleted",
 ];
 
+/// What a replica loses when it ends or hangs is what it is at in that moment: at an ordinary rate, nothing.
+const DENSE: [&str; 2] = ["replica-killed", "replica-hangs"];
+
 fn under_load(fault: &Fault, installation: &Installation, rate: u32) -> Row {
-    let load = Load::start(rate);
+    let dense = if DENSE.contains(&fault.key) { 2 } else { 1 };
+    let load = Load::start(rate * dense);
     thread::sleep(CALM);
     let begun = (fault.act)(installation);
     if fault.key != UNINSTALLED.key {

@@ -112,7 +112,7 @@ impl Installation {
         }
         let mut left = Vec::new();
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(60) {
+        while start.elapsed() < Duration::from_mins(1) {
             left = objects();
             left.retain(|object| !self.before.contains(object));
             if left.is_empty() {
@@ -125,6 +125,7 @@ impl Installation {
 
     /// Waits until nothing is wrong any more: two replicas that are ready and serve what the Secret holds, and
     /// an API server that is told to trust it.
+    #[expect(clippy::unused_self, reason = "only an installation can be whole")]
     pub(super) fn whole(&self, seconds: u64) {
         eventually(seconds, "the installation to be whole again", || {
             let replicas = replicas();
@@ -141,6 +142,7 @@ impl Installation {
     }
 
     /// Runs one of the product's commands about this installation.
+    #[expect(clippy::unused_self, reason = "only an installation answers")]
     pub(super) fn product(&self, arguments: &[&str]) -> Printed {
         let place = [
             "--namespace",

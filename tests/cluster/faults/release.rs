@@ -1,14 +1,13 @@
 //! Faults of the policy and of clocks, and what a release goes through.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hookbudget::tls::CertificateFacts;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::place::{Installation, NAME, eventually, metrics, patch_secret, replicas, secret};
-use crate::kit::{kubectl, run};
+use crate::kit::kubectl;
 
 fn write_policy(text: &str) {
     let patch = json!({"data": {"policy.yaml": text}});
@@ -47,14 +46,9 @@ pub(super) fn policy_invalid(_: &Installation) -> Instant {
     begun
 }
 
-/// Waits until every replica says whether it took the policy. One that reads its policy at its start alone has
-/// nothing to say, and is given the time that the kubelet needs.
+/// Waits until every replica says whether it took the policy.
 fn told(success: &str) {
-    const METRIC: &str = "hookbudget_policy_load_success ";
-    if !replicas().iter().any(|replica| metrics(replica).contains(METRIC)) {
-        return thread::sleep(Duration::from_secs(8));
-    }
-    let line = format!("{METRIC}{success}");
+    let line = format!("hookbudget_policy_load_success {success}");
     eventually(90, &line, || {
         replicas()
             .iter()
@@ -115,14 +109,9 @@ pub(super) fn upgraded(installation: &Installation) -> Instant {
     begun
 }
 
-/// Helm removes the configurations last, when no replica is left: under Fail they have to go first, by a hook of the
-/// chart, or where it has none by hand.
+/// Helm removes the configurations last, when no replica is left: under Fail a hook of the chart lets them go first.
 pub(super) fn uninstalled(installation: &Installation) -> Instant {
     let begun = Instant::now();
-    let hooks = run("helm", &["get", "hooks", NAME, "-n", NAME], "").stdout;
-    if installation.policy == "Fail" && !hooks.contains("pre-delete") {
-        installation.product(&["cleanup"]);
-    }
     installation.uninstall();
     begun
 }

@@ -27,7 +27,7 @@ fn busiest() -> Replica {
         .collect();
     thread::sleep(Duration::from_secs(1));
     for (count, replica) in &mut all {
-        *count = answered(replica) - *count;
+        *count = answered(replica).saturating_sub(*count);
     }
     let (count, replica) = all
         .into_iter()

@@ -40,6 +40,7 @@ impl Machine<'_> {
                 variable.seen.set(true);
             }
         }
+        self.note_other(name);
     }
 
     /// To be called after each round of a `for` loop with its number, from 0, and the number of items. Gives the
@@ -54,7 +55,8 @@ impl Machine<'_> {
             *noted = Some(Box::new(self.clone()));
         } else if let Some(before) = noted.take()
             && self.rounds_may_be_alike()
-            && self.is_alike(&before)
+            && let Some(variable) = self.loop_variables.last()
+            && self.is_alike(&before, &variable.name)
             && self.skip(last - next, &before)
         {
             // The last round is played: what it leaves behind is what the loop does.
@@ -71,9 +73,9 @@ impl Machine<'_> {
             && self.deadline.is_none()
     }
 
-    /// True where a round has left the state as it was `before`, but for the sums.
+    /// True where a round has left the state as it was `before`, but for the sums and for what the loop counts.
     #[allow(clippy::too_many_lines, reason = "every field is named")]
-    fn is_alike(&self, before: &Self) -> bool {
+    pub(super) fn is_alike(&self, before: &Self, counted: &str) -> bool {
         // Named one by one: whoever adds a field has to say on which side it belongs.
         let Self {
             env: _,
@@ -112,6 +114,7 @@ impl Machine<'_> {
             unread,
             hidden_program,
             doom,
+            spared: _,
             open_end,
             present,
             opaque_decisions: _,
@@ -127,13 +130,11 @@ impl Machine<'_> {
             windows,
             too_deep,
             directory,
-            loop_variables,
+            loop_variables: _,
+            counters: _,
         } = self;
-        let Some(variable) = loop_variables.last() else {
-            return false;
-        };
         let others = |machine: &Self| -> Vec<_> {
-            let vars = machine.vars.iter().filter(|(name, _)| **name != variable.name);
+            let vars = machine.vars.iter().filter(|(name, _)| name.as_str() != counted);
             vars.map(|(name, value)| (name.clone(), value.clone())).collect()
         };
         let same_variables = std::rc::Rc::ptr_eq(vars, &before.vars) || others(self) == others(before);
@@ -184,7 +185,7 @@ impl Machine<'_> {
 
     /// Adds up `rounds` more rounds as the one since `before`; false where that goes beyond the steps that are
     /// followed.
-    fn skip(&mut self, rounds: usize, before: &Self) -> bool {
+    pub(super) fn skip(&mut self, rounds: usize, before: &Self) -> bool {
         let Ok(count) = u32::try_from(rounds) else {
             return false;
         };

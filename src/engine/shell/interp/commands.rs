@@ -27,6 +27,15 @@ const LAUNCHERS: [&str; 19] = [
     "ruby",
 ];
 
+/// What `[` or `test` is to compare; nothing of another command.
+fn operands(words: &[Word]) -> &[Word] {
+    match words {
+        [first, test @ .., last] if first.bare() == Some("[") && last.bare() == Some("]") => test,
+        [first, test @ ..] if first.bare() == Some("test") => test,
+        _ => &[],
+    }
+}
+
 impl Machine<'_> {
     pub(super) fn simple(&mut self, command: &Command, assigns: &[Assign], words: &[Word]) -> Flow {
         self.charge(assigns.len() / 8);
@@ -45,7 +54,7 @@ impl Machine<'_> {
             self.status = Status::Success;
             return Flow::Next;
         }
-        let fields = self.fields(words);
+        let fields = self.counted_test(operands(words), |machine| machine.fields(words));
         if let Some(flow) = self.interrupted {
             return flow;
         }
@@ -83,12 +92,16 @@ impl Machine<'_> {
 
     fn restore(&mut self, name: String, value: Option<Value>) {
         match value {
-            Some(value) => self.vars_mut().insert(name, value),
-            None => self.vars_mut().remove(&name),
+            Some(value) => self.vars_mut(&name).insert(name, value),
+            None => self.vars_mut(&name).remove(&name),
         };
     }
 
     fn assignment(&mut self, assign: &Assign) {
+        self.counted_assignment(assign, |machine| machine.plain_assignment(assign));
+    }
+
+    fn plain_assignment(&mut self, assign: &Assign) {
         let Some(word) = &assign.value else {
             let why = format!("`${}` is an array", assign.name);
             self.assign(&assign.name, Value::unknown(format!("${}", assign.name), why));
@@ -166,7 +179,7 @@ impl Machine<'_> {
                     locals.push((name.to_owned(), old));
                 }
                 if value.is_none() {
-                    self.vars_mut().insert(name.to_owned(), Value::default());
+                    self.vars_mut(name).insert(name.to_owned(), Value::default());
                 }
             }
             if let Some(value) = value {

@@ -17,6 +17,14 @@ pub(in crate::engine::shell) enum Doom {
     At(Place),
 }
 
+/// How a script has ended.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine::shell) struct End {
+    pub(in crate::engine::shell) outcome: Failure,
+    /// Some calls have worked.
+    pub(in crate::engine::shell) spared: bool,
+}
+
 impl Machine<'_> {
     /// Runs on to the end, as a shell does, with these calls failing.
     pub(in crate::engine::shell) fn fail(&mut self, doom: Doom) {
@@ -24,7 +32,14 @@ impl Machine<'_> {
     }
 
     /// What has become of the script.
-    pub(in crate::engine::shell) fn outcome(&self) -> Failure {
+    pub(in crate::engine::shell) fn end(&self) -> End {
+        End {
+            outcome: self.outcome(),
+            spared: self.spared,
+        }
+    }
+
+    fn outcome(&self) -> Failure {
         if self.hidden != HiddenText::None || self.open_end {
             return Failure::Unknown;
         }
@@ -38,11 +53,12 @@ impl Machine<'_> {
     }
 
     /// The status of a call at this place; `None` where the question is not how the script ends.
-    pub(super) fn doomed(&self, place: Place, failure: Status) -> Option<Status> {
+    pub(super) fn doomed(&mut self, place: Place, failure: Status) -> Option<Status> {
         let fails = match self.doom? {
             Doom::All => true,
             Doom::At(doomed) => doomed == place,
         };
+        self.spared |= !fails;
         Some(if fails { failure } else { Status::Success })
     }
 

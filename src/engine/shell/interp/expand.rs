@@ -240,11 +240,11 @@ impl Machine<'_> {
         if name == "SECONDS" {
             let from = value.get().and_then(arith::integer).unwrap_or(0);
             let offset = from - self.now.whole();
-            self.vars_mut()
+            self.vars_mut(name)
                 .insert(name.to_owned(), Value::known(offset.to_string()));
             return;
         }
-        let vars = self.vars_mut();
+        let vars = self.vars_mut(name);
         match vars.get_mut(name) {
             Some(known) => *known = value,
             None => _ = vars.insert(name.to_owned(), value),

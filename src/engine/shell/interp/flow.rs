@@ -345,7 +345,7 @@ impl Machine<'_> {
                 Flow::Next
             }
             Kind::Test(words) => {
-                self.status = test::double_bracket(self, words);
+                self.status = self.counted_test(words, |machine| test::double_bracket(machine, words));
                 Flow::Next
             }
             Kind::Arith(word) => {
@@ -469,7 +469,7 @@ impl Machine<'_> {
         for name in assigned {
             let value = self.vars.get(&name).cloned().unwrap_or_default();
             let why = format!("`${name}` is set under a condition that the manifest does not decide");
-            self.vars_mut()
+            self.vars_mut(&name)
                 .insert(name.clone(), Value::unknown(value.text, why));
         }
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::super::syntax::{List, Word};
 use super::super::value::{Status, Value};
 use super::alike::LoopVariable;
+use super::counter::Counting;
 use super::frame::Frame;
 use super::{Flow, MOST_ROUNDS, Machine};
 use crate::engine::Seconds;
@@ -36,6 +37,7 @@ impl Machine<'_> {
         self.open_frame(at);
         // A loop ends with the status of its last round.
         let mut status = Status::Success;
+        let mut counting = Counting::default();
         let flow = loop {
             let before = self.fingerprint();
             let flow = self.as_condition(|machine| machine.list(condition));
@@ -66,7 +68,9 @@ impl Machine<'_> {
             if self.goes_on_forever(before) {
                 break Round::Over(self.endless());
             }
+            self.count_round(&mut counting);
         };
+        self.stop_counting(&counting);
         self.close_frame(flow.flow())
     }
 

@@ -9,6 +9,7 @@
 mod alike;
 mod builtins;
 mod commands;
+mod counter;
 mod ending;
 mod expand;
 mod external;
@@ -34,7 +35,8 @@ use super::syntax::{Command, Item, List};
 use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
 use alike::LoopVariable;
-pub(super) use ending::Doom;
+use counter::Counter;
+pub(super) use ending::{Doom, End};
 use external::KnownCall;
 pub(super) use external::is_shell;
 use frame::Frame;
@@ -211,6 +213,8 @@ pub(super) struct Machine<'e> {
     hidden_program: bool,
     /// Set where only the end of the script is asked for: which calls fail. All others work.
     doom: Option<Doom>,
+    /// A call has worked where only the end is asked for.
+    spared: bool,
     /// What is not shown decides how the script ends.
     open_end: bool,
     /// What is not shown, and what is called, answers: the loop at hand waits for it to go.
@@ -241,6 +245,8 @@ pub(super) struct Machine<'e> {
     directory: Option<String>,
     /// Of the `for` loops around.
     loop_variables: Vec<LoopVariable>,
+    /// Of the `while` loops around whose round is watched.
+    counters: Vec<Counter>,
 }
 
 impl<'e> Machine<'e> {
@@ -282,6 +288,7 @@ impl<'e> Machine<'e> {
             unread: Vec::new(),
             hidden_program: false,
             doom: None,
+            spared: false,
             open_end: false,
             present: false,
             opaque_decisions: 0,
@@ -298,6 +305,7 @@ impl<'e> Machine<'e> {
             too_deep: false,
             directory: None,
             loop_variables: Vec::new(),
+            counters: Vec::new(),
         }
     }
 
@@ -453,8 +461,9 @@ impl<'e> Machine<'e> {
         }
     }
 
-    /// The variables, to be changed: a copy of them where a subshell or another world looks at the same.
-    fn vars_mut(&mut self) -> &mut BTreeMap<String, Value> {
+    /// The variables, for a change of `name`: a copy of them where a subshell or another world looks at the same.
+    fn vars_mut(&mut self, name: &str) -> &mut BTreeMap<String, Value> {
+        self.note_other(name);
         if Rc::strong_count(&self.vars) > 1 {
             let bulk = self.vars.values().map(|value| 1 + value.text.len() / 64).sum();
             self.charge(bulk);

@@ -1,0 +1,77 @@
+//! What `diagnose` reads of a live cluster.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use super::select::{self, Wanted};
+use super::{DiagnoseArgs, Found};
+use crate::engine::policy::Policy;
+use crate::index::live::Reader;
+use crate::index::{Scope, Still};
+use crate::report::Store;
+use crate::tls::install_provider;
+
+/// Reads the namespace and judges its Jobs.
+pub(super) async fn found(args: &DiagnoseArgs, policy: Arc<Policy>) -> anyhow::Result<Found> {
+    let config = config(args).await?;
+    let here = args
+        .namespace
+        .clone()
+        .unwrap_or_else(|| config.default_namespace.clone());
+    install_provider();
+    let client = Client::try_from(config).context("no way into the cluster")?;
+    let reader = Reader::new(client.clone());
+    let one = match &args.job {
+        Some(Wanted::Job(name)) => Some(name.as_str()),
+        _ => None,
+    };
+    let read = reader
+        .namespace(&here, one)
+        .await
+        .with_context(|| format!("cannot read the Jobs of namespace {here}"))?;
+    let mut still = Still::new(policy, Timestamp::now());
+    for ask in still.take_in(read.changes) {
+        let look = reader.look(ask).await;
+        still.take_in(look);
+    }
+    let mut diagnoses = select::diagnoses(&still, args.job.as_ref(), Some(&here));
+    for diagnosis in &mut diagnoses {
+        diagnosis.evidence_lost.extend(read.lost.iter().cloned());
+    }
+    if let (true, Some(name)) = (diagnoses.is_empty(), one) {
+        // Where diagnoses are not kept, there is none.
+        let store = Store::new(client, Scope::CLUSTER);
+        diagnoses.extend(store.newest(&here, name).await.ok().flatten());
+    }
+    let nothing = args.job.as_ref().map_or_else(String::new, |job| {
+        format!("there is no {job} in namespace {here}; -n names another namespace")
+    });
+    Ok(Found {
+        diagnoses,
+        errors: Vec::new(),
+        nothing,
+    })
+}
+
+async fn config(args: &DiagnoseArgs) -> anyhow::Result<Config> {
+    let options = KubeConfigOptions {
+        context: args.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    if let Some(path) = &args.kubeconfig {
+        let file = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display()))?;
+        let config = Config::from_custom_kubeconfig(file, &options).await;
+        return config.with_context(|| format!("--kubeconfig {}", path.display()));
+    }
+    if let Some(name) = &args.context {
+        let config = Config::from_kubeconfig(&options).await;
+        return config.with_context(|| format!("--context {name}"));
+    }
+    Config::infer()
+        .await
+        .context("no cluster: set KUBECONFIG, or name dumps with --from")
+}
