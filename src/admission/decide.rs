@@ -1,5 +1,6 @@
 //! One review, judged: from the bytes of the request to the bytes of the answer.
 
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +16,7 @@ use super::surroundings::Surroundings;
 use super::unjudged::{invalid, not_judged};
 use super::update;
 use crate::engine::assess::{Assessment, assess_with};
-use crate::engine::finding::Decision;
+use crate::engine::finding::{Decision, Edit};
 use crate::engine::job::Job;
 use crate::engine::policy::{Mode, Policy};
 use crate::engine::release::{Surroundings as EngineSurroundings, TimeoutSource};
@@ -24,7 +25,7 @@ use crate::engine::rule::Told;
 use crate::engine::shell::Readings;
 use crate::engine::window::Windows;
 use crate::k8s::namespace::NamespaceFacts;
-use crate::k8s::patch::json_patch;
+use crate::k8s::patch::{PatchError, json_patch};
 use crate::k8s::{JobObject, Problem};
 
 /// Which of the two webhooks is asked.
@@ -260,13 +261,10 @@ impl Admission {
             changes,
             mut warnings,
         } = rewrite::plan(case.job, case.assessment, case.policy, level, &self.wait_image);
-        let patch = match json_patch(object.get(), &edits) {
-            Ok(patch) => patch,
-            Err(error) => {
-                warnings.push(format!("hookbudget rewrites nothing: {error}"));
-                Vec::new()
-            }
-        };
+        let patch = patch_text(object, &edits).unwrap_or_else(|error| {
+            warnings.push(format!("hookbudget rewrites nothing: {error}"));
+            Vec::new()
+        });
         let decision = if warnings.is_empty() {
             Decision::Allow
         } else {
@@ -287,10 +285,12 @@ impl Admission {
                     fields.push(field);
                 }
             }
-            let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
-            answer
-                .audit
-                .push(("rewritten", message::for_audit(&texts.join(", "))));
+            let mut text = String::with_capacity(1_024);
+            for change in &changes {
+                let before = if text.is_empty() { "" } else { ", " };
+                let _ = write!(text, "{before}{change}");
+            }
+            answer.audit.push(("rewritten", message::for_audit(&text).into()));
         }
         answer.patch = patch;
         let changes = if answer.patch.is_empty() {
@@ -311,23 +311,23 @@ impl Admission {
     fn validate(&self, case: &Case<'_>, decision: Decision) -> Answer {
         let mut answer = Answer::default();
         if !case.assessment.findings.is_empty() {
-            answer
-                .audit
-                .push(("findings", message::audit(&case.assessment.findings)));
+            answer.audit.reserve(3);
+            let findings = message::audit(&case.assessment.findings);
+            answer.audit.push(("findings", findings.into()));
             let enforced = case.assessment.decision(case.job, Mode::Enforce);
             answer.audit.push((
                 "decision",
                 if enforced == decision {
-                    decision.as_str().to_owned()
+                    decision.as_str().into()
                 } else {
-                    format!("{} (enforce: {})", decision.as_str(), enforced.as_str())
+                    format!("{} (enforce: {})", decision.as_str(), enforced.as_str()).into()
                 },
             ));
             let release = &case.assessment.clocks.release.source;
             if *release != TimeoutSource::None {
                 answer
                     .audit
-                    .push(("release-timeout", message::one_line(&release.to_string())));
+                    .push(("release-timeout", message::for_audit(&release.to_string()).into()));
             }
         }
         match decision {
@@ -398,6 +398,17 @@ struct Case<'a> {
     namespace: NamespaceFacts,
     job: &'a Job<'a>,
     assessment: &'a Assessment,
+}
+
+/// The text of the patch; nothing where there is nothing to write.
+fn patch_text(object: &RawValue, edits: &[Edit]) -> Result<Vec<u8>, PatchError> {
+    if edits.is_empty() {
+        return Ok(Vec::new());
+    }
+    let operations = json_patch(object.get(), edits)?;
+    let mut text = Vec::with_capacity(2_048);
+    serde_json::to_writer(&mut text, &operations)?;
+    Ok(text)
 }
 
 /// The verdict about a Job, or about the update of one.

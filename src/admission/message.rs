@@ -40,7 +40,7 @@ pub(super) fn within_limits(warnings: Vec<String>) -> Vec<String> {
     let mut room = ALL_WARNINGS - WARNING;
     let all = warnings.len();
     for text in warnings {
-        let text = cut(&one_line(&text), WARNING);
+        let text = shortened(&text, WARNING);
         let length = text.chars().count();
         if length > room || (kept.len() + 1 == MOST_WARNINGS && kept.len() + 1 < all) {
             kept.push(format!("hookbudget has {} more warnings", all - kept.len()));
@@ -56,7 +56,7 @@ fn warning(finding: &Finding) -> String {
     let told = format!("{} {}: {}", finding.code, finding.name, finding.brief);
     match short_fix(finding).map(|fix| format!("{told}; fix: {fix}")) {
         Some(whole) if whole.chars().count() <= WARNING => whole,
-        _ => cut(&told, WARNING),
+        _ => shortened(&told, WARNING),
     }
 }
 
@@ -107,70 +107,68 @@ pub(super) fn rewritten(changes: &[Change]) -> Option<String> {
 
 /// The text of a denial: the finding that denies first, whole in its first line, then the others.
 pub(super) fn denial(job: &Job<'_>, assessment: &Assessment) -> String {
-    let mut lines = assessment
-        .findings
-        .iter()
-        .filter(|finding| finding.exempted.is_none())
-        .map(|finding| cut(&one_line(&line(job, finding)), DENIAL.0));
-    let mut text = lines.next().unwrap_or_default();
-    let mut first = true;
-    for line in lines.take(DENIAL.1) {
-        text.push_str(if first { "\nAlso:\n  " } else { "\n  " });
-        first = false;
-        text.push_str(&line);
+    let standing = || {
+        let findings = assessment.findings.iter();
+        findings
+            .filter(|finding| finding.exempted.is_none())
+            .take(DENIAL.1 + 1)
+    };
+    let told = |finding: &Finding| {
+        let arithmetic = finding.arithmetic.as_ref().map_or(0, String::len);
+        finding.message.len() + finding.help.len() + arithmetic + finding.at.pointer.len() + 256
+    };
+    let mut text = String::with_capacity(standing().map(told).sum());
+    let mut line = String::with_capacity(standing().map(told).max().unwrap_or_default());
+    for (number, finding) in standing().enumerate() {
+        text.push_str(match number {
+            0 => "",
+            1 => "\nAlso:\n  ",
+            _ => "\n  ",
+        });
+        line.clear();
+        write_line(&mut line, job, finding);
+        push_short(&mut text, &line, DENIAL.0);
     }
     text
 }
 
-fn line(job: &Job<'_>, finding: &Finding) -> String {
-    let told =
-        finding.message.len() + finding.help.len() + finding.arithmetic.as_ref().map_or(0, String::len);
-    let mut text = String::with_capacity(told + finding.at.pointer.len() + 256);
-    let _ = write!(text, "{} {}: {job}", finding.code, finding.name);
+fn write_line(text: &mut String, job: &Job<'_>, finding: &Finding) {
+    text.extend([finding.code, " ", finding.name, ": "]);
+    let _ = write!(text, "{job}");
     if !finding.at.pointer.is_empty() {
         text.push_str(", ");
-        finding.at.write_dotted(&mut text);
+        finding.at.write_dotted(text);
     }
     if let Some(place) = finding.at.script {
         let _ = write!(text, " line {}", place.line + 1);
     }
-    let _ = write!(text, ": {}", finding.message);
+    text.extend([": ", &finding.message]);
     if let Some(arithmetic) = &finding.arithmetic {
-        let _ = write!(text, " ({arithmetic})");
+        text.extend([" (", arithmetic, ")"]);
     }
     if !finding.help.is_empty() {
-        let _ = write!(text, ". Fix: {}", finding.help);
+        text.extend([". Fix: ", &finding.help]);
     }
-    text
 }
 
 /// The findings for the audit log: codes with severity and confidence.
 pub(super) fn audit(findings: &[Finding]) -> String {
-    let texts = findings.iter().map(|finding| {
+    // A code, the two longest words and what stands between them.
+    let mut text = String::with_capacity(findings.len() * 32);
+    for finding in findings {
+        let before = if text.is_empty() { "" } else { ", " };
         let exempt = if finding.exempted.is_some() {
             " (exempt)"
         } else {
             ""
         };
-        [
-            finding.code,
-            " ",
-            finding.severity.as_str(),
-            " ",
-            finding.confidence.as_str(),
-            exempt,
-        ]
-        .concat()
-    });
-    for_audit(&texts.collect::<Vec<_>>().join(", "))
-}
-
-/// Names and scripts come from the requester: no character of theirs that moves a cursor, breaks a line or turns
-/// the direction of writing reaches a terminal or a log.
-pub(super) fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if is_unprintable(c) { ' ' } else { c })
-        .collect()
+        let (severity, confidence) = (finding.severity.as_str(), finding.confidence.as_str());
+        text.extend([before, finding.code, " ", severity, " ", confidence, exempt]);
+    }
+    if text.len() <= AUDITED {
+        return text;
+    }
+    for_audit(&text)
 }
 
 /// Controls, the line and paragraph separators, and the marks of Unicode's bidirectional algorithm (UAX #9).
@@ -184,25 +182,46 @@ fn is_unprintable(c: char) -> bool {
 
 /// A text of the requester's as a log line holds it: one line, and not longer than a name may be.
 pub(super) fn shown(text: &str) -> String {
-    let head: String = text.chars().take(LOGGED + 1).collect();
-    cut(&one_line(&head), LOGGED)
+    shortened(text, LOGGED)
 }
 
 /// A text as the audit log holds it.
 pub(super) fn for_audit(text: &str) -> String {
-    let head: String = text.chars().take(AUDITED + 1).collect();
-    cut(&one_line(&head), AUDITED)
+    shortened(text, AUDITED)
 }
 
-/// At most `length` characters, cut between two words and marked.
-fn cut(text: &str, length: usize) -> String {
-    if text.chars().count() <= length {
-        return text.to_owned();
+/// At most `length` characters in one line.
+fn shortened(text: &str, length: usize) -> String {
+    // Nothing grows but by the mark.
+    let mut short = String::with_capacity(text.len().min(4 * length) + 3);
+    push_short(&mut short, text, length);
+    short
+}
+
+/// Adds at most `length` characters as one line, cut between two words and marked. Names and scripts come from the
+/// requester: no character of theirs that moves a cursor, breaks a line or turns the direction of writing reaches a
+/// terminal or a log.
+fn push_short(text: &mut String, added: &str, length: usize) {
+    if added.len() <= length && added.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        text.push_str(added);
+        return;
     }
-    let kept: String = text.chars().take(length.saturating_sub(1)).collect();
-    let word = kept.rfind(' ').filter(|at| *at > kept.len() / 2);
-    let kept = word.map_or(kept.as_str(), |at| &kept[..at]);
-    format!("{}…", kept.trim_end_matches([' ', ',', ':', ';']))
+    let begun = text.len();
+    let mut last = begun;
+    let printable = |c| if is_unprintable(c) { ' ' } else { c };
+    for (number, c) in added.chars().map(printable).enumerate() {
+        if number == length {
+            let kept = &text[begun..last];
+            let word = kept.rfind(' ').filter(|at| *at > kept.len() / 2);
+            let kept = word.map_or(kept, |at| &kept[..at]);
+            let end = begun + kept.trim_end_matches([' ', ',', ':', ';']).len();
+            text.truncate(end);
+            text.push('…');
+            return;
+        }
+        last = text.len();
+        text.push(c);
+    }
 }
 
 #[cfg(test)]
@@ -211,10 +230,12 @@ mod tests {
 
     #[test]
     fn a_cut_text_ends_with_a_word_and_a_mark() {
-        assert_eq!(cut("short", 10), "short");
-        assert_eq!(cut("the deadline, of 840 s", 16), "the deadline…");
-        assert_eq!(cut(&"x".repeat(300), 10).chars().count(), 10);
-        assert_eq!(cut("ääääääääää", 5), "ääää…");
+        assert_eq!(shortened("short", 10), "short");
+        assert_eq!(shortened("the deadline, of 840 s", 16), "the deadline…");
+        assert_eq!(shortened(&"x".repeat(300), 10).chars().count(), 10);
+        assert_eq!(shortened("ääääääääää", 5), "ääää…");
+        assert_eq!(shortened("ääääääääää", 10), "ääääääääää");
+        assert_eq!(shortened("a line\nand another", 12), "a line and…");
     }
 
     #[test]
@@ -237,6 +258,6 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_get_through() {
-        assert_eq!(one_line("a\nb\u{1b}[31mc\u{85}"), "a b [31mc ");
+        assert_eq!(shown("a\nb\u{1b}[31mc\u{85}"), "a b [31mc ");
     }
 }

@@ -20,7 +20,9 @@
 //!                 value: namespace.into(),
 //!             };
 //!             let object = request.object.map_or("{}", |object| object.get());
-//!             let patch = json_patch(object, &[label]).map_err(|error| error.to_string())?;
+//!             let edits = [label];
+//!             let patch = json_patch(object, &edits).map_err(|error| error.to_string())?;
+//!             let patch = serde_json::to_vec(&patch).map_err(|error| error.to_string())?;
 //!             let answer = Answer { patch, ..Answer::default() };
 //!             (answer, review.api_version.0.into_owned(), review.request.uid)
 //!         }
@@ -56,7 +58,6 @@ use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::k8s::patch::Operation;
 use crate::k8s::text::Str;
 
 /// The only version that is judged; a review of another one is let through.
@@ -229,9 +230,9 @@ pub struct Answer {
     /// Shown to the requester.
     pub warnings: Vec<String>,
     /// Written into the audit log.
-    pub audit: Vec<(&'static str, String)>,
-    /// The patch.
-    pub patch: Vec<Operation>,
+    pub audit: Vec<(&'static str, Cow<'static, str>)>,
+    /// The text of the patch: a list of [`crate::k8s::patch::Operation`]s. None where it is empty.
+    pub patch: Vec<u8>,
 }
 
 #[derive(Serialize)]
@@ -252,7 +253,7 @@ struct WireResponse<'a> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_map")]
-    audit_annotations: &'a [(&'static str, String)],
+    audit_annotations: &'a [(&'static str, Cow<'static, str>)],
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -267,7 +268,10 @@ struct WireStatus<'a> {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference
-fn as_map<S: serde::Serializer>(pairs: &&[(&'static str, String)], serializer: S) -> Result<S::Ok, S::Error> {
+fn as_map<S: serde::Serializer>(
+    pairs: &&[(&'static str, Cow<'static, str>)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_map(pairs.iter().map(|(key, value)| (*key, value)))
 }
 
@@ -280,8 +284,7 @@ impl Answer {
         let patch = if self.patch.is_empty() || self.denial.is_some() {
             None
         } else {
-            let text = serde_json::to_vec(&self.patch)?;
-            Some(base64::engine::general_purpose::STANDARD.encode(text))
+            Some(base64::engine::general_purpose::STANDARD.encode(&self.patch))
         };
         let wire = Wire {
             api_version,
@@ -300,7 +303,15 @@ impl Answer {
                 patch,
             },
         };
-        let mut body = Vec::with_capacity(256);
+        // What is escaped takes more; quotes are few.
+        let texts = self
+            .denial
+            .iter()
+            .chain(&self.warnings)
+            .map(|text| text.len() + 32);
+        let audit = self.audit.iter().map(|(key, text)| key.len() + text.len() + 8);
+        let patch = wire.response.patch.as_ref().map_or(0, String::len);
+        let mut body = Vec::with_capacity(256 + patch + texts.chain(audit).sum::<usize>());
         serde_json::to_writer(&mut body, &wire)?;
         Ok(body)
     }

@@ -39,7 +39,7 @@ fn answer(mode: Mode, reasons: Vec<String>) -> Answer {
     };
     Answer {
         warnings,
-        audit: vec![(NOT_JUDGED, audit)],
+        audit: vec![(NOT_JUDGED, audit.into())],
         ..Answer::default()
     }
 }

@@ -5,7 +5,7 @@ use super::case::{Case, End};
 use super::diagnosis::Confidence;
 use super::evidence::DownloadRecord;
 use super::job::{Container, Job};
-use super::shell::Place;
+use super::shell::{Install, Place};
 use super::signatures::{LogSignature, holds, is_outside};
 use super::told::Hit;
 
@@ -31,11 +31,11 @@ pub fn downloads(job: &Job<'_>, clocks: &Clocks) -> Vec<DownloadRecord> {
     job.containers()
         .zip(&clocks.containers)
         .filter(|(_, read)| !read.sidecar)
-        .flat_map(|((_, _, container), read)| of_container(container, read))
+        .flat_map(|(_, read)| of_container(read))
         .collect()
 }
 
-fn of_container(container: &Container<'_>, read: &ContainerReading) -> Vec<DownloadRecord> {
+fn of_container(read: &ContainerReading) -> Vec<DownloadRecord> {
     let probes = read.reading.waits.iter().filter_map(|wait| wait.probe.as_ref());
     let mut alone = true;
     let mut found: Vec<DownloadRecord> = Vec::new();
@@ -51,10 +51,10 @@ fn of_container(container: &Container<'_>, read: &ContainerReading) -> Vec<Downl
             _ => alone = false,
         }
     }
-    found.extend(managed(container).map(|(_, command)| DownloadRecord {
+    found.extend(read.reading.installs.iter().map(|install| DownloadRecord {
         container: read.name.clone(),
-        tool: command.split(' ').next().unwrap_or_default().to_owned(),
-        target: command,
+        tool: install.program.to_owned(),
+        target: install.to_string(),
         alone: true,
     }));
     for download in &mut found {
@@ -76,9 +76,15 @@ pub struct Fetch {
 /// Reads what a container fetches, in the order of the script.
 #[must_use]
 pub fn fetches(container: &Container<'_>, read: &ContainerReading) -> Vec<Fetch> {
-    let installs = managed(container)
-        .filter(|(_, command)| !command.starts_with("git "))
-        .map(|(place, what)| Fetch { place, what });
+    let installs = read
+        .reading
+        .installs
+        .iter()
+        .filter(|install| install.program != "git");
+    let installs = installs.map(|install| Fetch {
+        place: install.place,
+        what: install.to_string(),
+    });
     let mut found: Vec<Fetch> = installs.collect();
     for call in &read.reading.calls {
         let Some(target) = call.target.as_ref().map(|target| target.text.as_str()) else {
@@ -150,55 +156,61 @@ fn line_of<'c>(container: &'c Container<'_>, place: Place) -> Option<&'c str> {
     rest.get(..end)
 }
 
-/// The commands of package managers in a container's `command` and `args`: `apk add`, with their places.
-fn managed<'c>(container: &'c Container<'_>) -> impl Iterator<Item = (Place, String)> + 'c {
+/// The commands of package managers in a container's `command` and `args`, as [`Reading::installs`] keeps them.
+///
+/// [`Reading::installs`]: super::shell::Reading::installs
+#[must_use]
+pub fn installs(container: &Container<'_>) -> Vec<Install> {
     let elements = container.command.iter().chain(&container.args);
-    let scripts = elements.enumerate().flat_map(|(element, text)| {
-        package_managers(text).map(move |(line, column, command)| {
-            let place = Place {
-                element,
-                line,
-                column,
-            };
-            (place, command)
-        })
-    });
-    // A package manager that runs without a shell, one word in each element.
-    let words: Vec<&str> = container
-        .command
-        .iter()
-        .chain(&container.args)
-        .map(AsRef::as_ref)
+    let mut found: Vec<Install> = elements
+        .enumerate()
+        .flat_map(|(element, text)| package_managers(element, text))
         .collect();
-    let whole = words.join(" ");
-    let plain = !whole.contains('\n') && words.len() > 1 && words.iter().all(|word| !word.contains(' '));
-    let direct = plain.then(|| manager(&whole)).flatten();
-    scripts.chain(direct.map(|command| (Place::default(), command)))
+    // A package manager that runs without a shell, one word in each element.
+    let elements = || container.command.iter().chain(&container.args).map(AsRef::as_ref);
+    let plain = elements().nth(1).is_some() && elements().all(|word: &str| !word.contains([' ', '\n']));
+    if plain {
+        let direct = manager(elements());
+        found.extend(direct.map(|(program, subcommand)| Install {
+            place: Place::default(),
+            program,
+            subcommand,
+        }));
+    }
+    found
 }
 
-/// The commands of package managers in a script, with line and column from 0.
-fn package_managers(script: &str) -> impl Iterator<Item = (usize, usize, String)> + '_ {
+/// The commands of package managers in an element that is a script.
+fn package_managers(element: usize, script: &str) -> impl Iterator<Item = Install> + '_ {
     let lines = script
         .lines()
         .map(|line| line.split_once(" #").map_or(line, |(line, _)| line))
         .enumerate()
         .filter(|(_, line)| !line.trim_start().starts_with('#'));
-    lines.flat_map(|(number, line)| {
+    lines.flat_map(move |(number, line)| {
         let mut at = 0;
         line.split([';', '&', '|', '(', ')']).filter_map(move |command| {
             let start = at + command.len() - command.trim_start().len();
             at += command.len() + 1;
-            let found = manager(command)?;
-            let column = line.get(..start).unwrap_or_default().chars().count();
-            Some((number, column, found))
+            let (program, subcommand) = manager(command.split_whitespace())?;
+            let place = Place {
+                element,
+                line: number,
+                column: line.get(..start).unwrap_or_default().chars().count(),
+            };
+            Some(Install {
+                place,
+                program,
+                subcommand,
+            })
         })
     })
 }
 
 /// `apk add` of `apk --no-cache add jq`; nothing for a command that only speaks of it, or that fetches nothing.
-fn manager(command: &str) -> Option<String> {
+fn manager<'c>(command: impl Iterator<Item = &'c str> + Clone) -> Option<(&'static str, &'static str)> {
     const LOCAL: [&str; 4] = ["--no-index", "--offline", "--no-network", "--no-download"];
-    let mut words = command.split_whitespace();
+    let mut words = command.clone();
     if matches!(
         words.clone().next(),
         Some("echo" | "printf" | "command" | "which" | "type")
@@ -209,9 +221,9 @@ fn manager(command: &str) -> Option<String> {
         let name = word.rsplit('/').next().unwrap_or(word);
         PACKAGE_MANAGERS.iter().find(|(program, _)| *program == name)
     })?;
-    let subcommand = words.find(|word| subcommands.contains(word))?;
-    let local = command.split_whitespace().any(|word| LOCAL.contains(&word));
-    (!local).then(|| format!("{program} {subcommand}"))
+    let subcommand = words.find_map(|word| subcommands.iter().find(|known| **known == word))?;
+    let local = command.into_iter().any(|word| LOCAL.contains(&word));
+    (!local).then_some((*program, *subcommand))
 }
 
 /// What tells that a download failed.
@@ -290,7 +302,7 @@ mod tests {
     #[test]
     fn package_managers_are_found_as_commands_not_as_words() {
         let found = |script: &str| {
-            let found = package_managers(script).map(|(_, _, command)| command);
+            let found = package_managers(0, script).map(|install| install.to_string());
             found.collect::<Vec<_>>()
         };
         assert_eq!(

@@ -54,7 +54,8 @@ pub fn runs_helper(container: &Container<'_>) -> Option<Runs> {
     if container.name == WAIT_CONTAINER || words.next().is_some_and(|word| is_helper(word)) {
         return Some(Runs::Helper);
     }
-    let calls = words.any(|text| {
+    // Most scripts never name it.
+    let calls = words.filter(|text| text.contains(WAIT_CONTAINER)).any(|text| {
         let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
         lines
             .flat_map(|line| line.split([';', '&', '|', '(', ')']))

@@ -5,7 +5,7 @@
 //! [`Job::into_owned`] cuts the tie.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -501,7 +501,10 @@ impl Job<'_> {
     #[must_use]
     pub fn container_pointer(&self, init: bool, index: usize) -> String {
         let list = if init { "initContainers" } else { "containers" };
-        format!("{}/template/spec/{list}/{index}", self.spec_pointer())
+        // As long as it can get with two digits, so that it is written in one piece.
+        let mut pointer = String::with_capacity(64);
+        let _ = write!(pointer, "{}/template/spec/{list}/{index}", self.spec_pointer());
+        pointer
     }
 }
 

@@ -6,6 +6,9 @@ use super::policy::RuleLevel;
 use super::rule::Context;
 use super::rules;
 
+/// More findings than most Jobs have.
+const USUAL: usize = 12;
+
 /// Judges a Job by every rule. Findings come with the worst first; an exempted one keeps its place and names
 /// the reason. Beside them, what became of the exemptions.
 #[must_use]
@@ -14,11 +17,19 @@ pub fn judge(context: &Context<'_>) -> (Vec<Finding>, Vec<Exemption>) {
     if context.job.is_foreign() {
         return (Vec::new(), exemptions);
     }
-    let mut findings: Vec<Finding> = rules::ALL
-        .iter()
-        .filter(|rule| context.policy.rules.get(rule.code) != Some(&RuleLevel::Off))
-        .flat_map(|rule| (rule.check)(context))
-        .collect();
+    let mut findings: Vec<Finding> = Vec::new();
+    for rule in rules::ALL {
+        if context.policy.rules.get(rule.code) == Some(&RuleLevel::Off) {
+            continue;
+        }
+        let found = (rule.check)(context);
+        if !found.is_empty() {
+            if findings.is_empty() {
+                findings.reserve(USUAL);
+            }
+            findings.extend(found);
+        }
+    }
     exemption::apply(&mut exemptions, &mut findings);
     exemption::settle(&mut exemptions, context.policy);
     findings.extend(rules::exemption_invalid::unused(context, &exemptions));

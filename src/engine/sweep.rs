@@ -67,6 +67,15 @@ impl Scenario {
         .play()
     }
 
+    /// As [`Scenario::ready_after`], the end alone.
+    fn ends_after(self, seconds: i64) -> Timeline {
+        Self {
+            ready_after: Some(Seconds::new(seconds)),
+            ..self
+        }
+        .ending()
+    }
+
     /// The longest cold start that the Job survives; when the dependency really comes up plays no part.
     #[must_use]
     pub fn survives(self) -> Survival {
@@ -75,15 +84,15 @@ impl Scenario {
             reason: story.reason,
             at: story.ends_at_lower,
         };
-        let lives = |seconds: i64| self.ready_after(seconds).result == Outcome::Succeeded;
+        let lives = |seconds: i64| self.ends_after(seconds).result == Outcome::Succeeded;
         if !lives(0) {
-            return Survival::None(death(self.ready_after(0)));
+            return Survival::None(death(self.ends_after(0)));
         }
         if lives(LONGEST) {
             return Survival::Any;
         }
         let longest = last(0, LONGEST, lives);
-        Survival::UpTo(Seconds::new(longest), death(self.ready_after(longest + 1)))
+        Survival::UpTo(Seconds::new(longest), death(self.ends_after(longest + 1)))
     }
 
     /// The longest cold start that the Job survives and how it dies of a longer one, where that is before
@@ -92,23 +101,23 @@ impl Scenario {
     pub fn dies_before(self, needed: Seconds) -> Option<(Seconds, Death)> {
         let story = |ready: Seconds| {
             let ready_after = Some(ready);
-            Self { ready_after, ..self }.play()
+            Self { ready_after, ..self }.ending()
         };
         let death = |story: Timeline| Death {
             result: story.result,
             reason: story.reason,
             at: story.ends_at_lower,
         };
-        let lives = |seconds: i64| self.ready_after(seconds).result == Outcome::Succeeded;
+        let lives = |seconds: i64| self.ends_after(seconds).result == Outcome::Succeeded;
         let at_last = story(needed);
         if at_last.result == Outcome::Succeeded {
             return None;
         }
         if !lives(0) {
-            return Some((Seconds::ZERO, death(self.ready_after(0))));
+            return Some((Seconds::ZERO, death(self.ends_after(0))));
         }
         let longest = last(0, needed.ceil().min(LONGEST), lives);
-        Some((Seconds::new(longest), death(self.ready_after(longest + 1))))
+        Some((Seconds::new(longest), death(self.ends_after(longest + 1))))
     }
 
     /// The cold starts from `from` to `to` in stretches that end the same way, at most `most` of them.

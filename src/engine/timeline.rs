@@ -165,6 +165,16 @@ impl Scenario {
     /// Plays the scenario.
     #[must_use]
     pub fn play(self) -> Timeline {
+        self.played(MOST_LISTED)
+    }
+
+    /// How the scenario ends: as [`Scenario::play`], without the list of attempts and pauses.
+    #[must_use]
+    pub fn ending(self) -> Timeline {
+        self.played(0)
+    }
+
+    fn played(self, listed: usize) -> Timeline {
         let offset = self.resumed_at.unwrap_or(Seconds::ZERO);
         let moved = Self {
             retries: Retries {
@@ -175,7 +185,7 @@ impl Scenario {
             resumed_at: None,
             ..self
         };
-        let mut play = Play::new(moved);
+        let mut play = Play::new(moved, listed);
         play.run();
         play.finish()
     }
@@ -195,6 +205,9 @@ struct Play {
     scenario: Scenario,
     attempts: Vec<Attempt>,
     delays: Vec<Seconds>,
+    /// How many attempts are listed at the most.
+    listed: usize,
+    last: Option<EndedBy>,
     pods: u32,
     /// By how much all pauses and starts so far may have overshot.
     over: Seconds,
@@ -203,12 +216,14 @@ struct Play {
 }
 
 impl Play {
-    fn new(scenario: Scenario) -> Self {
+    fn new(scenario: Scenario, listed: usize) -> Self {
         let end = (Outcome::Hangs, None, Limit::Never);
         Self {
             scenario,
             attempts: Vec::new(),
             delays: Vec::new(),
+            listed,
+            last: None,
             pods: 0,
             over: Seconds::ZERO,
             end,
@@ -268,7 +283,7 @@ impl Play {
         if ends_with_limit {
             self.over = self.over + (round.delay_worst - round.delay);
             if on_failure && self.scenario.retries.limit > 0 && round.delay > Seconds::ZERO {
-                self.delays.push(round.delay);
+                self.pause(round.delay);
             }
             self.active_pod = on_failure;
             self.end = (Outcome::Failed, Some(Reason::BackoffLimitExceeded), limit_at);
@@ -279,7 +294,7 @@ impl Play {
             self.stop_at_deadline();
             return true;
         }
-        self.delays.push(round.delay);
+        self.pause(round.delay);
         self.over = self.over + (round.delay_worst - round.delay);
         false
     }
@@ -320,7 +335,8 @@ impl Play {
     }
 
     fn push(&mut self, start: Seconds, end: Option<Seconds>, exit: Option<i32>, ended_by: EndedBy) {
-        if self.attempts.len() < MOST_LISTED {
+        self.last = Some(ended_by);
+        if self.attempts.len() < self.listed {
             let number = u32::try_from(self.attempts.len() + 1).unwrap_or(u32::MAX);
             self.attempts.push(Attempt {
                 number,
@@ -331,6 +347,12 @@ impl Play {
                 ended_by,
                 logs_kept: false,
             });
+        }
+    }
+
+    fn pause(&mut self, delay: Seconds) {
+        if self.listed > 0 {
+            self.delays.push(delay);
         }
     }
 
@@ -377,12 +399,7 @@ impl Play {
             0
         };
         // A deadline that falls into a pause finds no running Pod under Never.
-        let in_pause = never
-            && by_deadline
-            && self
-                .attempts
-                .last()
-                .is_some_and(|a| a.ended_by == EndedBy::Failure);
+        let in_pause = never && by_deadline && self.last == Some(EndedBy::Failure);
         let pods_kept = if in_pause {
             self.pods
         } else {

@@ -1,5 +1,6 @@
 //! A Job's spec as evidence: assessed once, and then only what a diagnosis and a series need of it.
 
+use crate::engine::assess::assess_with;
 use crate::engine::budget::{Clock, WaitSource};
 use crate::engine::downloads::downloads;
 use crate::engine::evidence::{Clocks, DownloadRecord, JobRecord, ObjectRef, ReleaseRecord, WaitRecord};
@@ -8,8 +9,9 @@ use crate::engine::job::{Job, Origin};
 use crate::engine::policy::Policy;
 use crate::engine::progress::redact;
 use crate::engine::release::{Surroundings, TimeoutSource};
-use crate::engine::shell::Target;
-use crate::engine::{Limit, Seconds, assess, budget, cold_start};
+use crate::engine::rule::Told;
+use crate::engine::shell::{Target, read_container};
+use crate::engine::{Limit, Seconds, budget, cold_start};
 
 /// What the spec of a Job says, the Job's whole life long.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,7 +40,9 @@ impl JobSpec {
     /// Reads the waits of a Job, sets its clocks side by side and keeps the outcome.
     #[must_use]
     pub fn of(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> Self {
-        let assessment = assess(job, around, policy);
+        let assessment = assess_with(job, around, policy, Told::Codes, |container, files| {
+            read_container(container, files).into()
+        });
         let clocks = &assessment.clocks;
         let origin = job.origin();
         let release = release_record(clocks, origin);

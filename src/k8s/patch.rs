@@ -6,22 +6,69 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Value, json};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::text::Str;
 use crate::engine::finding::Edit;
 
-/// One operation of a JSON patch.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Operation {
+/// One operation of a JSON patch; its parts are borrowed from the edit that it is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Operation<'e> {
     /// `add` or `replace`.
     pub op: &'static str,
-    /// JSON pointer.
-    pub path: String,
+    /// Where.
+    pub path: Path<'e>,
     /// The value.
-    pub value: Value,
+    pub value: Written<'e>,
+}
+
+/// A JSON pointer, serialised as one string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path<'e> {
+    /// The field or the list.
+    pub field: &'e str,
+    /// The place in the list: `/-` for its end, `/0` for its beginning.
+    pub item: &'static str,
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.field)?;
+        f.write_str(self.item)
+    }
+}
+
+impl Serialize for Path<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.item.is_empty() {
+            return serializer.serialize_str(self.field);
+        }
+        serializer.collect_str(self)
+    }
+}
+
+/// What an operation writes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Written<'e> {
+    /// A parent that was absent: `{}`.
+    Parent,
+    /// The value of the edit.
+    Value(&'e Value),
+    /// A list with the value of the edit as its only item.
+    List(&'e Value),
+}
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Parent => serializer.serialize_map(Some(0))?.end(),
+            Self::Value(value) => value.serialize(serializer),
+            Self::List(value) => [value].serialize(serializer),
+        }
+    }
 }
 
 /// Why edits cannot be made on an object.
@@ -45,7 +92,7 @@ pub enum PatchError {
 ///
 /// # Errors
 /// [`PatchError`] if the text is no JSON or a parent of an edited field is neither object nor array.
-pub fn json_patch(object: &str, edits: &[Edit]) -> Result<Vec<Operation>, PatchError> {
+pub fn json_patch<'e>(object: &str, edits: &'e [Edit]) -> Result<Vec<Operation<'e>>, PatchError> {
     let mut root = Node::default();
     for edit in edits {
         edit.pointer()
@@ -121,7 +168,7 @@ fn unescape(key: &str) -> Cow<'_, str> {
 fn write<'e>(
     root: &mut Node<'e>,
     edit: &'e Edit,
-    operations: &mut Vec<Operation>,
+    operations: &mut Vec<Operation<'e>>,
 ) -> Result<(), &'static str> {
     let pointer = edit.pointer();
     if !pointer.starts_with('/') {
@@ -129,24 +176,24 @@ fn write<'e>(
     }
     let (parent, last) = pointer.rsplit_once('/').ok_or("the pointer names no field")?;
     let mut node = root;
-    let mut path = String::with_capacity(pointer.len() + 2);
+    let mut length = 0;
     for key in parent.split('/').skip(1) {
         node = step(node, key)?;
-        path.push('/');
-        path.push_str(key);
+        length += 1 + key.len();
         if node.is_empty() {
             node.state = State::Object;
             operations.push(Operation {
                 op: "add",
-                path: path.clone(),
-                value: json!({}),
+                path: Path {
+                    field: &pointer[..length],
+                    item: "",
+                },
+                value: Written::Parent,
             });
         }
     }
     let node = step(node, last)?;
-    path.push('/');
-    path.push_str(last);
-    let (op, value) = match edit {
+    let (op, item, value) = match edit {
         Edit::Set { value, .. } => {
             let op = if node.state == State::Absent {
                 "add"
@@ -155,30 +202,30 @@ fn write<'e>(
             };
             node.state = state_of(value);
             node.children.clear();
-            (op, value.clone())
+            (op, "", Written::Value(value))
         }
         Edit::Append { value, .. } | Edit::Prepend { value, .. } => {
-            let value = value.clone();
             match node.state {
                 State::Absent | State::Null => {
                     node.state = State::Array(1);
-                    ("add", Value::Array(vec![value]))
+                    ("add", "", Written::List(value))
                 }
                 State::Array(length) => {
                     node.state = State::Array(length + 1);
-                    if matches!(edit, Edit::Append { .. }) {
-                        path.push_str("/-");
+                    let item = if matches!(edit, Edit::Append { .. }) {
+                        "/-"
                     } else {
                         // What was known of the items stands under other numbers from here on.
                         node.children.clear();
-                        path.push_str("/0");
-                    }
-                    ("add", value)
+                        "/0"
+                    };
+                    ("add", item, Written::Value(value))
                 }
                 State::Scalar | State::Object => return Err("it is no array"),
             }
         }
     };
+    let path = Path { field: pointer, item };
     operations.push(Operation { op, path, value });
     Ok(())
 }
@@ -289,6 +336,8 @@ impl<'de> Visitor<'de> for Shape<'_, '_> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn set(pointer: &str, value: Value) -> Edit {

@@ -140,7 +140,7 @@ fn last<'c>(container: &'c Container<'_>, name: &str) -> Option<(usize, Option<&
 
 fn append(plan: &mut Plan<'_>, container: &str, name: &str, value: &str) {
     plan.rewrite.edits.push(Edit::Append {
-        pointer: format!("{container}/env"),
+        pointer: [container, "/env"].concat(),
         value: json!({"name": name, "value": value}),
     });
 }

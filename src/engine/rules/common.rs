@@ -1,5 +1,7 @@
 //! What several rules say in the same words.
 
+use std::fmt::Write as _;
+
 use crate::engine::annotations::WAIT;
 use crate::engine::backoff::{Retries, fitting_limit};
 use crate::engine::budget::{ContainerReading, WaitSource, retries_of};
@@ -306,21 +308,21 @@ pub(super) fn deadline_to_write(cx: &Context<'_>, deadline: Seconds) -> String {
 
 /// The pauses of a retry timeline: `0 + 10 + 20 + 40`, cut short after a few.
 pub(super) fn pauses(retries: Retries) -> String {
-    let rounds: Vec<_> = retries.rounds().take(MOST_TERMS + 1).collect();
-    let last = rounds.len() - usize::from(retries.policy == RestartPolicy::Never && !rounds.is_empty());
-    let mut terms: Vec<String> = rounds
-        .iter()
-        .take(last.min(MOST_TERMS))
-        .map(|round| round.delay.whole().to_string())
-        .collect();
-    if rounds.len() > MOST_TERMS {
-        terms.push("...".to_owned());
+    let rounds = || retries.rounds().take(MOST_TERMS + 1);
+    let all = rounds().count();
+    let last = all - usize::from(retries.policy == RestartPolicy::Never && all > 0);
+    let mut text = String::with_capacity(64);
+    for (number, round) in rounds().take(last.min(MOST_TERMS)).enumerate() {
+        let plus = if number == 0 { "" } else { " + " };
+        let _ = write!(text, "{plus}{}", round.delay.whole());
     }
-    if terms.is_empty() {
-        "0".to_owned()
-    } else {
-        terms.join(" + ")
+    match (all > MOST_TERMS, text.is_empty()) {
+        (true, true) => text.push_str("..."),
+        (true, false) => text.push_str(" + ..."),
+        (false, true) => text.push('0'),
+        (false, false) => {}
     }
+    text
 }
 
 /// The retry timeline in one line: `OnFailure, backoffLimit 6: 0 + 10 + 20 + 40 + 80 + 160 = 310 s with attempts

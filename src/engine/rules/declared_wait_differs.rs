@@ -40,7 +40,7 @@ rule! {
 
 fn check(cx: &Context<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = annotation(cx).into_iter().collect();
-    let budget = Budget::of(cx.job, cx.clocks, cx.policy, cx.clocks.deadline);
+    let mut budget: Option<Budget> = None;
     for (init, index, container) in cx.job.containers() {
         for (entry, variable) in container.env.iter().enumerate() {
             let Some(value) = variable
@@ -53,7 +53,9 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             if recorded_variable(cx.job, &variable.name).as_deref() == Some(value) {
                 continue;
             }
-            let Some(wrong) = contradiction(cx, &budget, container, &variable.name, value) else {
+            let budget =
+                budget.get_or_insert_with(|| Budget::of(cx.job, cx.clocks, cx.policy, cx.clocks.deadline));
+            let Some(wrong) = contradiction(cx, budget, container, &variable.name, value) else {
                 continue;
             };
             findings.push(Finding {

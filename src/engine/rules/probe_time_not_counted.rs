@@ -48,12 +48,44 @@ rule! {
     "HB203" "probe-time-not-counted" Warning check
 }
 
-/// A clock, or what it leaves when its margin is taken off, with its name for the message.
+/// A clock, or what it leaves when its margin is taken off.
 struct Room {
     severity: Severity,
     span: Seconds,
-    name: String,
-    left: String,
+    clock: RoomClock,
+}
+
+/// Which clock, with its span.
+enum RoomClock {
+    Pod(Seconds),
+    Deadline(Seconds),
+    Release(Seconds),
+}
+
+impl RoomClock {
+    fn name(&self, cx: &Context<'_>) -> String {
+        match self {
+            Self::Pod(deadline) => format!("activeDeadlineSeconds {deadline} of the Pod"),
+            Self::Deadline(deadline) => format!("deadline {deadline} - headroom {}", cx.policy.headroom),
+            Self::Release(timeout) => format!("release timeout {timeout} - slack {}", cx.policy.slack),
+        }
+    }
+
+    fn left(&self, cx: &Context<'_>, worst: Seconds) -> String {
+        match self {
+            Self::Pod(deadline) => format!("activeDeadlineSeconds of the Pod ends it after {deadline}"),
+            Self::Deadline(deadline) => format!(
+                "{} of the deadline of {deadline} are left for the work behind it, not the headroom of {}",
+                deadline.minus_or_zero(worst),
+                cx.policy.headroom
+            ),
+            Self::Release(timeout) => format!(
+                "{} of the release timeout of {timeout} are left, not the slack of {}",
+                timeout.minus_or_zero(worst),
+                cx.policy.slack
+            ),
+        }
+    }
 }
 
 fn check(cx: &Context<'_>) -> Vec<Finding> {
@@ -67,31 +99,35 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     if said_already(cx, nominal, worst) {
         return Vec::new();
     }
-    let Some(room) = rooms(cx, worst).into_iter().find(passed) else {
+    let Some(room) = rooms(cx).find(passed) else {
         return Vec::new();
     };
-    let said = WaitInMessage::of(cx);
+    let said = || WaitInMessage::of(cx);
+    let name = || room.clock.name(cx);
     vec![Finding {
-        at: cx.at(|| said.at.clone()),
-        brief: cx.brief(|| format!("wait {nominal}, at worst {worst}, {}", room.name)),
+        at: cx.at(|| said().at),
+        brief: cx.brief(|| format!("wait {nominal}, at worst {worst}, {}", name())),
         message: cx.message(|| {
             format!(
                 "the wait of {nominal} takes {worst} when its probes hang: {}",
-                room.left
+                room.clock.left(cx, worst)
             )
         }),
         arithmetic: cx.arithmetic(|| {
             Some(format!(
                 "{}; {worst} > {} ({})",
-                said.arithmetic, room.span, room.name
+                said().arithmetic,
+                room.span,
+                name()
             ))
         }),
         help: cx.help(|| {
-            said.shorter(
-                room.span.minus_or_zero(clocks.startup),
-                room.span.minus_or_zero(clocks.startup),
-            )
-            .unwrap_or_else(|| "a shorter limit for each probe".to_owned())
+            said()
+                .shorter(
+                    room.span.minus_or_zero(clocks.startup),
+                    room.span.minus_or_zero(clocks.startup),
+                )
+                .unwrap_or_else(|| "a shorter limit for each probe".to_owned())
         }),
         ..RULE.finding(room.severity, confidence_of_waits(cx).min(Confidence::Likely))
     }]
@@ -115,24 +151,17 @@ fn ends_before_the_release(cx: &Context<'_>) -> bool {
 }
 
 /// What the wait has to fit into, the hardest limit first.
-fn rooms(cx: &Context<'_>, worst: Seconds) -> Vec<Room> {
+fn rooms(cx: &Context<'_>) -> impl Iterator<Item = Room> {
     let pod = cx.job.pod.active_deadline.map(|deadline| Room {
         severity: Severity::Warning,
         span: deadline,
-        name: format!("activeDeadlineSeconds {deadline} of the Pod"),
-        left: format!("activeDeadlineSeconds of the Pod ends it after {deadline}"),
+        clock: RoomClock::Pod(deadline),
     });
-    let headroom = cx.policy.headroom;
     let deadline = cx.clocks.deadline.map(|deadline| Room {
         severity: Severity::Info,
-        span: deadline - headroom,
-        name: format!("deadline {deadline} - headroom {headroom}"),
-        left: format!(
-            "{} of the deadline of {deadline} are left for the work behind it, not the headroom of {headroom}",
-            deadline.minus_or_zero(worst)
-        ),
+        span: deadline - cx.policy.headroom,
+        clock: RoomClock::Deadline(deadline),
     });
-    let slack = cx.policy.slack;
     let release = cx
         .clocks
         .release
@@ -140,14 +169,10 @@ fn rooms(cx: &Context<'_>, worst: Seconds) -> Vec<Room> {
         .filter(|_| !ends_before_the_release(cx))
         .map(|timeout| Room {
             severity: Severity::Info,
-            span: timeout - slack,
-            name: format!("release timeout {timeout} - slack {slack}"),
-            left: format!(
-                "{} of the release timeout of {timeout} are left, not the slack of {slack}",
-                timeout.minus_or_zero(worst)
-            ),
+            span: timeout - cx.policy.slack,
+            clock: RoomClock::Release(timeout),
         });
-    [pod, deadline, release].into_iter().flatten().collect()
+    [pod, deadline, release].into_iter().flatten()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! HB113.
 
+use std::fmt::Write as _;
+
 use crate::engine::backoff::Retries;
 use crate::engine::budget::retries_of;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
@@ -45,6 +47,8 @@ rule! {
 
 /// More attempts than this against one blocker are too many.
 const FEW: usize = 3;
+/// Attempts that are listed.
+const SHOWN: usize = 8;
 /// No message counts more attempts than this.
 const MOST: usize = 1_000;
 
@@ -75,12 +79,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         RestartPolicy::Never => "a Pod of its own",
         _ => "a restart that loses the log before the last",
     };
-    let shown: Vec<String> = starts
-        .iter()
-        .take(8)
-        .map(|start| start.whole().to_string())
-        .collect();
-    let more = if starts.len() > shown.len() { ", ..." } else { "" };
+    let shown = || {
+        let mut text = String::with_capacity(64);
+        for (number, start) in starts.iter().take(SHOWN).enumerate() {
+            let comma = if number == 0 { "" } else { ", " };
+            let _ = write!(text, "{comma}{}", start.whole());
+        }
+        text.push_str(if starts.len() > SHOWN { ", ..." } else { "" });
+        text
+    };
     vec![Finding {
         at: cx.at(|| At::script(container.pointer.clone(), call.place)),
         brief: cx.brief(|| format!("{} attempts against one blocker", starts.len())),
@@ -93,8 +100,8 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         }),
         arithmetic: cx.arithmetic(|| {
             Some(format!(
-                "attempts at {}{more} s; cold start {cold_start} ({})",
-                shown.join(", "),
+                "attempts at {} s; cold start {cold_start} ({})",
+                shown(),
                 cx.clocks.cold_start.source
             ))
         }),

@@ -50,39 +50,41 @@ rule! {
 const POLICY: &str = "FallbackToLogsOnError";
 
 fn check(cx: &Context<'_>) -> Vec<Finding> {
-    let silent: Vec<(&str, String)> = cx
-        .job
-        .containers()
-        .filter(|(_, _, container)| !container.message_from_logs)
-        .map(|(init, index, container)| {
-            let pointer = cx.job.container_pointer(init, index);
-            (
-                container.name.as_ref(),
-                format!("{pointer}/terminationMessagePolicy"),
-            )
-        })
-        .collect();
-    let Some((first, pointer)) = silent.first() else {
+    let silent = || {
+        let containers = cx.job.containers();
+        containers.filter(|(_, _, container)| !container.message_from_logs)
+    };
+    let pointer = |init, index| {
+        [
+            &cx.job.container_pointer(init, index),
+            "/terminationMessagePolicy",
+        ]
+        .concat()
+    };
+    let Some((init, index, first)) = silent().next() else {
         return Vec::new();
     };
-    let who = match silent.len() {
+    let first = &first.name;
+    let who = || match silent().count() {
         1 => format!("container {first} leaves"),
         more => format!("{more} containers, {first} the first of them, leave"),
     };
     vec![Finding {
-        at: cx.at(|| At::field(pointer.clone())),
+        at: cx.at(|| At::field(pointer(init, index))),
         brief: cx.brief(|| "a failed container leaves no message".to_owned()),
         message: cx.message(|| {
-            format!("{who} nothing in the Pod's status on failure: terminationMessagePolicy is not {POLICY}")
+            format!(
+                "{} nothing in the Pod's status on failure: terminationMessagePolicy is not {POLICY}",
+                who()
+            )
         }),
         help: cx.help(|| format!("terminationMessagePolicy: {POLICY}")),
         fix: cx.fix(|| {
             Some(Fix {
                 safety: FixSafety::Safe,
-                edits: silent
-                    .iter()
-                    .map(|(_, pointer)| Edit::Set {
-                        pointer: pointer.clone(),
+                edits: silent()
+                    .map(|(init, index, _)| Edit::Set {
+                        pointer: pointer(init, index),
                         value: POLICY.into(),
                     })
                     .collect(),

@@ -56,10 +56,12 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             .filter(|(_, wait)| !wait.is_bounded())
     };
     let loops = i64::try_from(endless().count()).unwrap_or(i64::MAX).max(1);
-    let consequence = bounded_outside.map_or_else(
-        || "and there is no activeDeadlineSeconds: nothing in the Job ends it".to_owned(),
-        |deadline| format!("only the deadline of {deadline} ends it, and deletes its logs"),
-    );
+    let consequence = || {
+        bounded_outside.map_or_else(
+            || "and there is no activeDeadlineSeconds: nothing in the Job ends it".to_owned(),
+            |deadline| format!("only the deadline of {deadline} ends it, and deletes its logs"),
+        )
+    };
     let bound = bounded_outside.unwrap_or(cx.clocks.cold_start.span + cx.policy.headroom);
     let room = bound.minus_or_zero(cx.policy.headroom + cx.policy.startup);
     let share = Seconds::new(room.whole() / loops);
@@ -72,9 +74,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 brief: cx.brief(|| format!("container {} waits without a bound", container.name)),
                 message: cx.message(|| {
                     format!(
-                        "container {} waits{} without a bound, {consequence}",
+                        "container {} waits{} without a bound, {}",
                         container.name,
-                        folded.for_targets()
+                        folded.for_targets(),
+                        consequence()
                     )
                 }),
                 arithmetic: cx.arithmetic(|| folded.arithmetic()),

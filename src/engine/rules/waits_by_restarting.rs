@@ -1,5 +1,7 @@
 //! HB206.
 
+use std::fmt::Display;
+
 use crate::engine::Limit;
 use crate::engine::budget::Clock;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
@@ -62,7 +64,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let target = call
         .target
         .as_ref()
-        .map_or_else(|| call.tool.clone(), ToString::to_string);
+        .map_or(&call.tool as &dyn Display, |target| target);
     let spent = matches!((clocks.deadline, clocks.retries_lower), (Some(d), Limit::At(end)) if end < d);
     let proven = spent && prepared == Unprepared::Certain;
     let cold_start = clocks.cold_start.span;
@@ -76,14 +78,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         Lasting::Long(_) => (Severity::Info, Confidence::Likely),
         _ => (Severity::Warning, Confidence::Likely),
     };
-    let lasts = lasting.said(cx);
+    let lasts = || lasting.said(cx);
     vec![Finding {
         at: cx.at(|| At::script(container.pointer.clone(), call.place)),
-        brief: cx.brief(|| format!("no wait of its own: {lasts}")),
+        brief: cx.brief(|| format!("no wait of its own: {}", lasts())),
         message: cx.message(|| {
             format!(
-                "container {} calls {target} without waiting for it: {lasts}",
-                container.name
+                "container {} calls {target} without waiting for it: {}",
+                container.name,
+                lasts()
             )
         }),
         arithmetic: cx.arithmetic(|| Some(lasting.arithmetic(cx))),

@@ -8,6 +8,7 @@ use super::interp::{Doom, End, Machine, Source};
 use super::reading::{EnvValue, Failure, Place, ReadConfidence, Reading, Unread};
 use super::syntax;
 use super::value::Value;
+use crate::engine::downloads::installs;
 use crate::engine::job::Container;
 
 /// The most calls whose failure is followed to the end of the script: each takes a run of its own.
@@ -98,7 +99,9 @@ pub fn read_container(container: &Container<'_>, files: Files<'_>) -> Reading {
     let env = OnceCell::new();
     let known = |name: &str| env.get_or_init(|| super::environment::of(container)).get(name);
     let files = files.mounted(container);
-    read_mounted(&command, &args, &container.image, &known, files)
+    let mut reading = read_mounted(&command, &args, &container.image, &known, files);
+    reading.installs = installs(container);
+    reading
 }
 
 fn read_mounted<'e>(

@@ -21,5 +21,5 @@ mod value;
 
 pub use entry::{read, read_container};
 pub use files::{Files, ScriptFile};
-pub use reading::{EnvValue, Failure, Place, Probe, ReadConfidence, Reading, Target, Unread, Wait};
+pub use reading::{EnvValue, Failure, Install, Place, Probe, ReadConfidence, Reading, Target, Unread, Wait};
 pub use readings::Readings;

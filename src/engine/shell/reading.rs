@@ -35,6 +35,25 @@ pub struct Reading {
     pub files: Vec<ScriptFile>,
     /// The container ends well even when no service answers: nobody runs it again.
     pub never_fails: bool,
+    /// The commands of package managers in `command` and `args`.
+    pub installs: Vec<Install>,
+}
+
+/// A command of a package manager that fetches: `apk add`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Install {
+    /// Where it stands.
+    pub place: Place,
+    /// `apk`.
+    pub program: &'static str,
+    /// `add`.
+    pub subcommand: &'static str,
+}
+
+impl fmt::Display for Install {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.program, self.subcommand)
+    }
 }
 
 impl Reading {

@@ -116,7 +116,8 @@ fn weight(reading: &Reading) -> usize {
         .sum();
     // A file's names are bounded by the API server: 253 bytes each.
     let files = reading.files.len() * 800;
-    size_of::<Reading>() + waits + calls + unread + files
+    let installs = size_of_val(&*reading.installs);
+    size_of::<Reading>() + waits + calls + unread + files + installs
 }
 
 /// A hasher that counts the bytes it is given.

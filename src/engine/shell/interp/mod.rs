@@ -407,6 +407,7 @@ impl<'e> Machine<'e> {
             unread: self.unread,
             files: self.script_files,
             never_fails: false,
+            installs: Vec::new(),
         }
     }
 
