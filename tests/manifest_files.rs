@@ -189,7 +189,7 @@ fn what_cannot_be_read_says_why_and_the_rest_goes_on() {
             "tests/fixtures/manifests/absent.yaml: no such file or directory".to_owned(),
             "tests/fixtures/manifests/latin1.yaml:3:12: not UTF-8 text; save it as UTF-8, or leave this file out".to_owned(),
             "tests/fixtures/manifests/chart/templates/job.yaml:4:10: this is a Helm template that was not rendered; \
-             pipe what `helm template CHART` renders into `hookbudget lint -`"
+             `hookbudget lint --chart CHART` renders it, or pipe `helm template CHART` into `hookbudget lint -`"
                 .to_owned(),
             format!("{root}/nothing: no .yaml, .yml or .json file in this directory"),
             format!("{root}/utf16/a.yaml: UTF-16 text; save it as UTF-8"),

@@ -6,7 +6,7 @@ mod scripts;
 use proptest::prelude::*;
 
 use hookbudget::engine::Limit;
-use hookbudget::engine::shell::{EnvValue, Failure, ReadConfidence, read};
+use hookbudget::engine::shell::{EnvValue, Failure, ReadConfidence, Target, read};
 use scripts::script;
 
 /// What is read of a script: the spans of its waits with their targets, and whether something is unread.
@@ -283,6 +283,14 @@ fn credentials_are_not_in_targets() {
         ),
         ("redis-cli -u redis://:hunter2@kv:6379 ping", "redis://kv:6379"),
         ("kubectl label ns shop key=hunter2", "ns shop"),
+        // No letter of a password is a flag: `-P` would be the port.
+        ("mysql -hdb -pSecretPhunter2 -e 'select 1'", "db"),
+        ("mysqladmin ping -h db -P3306 -u root -phunter2", "db:3306"),
+        ("cqlsh -u app -p hunter2 cassandra 9042", "cassandra:9042"),
+        (
+            "sqlcmd -S tcp:db,1433 -U sa -P hunter2 -h -1 -Q 'select 1'",
+            "db:1433",
+        ),
     ] {
         let reading = script(text);
         let shown = format!("{reading:?}");
@@ -495,4 +503,65 @@ proptest! {
         let ends = text.contains("set -e") && text.contains("nc -z") && !reading.calls.is_empty();
         prop_assert!(!reading.waits.is_empty() || !reading.unread.is_empty() || ends, "{text}");
     }
+}
+
+/// A helper that waits for its argument for 6 s, and fails then.
+const HELPER: &str = "w() { for i in 1 2 3; do nc -zw1 $1 1 && return 0; sleep 2; done; return 1; }\n";
+
+#[test]
+fn the_right_side_of_a_wait_is_read_too_and_what_follows_decides() {
+    // Whether the waits for a and b fall through; `None` where there is none for b.
+    for (text, a, b) in [
+        ("w a && w b", false, Some(false)),
+        ("w a && w b; m", true, Some(true)),
+        ("w a && w b || exit 1; m", false, Some(false)),
+        ("w a && m", false, None),
+        ("w a && echo up; m", true, None),
+        ("w a && echo up || exit 1; m", false, None),
+        ("w a && exit 0; exit 1", false, None),
+        ("set -e; w a && w b; m", true, Some(false)), // `set -e` passes over what stands left of `&&`
+        (
+            "if w a; then w b || exit 1; else exit 1; fi; m",
+            false,
+            Some(false),
+        ),
+        ("if w a; then w b; fi; m", true, Some(true)),
+        (
+            "if w a && w b; then echo up; else exit 1; fi; m",
+            false,
+            Some(false),
+        ),
+        ("(w a || exit 1) && (w b || exit 1)", false, Some(false)),
+        ("for h in a b; do w $h || exit 1; done; m", false, Some(false)),
+        (
+            "all() { for h in \"$@\"; do w $h || return 1; done; }; all a b || exit 1; m",
+            false,
+            Some(false),
+        ),
+        (
+            "all() { for h in \"$@\"; do w $h || return 1; done; }; all a b; m",
+            true,
+            Some(true),
+        ),
+    ] {
+        let waits = script(&format!("{HELPER}{text}")).waits;
+        let told = |host: &str| {
+            let is_for = |target: &Target| target.host.as_deref() == Some(host);
+            let found = waits.iter().find(|wait| wait.target.as_ref().is_some_and(is_for));
+            found.map(|wait| wait.falls_through)
+        };
+        assert_eq!((told("a"), told("b")), (Some(a), b), "{text}");
+    }
+}
+
+#[test]
+fn the_status_of_local_hides_the_one_of_the_command() {
+    let reading = script(
+        "f() { while true; do local out=$(cockroach init 2>&1); local code=$?; [ $code = 0 ] && break; sleep 5; done; }; f",
+    );
+    let why = &reading.unread[0].why;
+    assert!(
+        reading.waits.is_empty() && why.contains("ends in its first round"),
+        "{why}"
+    );
 }

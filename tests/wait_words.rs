@@ -102,6 +102,34 @@ fn counters_and_sequences() {
             true,
             Certain,
         ),
+        (
+            "arguments that are shifted",
+            "set -- a b c; while [ $# -gt 0 ]; do nc -zw1 $1 80 && echo up; sleep 2; shift; done; m",
+            "6 s, at worst 9 s",
+            true,
+            Certain,
+        ),
+        (
+            "a function that calls itself",
+            "up() { nc -zw1 a 1 && return 0; sleep 2; up; }; up; m",
+            "without end",
+            false,
+            Certain,
+        ),
+        (
+            "a function that calls itself, with a counter that it hands on",
+            "up() { nc -zw1 a 1 && return 0; [ $1 -le 0 ] && return 1; sleep 2; up $(($1-1)); }; up 10 || exit 1; m",
+            "20 s, at worst 31 s",
+            false,
+            Certain,
+        ),
+        (
+            "a function that calls itself, with a counter outside",
+            "n=0; up() { nc -zw1 a 1 && return 0; n=$((n+1)); [ $n -gt 90 ] && exit 1; sleep 2; up; }; up; m",
+            "180 s, at worst 271 s",
+            false,
+            Certain,
+        ),
     ]);
 }
 
@@ -261,6 +289,28 @@ fn nested_and_consecutive_loops() {
 #[test]
 fn clocks() {
     check(&[
+        (
+            "EPOCHSECONDS",
+            "end=$((EPOCHSECONDS+50)); while ((EPOCHSECONDS<end)); do nc -zw1 a 1 && exit 0; sleep 1; done; exit 1",
+            "50 s, at worst 52 s",
+            false,
+            Certain,
+        ),
+        (
+            "date -d",
+            "end=$(date -d '+5 minutes' +%s); while [ $(date +%s) -lt $end ]; do nc -zw1 a 1 && exit 0; sleep 4; done; exit 1",
+            "300 s, at worst 305 s",
+            false,
+            Certain,
+        ),
+        (
+            "printf -v",
+            "printf -v t '%(%s)T' -1; end=$((t+50)); while :; do printf -v t '%(%s)T' -1; ((t>=end)) && exit 1; \
+             nc -zw1 a 1 && exit 0; sleep 1; done",
+            "50 s, at worst 52 s",
+            false,
+            Certain,
+        ),
         (
             "date +%s",
             "e=$(( $(date +%s) + 60 )); while [ $(date +%s) -lt $e ]; do nc -zw5 a 1 && exit 0; sleep 2; done; exit 1",

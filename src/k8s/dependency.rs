@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::meta::{ConditionObject, Meta};
 use super::pod::PodObject;
 use super::text::null_default;
-use crate::engine::Seconds;
 use crate::engine::evidence::{Condition, Dependency, EventRecord, ObjectRef, PodRecord, Workload};
+use crate::engine::{Seconds, cold_start};
 
 /// A Service.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -166,7 +166,7 @@ impl Namespace {
             object.spec.kind == "LoadBalancer" && object.status.load_balancer.ingress.is_empty();
         dependency.created = object.metadata.creation_timestamp;
         dependency.parked = annotations.get("hookbudget.dev/parked").cloned();
-        dependency.cold_start = cold_start(annotations);
+        dependency.cold_start = stated_cold_start(annotations);
         dependency.conditions = object
             .status
             .conditions
@@ -271,7 +271,7 @@ impl Namespace {
             created: object.metadata.creation_timestamp,
             suspended: object.spec.paused,
             parked: annotations.get("hookbudget.dev/parked").cloned(),
-            cold_start: cold_start(annotations),
+            cold_start: stated_cold_start(annotations),
             needs: self.needs(&pods),
             pods: records(&pods),
         }
@@ -373,10 +373,10 @@ fn contains(labels: &BTreeMap<String, String>, selector: &BTreeMap<String, Strin
     selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
-fn cold_start(annotations: &BTreeMap<String, String>) -> Option<Seconds> {
+fn stated_cold_start(annotations: &BTreeMap<String, String>) -> Option<Seconds> {
     annotations
-        .get("hookbudget.dev/cold-start")
-        .and_then(|text| Seconds::parse_go(text).ok())
+        .get(cold_start::ANNOTATION)
+        .and_then(|text| cold_start::parse(text))
 }
 
 /// `secret "x" not found`, `configmap "x" not found`, as the kubelet writes it.

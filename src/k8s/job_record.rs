@@ -11,7 +11,7 @@ use crate::engine::progress::redact;
 use crate::engine::release::{Surroundings, TimeoutSource};
 use crate::engine::rule::Told;
 use crate::engine::shell::{Target, read_container};
-use crate::engine::{Limit, Seconds, budget};
+use crate::engine::{Limit, Seconds, budget, cold_start};
 
 /// What the spec of a Job says, the Job's whole life long.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -89,7 +89,7 @@ impl JobSpec {
             },
             ends_by: Some(clocks.ends_by).filter(|clock| *clock != Clock::Nothing),
             ends_at: Limit::seconds(clocks.ends_at),
-            cold_start: job.duration("hookbudget.dev/cold-start"),
+            cold_start: job.annotation(cold_start::ANNOTATION).and_then(cold_start::parse),
             findings: assessment
                 .findings
                 .iter()

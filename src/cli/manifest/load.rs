@@ -20,7 +20,7 @@ use crate::cli::parallel::in_order;
 const STDIN: &str = "<stdin>";
 
 const TEMPLATE: &str = "this is a Helm template that was not rendered; \
-    pipe what `helm template CHART` renders into `hookbudget lint -`";
+    `hookbudget lint --chart CHART` renders it, or pipe `helm template CHART` into `hookbudget lint -`";
 
 /// What was read.
 #[derive(Debug, Default)]

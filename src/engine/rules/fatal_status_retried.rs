@@ -3,7 +3,8 @@
 use crate::engine::budget::ContainerReading;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::{command_at, for_target, read_confidence};
+use crate::engine::rules::common::command_at;
+use crate::engine::rules::folded::Folded;
 use crate::engine::shell::{Probe, Wait};
 
 rule! {
@@ -47,33 +48,32 @@ rule! {
 }
 
 fn check(cx: &Context<'_>) -> Vec<Finding> {
-    let mut found: Vec<(&ContainerReading, &Wait, &Probe, Confidence)> = Vec::new();
-    for (container, wait) in cx.clocks.waits_for_something() {
-        let Some(probe) = wait.probe.as_ref().filter(|probe| probe.is_service_call()) else {
-            continue;
-        };
-        let seen = found
-            .iter()
-            .any(|(other, _, there, _)| other.pointer == container.pointer && there.place == probe.place);
-        if let Some(confidence) = retries_refusals(cx, container, wait, probe).filter(|_| !seen) {
-            found.push((container, wait, probe, confidence));
-        }
-    }
-    found
-        .into_iter()
-        .map(|(container, wait, probe, confidence)| Finding {
-            at: cx.at(|| At::script(container.pointer.clone(), probe.place)),
-            brief: cx.brief(|| "401 and 403 are retried like a refused connection".to_owned()),
-            message: cx.message(|| format!(
-                "the wait{} of container {} retries 401 and 403 like a refused connection: a wrong password looks \
-                 as if the service were not up",
-                for_target(wait.target.as_ref()),
+    let retried = |(container, wait): &(&ContainerReading, &Wait)| {
+        let probe = wait.probe.as_ref().filter(|probe| probe.is_service_call());
+        probe.is_some_and(|probe| retries_refusals(cx, container, wait, probe).is_some())
+    };
+    let folded = Folded::of(cx.clocks.waits_for_something().filter(retried));
+    folded.iter().filter_map(|folded| finding(cx, folded)).collect()
+}
+
+fn finding(cx: &Context<'_>, folded: &Folded<'_>) -> Option<Finding> {
+    let (container, wait) = (folded.container, folded.first());
+    let probe = wait.probe.as_ref()?;
+    let confidence = retries_refusals(cx, container, wait, probe)?;
+    Some(Finding {
+        at: cx.at(|| At::script(container.pointer.clone(), probe.place)),
+        brief: cx.brief(|| "401 and 403 are retried like a refused connection".to_owned()),
+        message: cx.message(|| {
+            format!(
+                "the wait{} of container {} retries 401 and 403 like a refused connection: a wrong password looks as if \
+                 the service were not up",
+                folded.for_targets(),
                 container.name
-            )),
-            help: cx.help(|| "ask for the status (curl -w '%{http_code}') and exit with an error on 401 and 403".to_owned()),
-            ..RULE.finding(Severity::Info, confidence.min(read_confidence(wait.confidence)))
-        })
-        .collect()
+            )
+        }),
+        help: cx.help(|| "ask for the status (curl -w '%{http_code}') and exit with an error on 401 and 403".to_owned()),
+        ..RULE.finding(Severity::Info, confidence.min(folded.confidence()))
+    })
 }
 
 /// Whether 401 and 403 are retried, and how sure that is: likely where the request carries a password.
@@ -162,6 +162,17 @@ mod tests {
     fn verdict(body: &str) -> Option<(Severity, Confidence)> {
         let script: &'static str = format!("for i in $(seq 9); do\n  {body}\n  sleep 5\ndone\nexit 1").leak();
         Hook { script, ..HOOK }.verdict("HB205")
+    }
+
+    #[test]
+    fn a_helper_that_is_called_for_each_names_them_all() {
+        let script = "up() { until curl -sf -m 3 \"http://$1/\"; do sleep 5; done; }\nup dns:80\nup web:80";
+        let found = Hook { script, ..HOOK }.findings("HB205");
+        let message = &found[0].message;
+        assert!(
+            found.len() == 1 && message.contains("for http://dns:80/ and http://web:80/"),
+            "{found:?}"
+        );
     }
 
     #[test]

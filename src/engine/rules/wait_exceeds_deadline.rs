@@ -88,7 +88,9 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let by_default = clocks
         .waits_for_something()
         .max_by_key(|(_, wait)| wait.span.nominal)
-        .is_some_and(|(_, wait)| wait.is_a_tool() && read_confidence(wait.confidence) < Confidence::Certain);
+        .is_some_and(|(_, wait)| {
+            wait.tool.is_some() && read_confidence(wait.confidence) < Confidence::Certain
+        });
     let severity = if by_default {
         Severity::Info
     } else {

@@ -3,7 +3,6 @@
 use crate::engine::finding::{At, Finding, Severity};
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::folded::Folded;
-use crate::engine::shell::Wait;
 
 rule! {
     /// A wait ends without success, and the script goes on as if it had succeeded.
@@ -49,8 +48,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .map(|folded| {
             let (container, wait) = (&folded.container.name, folded.first());
             let (after, what) = (wait.span.nominal, folded.for_targets());
-            let (brief, message, help) = if wait.is_a_tool() {
-                let tool = tool(wait);
+            let (brief, message, help) = if let Some(tool) = &wait.tool {
                 (
                     format!("the script goes on when {tool} gives up after {after}"),
                     format!(
@@ -79,16 +77,6 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             }
         })
         .collect()
-}
-
-/// The program that waits, as its arithmetic names it: `kubectl wait`.
-fn tool(wait: &Wait) -> &str {
-    let words = wait.arithmetic.split([',', ':']).next().unwrap_or_default();
-    let flag = words.find(" -").unwrap_or(words.len());
-    match words[..flag].trim() {
-        "" => "the tool that waits",
-        name => name,
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a reading of a script gives.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,8 @@ pub struct Wait {
     pub place: Place,
     /// What it waits for, where the script says it.
     pub target: Option<Target>,
+    /// The program that waits by itself, as people call it: `kubectl wait`. `None` for a loop and for a pause.
+    pub tool: Option<Cow<'static, str>>,
     /// How long it waits when the dependency never comes up: nominal with probes that answer at once, worst
     /// with probes that hang to their limits.
     pub span: Span,
@@ -102,12 +105,6 @@ impl Wait {
     #[must_use]
     pub const fn is_bounded(&self) -> bool {
         self.span.nominal.is_bounded()
-    }
-
-    /// True for a program that waits by itself, such as `kubectl wait`; false for a loop.
-    #[must_use]
-    pub const fn is_a_tool(&self) -> bool {
-        self.attempts.is_none() && self.interval.is_none()
     }
 
     /// True when it waits for another container of its own Pod.

@@ -103,6 +103,7 @@ fn weight(reading: &Reading) -> usize {
     let of_wait = |wait: &Wait| {
         size_of::<Wait>()
             + wait.arithmetic.len()
+            + wait.tool.as_ref().map_or(0, |tool| tool.len())
             + of_target(&wait.target)
             + wait.probe.as_ref().map_or(0, of_probe)
     };

@@ -120,12 +120,9 @@ impl Machine<'_> {
             "seq" => self.seq(arguments),
             "expr" => self.expr(arguments),
             "date" => {
-                let value = if arguments.iter().any(|argument| argument.get() == Some("+%s"))
-                    && arguments.len() == 1
-                {
-                    self.date()
-                } else {
-                    Value::printed("date")
+                let value = match date_offset(arguments) {
+                    Some(offset) => self.date(offset),
+                    None => Value::printed("date"),
                 };
                 self.print(&value);
                 self.succeed()
@@ -194,25 +191,39 @@ impl Machine<'_> {
     }
 
     fn printf(&mut self, arguments: &[Value]) -> Flow {
-        if self.output.is_some() {
-            let mut line = Value::default();
-            let format = arguments.first().cloned().unwrap_or_default();
-            let mut rest = arguments.iter().skip(1);
-            line.mark(&format);
-            let mut pieces = format.text.split("%s");
-            line.text.push_str(pieces.next().unwrap_or_default());
-            for piece in pieces {
-                let argument = rest.next().cloned().unwrap_or_default();
-                self.append(&mut line, &argument);
-                line.text.push_str(piece);
-            }
-            line.text = line.text.replace("\\n", "\n").into();
-            if format.text.replace("%s", "").contains('%') {
-                line = Value::printed("printf");
-            }
+        if let [flag, name, rest @ ..] = arguments
+            && flag.get() == Some("-v")
+        {
+            let line = self.formatted(rest);
+            self.assign(&name.text, line);
+        } else if self.output.is_some() {
+            let line = self.formatted(arguments);
             self.print(&line);
         }
         self.succeed()
+    }
+
+    /// What `printf` makes of its arguments.
+    fn formatted(&mut self, arguments: &[Value]) -> Value {
+        let format = arguments.first().cloned().unwrap_or_default();
+        if format.get() == Some("%(%s)T") && arguments.get(1).is_none_or(|time| time.text == "-1") {
+            return self.date(0);
+        }
+        let mut line = Value::default();
+        let mut rest = arguments.iter().skip(1);
+        line.mark(&format);
+        let mut pieces = format.text.split("%s");
+        line.text.push_str(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            let argument = rest.next().cloned().unwrap_or_default();
+            self.append(&mut line, &argument);
+            line.text.push_str(piece);
+        }
+        line.text = line.text.replace("\\n", "\n").into();
+        if format.text.replace("%s", "").contains('%') {
+            line = Value::printed("printf");
+        }
+        line
     }
 
     fn set(&mut self, arguments: &[Value]) -> Flow {
@@ -331,6 +342,7 @@ impl Machine<'_> {
         self.keep(Wait {
             place: self.place(at),
             target: None,
+            tool: None,
             span,
             attempts: None,
             interval: None,
@@ -343,7 +355,10 @@ impl Machine<'_> {
             } else {
                 ReadConfidence::Certain
             },
-            arithmetic: format!("a pause of {}", span.nominal),
+            arithmetic: match span.nominal {
+                Limit::At(pause) => format!("a pause of {pause}"),
+                Limit::Never => "a pause without end".to_owned(),
+            },
         });
         self.undecided = undecided;
     }
@@ -404,6 +419,42 @@ impl Machine<'_> {
         self.print(&value);
         Flow::Next
     }
+}
+
+/// `date [-u] [-d TEXT] +%s`: how many seconds from now.
+fn date_offset(arguments: &[Value]) -> Option<i64> {
+    let mut words = arguments.iter().map(Value::get);
+    let mut offset = 0;
+    let mut in_seconds = false;
+    while let Some(word) = words.next() {
+        match word? {
+            "+%s" => in_seconds = true,
+            "-u" | "--utc" => {}
+            "-d" | "-ud" | "--date" => offset = offset_of(words.next()??)?,
+            word => offset = offset_of(word.strip_prefix("--date=")?)?,
+        }
+    }
+    in_seconds.then_some(offset)
+}
+
+/// `+5 minutes`, `now + 30 sec`, as GNU date reads them.
+fn offset_of(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let text = text.strip_prefix("now").unwrap_or(text).trim_start();
+    let text = text.strip_prefix('+').unwrap_or(text).trim_start();
+    if text.is_empty() {
+        return Some(0);
+    }
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = text.split_at(digits);
+    let seconds = match unit.trim().trim_end_matches('s') {
+        "sec" | "second" => 1,
+        "min" | "minute" => 60,
+        "hour" => 3_600,
+        "day" => 86_400,
+        _ => return None,
+    };
+    count.parse::<i64>().ok()?.checked_mul(seconds)
 }
 
 fn number(value: Option<&Value>) -> Option<i64> {

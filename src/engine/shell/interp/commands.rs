@@ -2,7 +2,7 @@
 
 use super::super::syntax::{Assign, Command, ParamOp, Part, Word};
 use super::super::value::{Status, Value};
-use super::{Flow, Machine};
+use super::{Flow, Machine, Source};
 
 /// Programs that run an application's own code: what it waits for can only be declared.
 const LAUNCHERS: [&str; 19] = [
@@ -55,6 +55,7 @@ impl Machine<'_> {
             return Flow::Next;
         }
         let fields = self.counted_test(operands(words), |machine| machine.fields(words));
+        self.masked = false;
         if let Some(flow) = self.interrupted {
             return flow;
         }
@@ -79,18 +80,20 @@ impl Machine<'_> {
             // A look at the clock or at a status is remembered of a loop.
             Part::Param { param, .. } => {
                 matches!(param.op, ParamOp::Plain | ParamOp::Length)
-                    && !matches!(param.name.as_str(), "?" | "SECONDS")
+                    && !matches!(param.name.as_str(), "?" | "SECONDS" | "EPOCHSECONDS")
             }
             Part::Command { .. } | Part::Arith(_) => false,
         };
         let name = words.first().and_then(Word::bare);
+        let assigns = words.get(1).and_then(Word::bare) == Some("-v");
         self.output.is_none()
+            && !assigns
             && name
                 .is_some_and(|name| matches!(name, "echo" | "printf") && !self.functions.contains_key(name))
             && words.iter().flat_map(|word| &word.parts).all(is_inert)
     }
 
-    fn restore(&mut self, name: String, value: Option<Value>) {
+    pub(super) fn restore(&mut self, name: String, value: Option<Value>) {
         match value {
             Some(value) => self.vars_mut(&name).insert(name, value),
             None => self.vars_mut(&name).remove(&name),
@@ -129,7 +132,7 @@ impl Machine<'_> {
             return self.unknown_program(at, &first.text);
         };
         if self.functions.contains_key(name) {
-            return self.function(name, arguments);
+            return self.function(at, name, arguments);
         }
         if let Some(flow) = self.builtin(at, name, arguments) {
             return flow;
@@ -140,16 +143,28 @@ impl Machine<'_> {
         flow
     }
 
-    fn function(&mut self, name: &str, arguments: &[Value]) -> Flow {
+    fn function(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
         let Some((body, source)) = self.functions.get(name).cloned() else {
             return Flow::Next;
         };
         self.charge(arguments.len() / 4);
+        if self.recurs(name) {
+            self.again = arguments.to_vec();
+            return Flow::Again;
+        }
+        if let Some(list) = self.waits_by_recursion(name, &body) {
+            return self.recursion(at, name, list, &source, arguments);
+        }
+        self.function_once(&body, source, arguments)
+    }
+
+    /// Runs the body of a function.
+    pub(super) fn function_once(&mut self, body: &Command, source: Source, arguments: &[Value]) -> Flow {
         let source = std::mem::replace(&mut self.source, source);
         let outer = std::mem::replace(&mut self.arguments, arguments.to_vec());
         self.locals.push(Vec::new());
         self.status = Status::Success;
-        let flow = self.command(&body);
+        let flow = self.command(body);
         for (name, value) in self.locals.pop().unwrap_or_default().into_iter().rev() {
             self.restore(name, value);
         }
@@ -160,6 +175,7 @@ impl Machine<'_> {
 
     /// `local`, `export` and their like.
     pub(super) fn declare(&mut self, local: bool, arguments: &[Value]) -> Flow {
+        self.masked = arguments.iter().any(|argument| argument.printed);
         self.status = Status::Success;
         for argument in arguments {
             let (name, value) = match argument.text.split_once('=') {

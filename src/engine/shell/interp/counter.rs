@@ -261,7 +261,7 @@ fn step_of(sum: &Word, name: &str) -> Option<i64> {
         match part {
             Part::Literal(piece) | Part::Quoted(piece) => text.push_str(piece),
             Part::Param { param, .. } if param.op == ParamOp::Plain && param.name == name => {
-                text.push_str(name)
+                text.push_str(name);
             }
             _ => return None,
         }

@@ -224,14 +224,14 @@ impl Machine<'_> {
         for frame in &mut self.frames {
             frame.reads_clock = true;
         }
-        let mut value = Value::known((self.now.whole() + from).to_string());
+        let mut value = Value::known(self.now.whole().saturating_add(from).to_string());
         value.clock = true;
         value
     }
 
-    /// `date +%s`
-    pub(super) fn date(&mut self) -> Value {
-        self.clock_value(EPOCH)
+    /// `date +%s`, this many seconds from now.
+    pub(super) fn date(&mut self, offset: i64) -> Value {
+        self.clock_value(EPOCH.saturating_add(offset))
     }
 
     pub(super) fn assign(&mut self, name: &str, mut value: Value) {

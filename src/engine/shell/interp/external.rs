@@ -301,6 +301,7 @@ impl Machine<'_> {
         self.keep(Wait {
             place: self.place(at),
             target: Some(target),
+            tool: Some("timeout".into()),
             span: Span::exactly(limit),
             attempts: None,
             interval: None,
@@ -408,6 +409,19 @@ impl Machine<'_> {
         Flow::Next
     }
 
+    /// What a call prints while nothing answers.
+    fn print_of(&mut self, prints: Prints, tool: &str) {
+        match prints {
+            Prints::Nothing => {}
+            Prints::Code => {
+                let mut code = Value::known("000");
+                code.code = true;
+                self.print(&code);
+            }
+            Prints::Unknown => self.print(&Value::printed(tool)),
+        }
+    }
+
     /// A call of a network service that is not there.
     pub(super) fn call(&mut self, at: usize, call: Call) -> Flow {
         if let Some(why) = &call.hidden {
@@ -430,15 +444,7 @@ impl Machine<'_> {
             behind_unread: self.unread_ahead(),
             failure: Failure::Unknown,
         };
-        match call.prints {
-            Prints::Nothing => {}
-            Prints::Code => {
-                let mut code = Value::known("000");
-                code.code = true;
-                self.print(&code);
-            }
-            Prints::Unknown => self.print(&Value::printed(&probe.tool)),
-        }
+        self.print_of(call.prints, &probe.tool);
         let failure = match call.on_error {
             OnError::Fails => Status::Failure(1),
             OnError::Answers => Status::Failure(REFUSED),
@@ -457,8 +463,9 @@ impl Machine<'_> {
                 frame.note_probe(&probe);
                 frame.hangs = frame.hangs.max(hangs.seconds());
                 frame.assumed |= call.assumed;
-                if call.waits.is_some() {
+                if let Some(waits) = &call.waits {
                     frame.tool = frame.tool + call.nominal;
+                    frame.tool_name = Some(waits.name.clone());
                 }
                 endless = call
                     .waits
@@ -492,6 +499,7 @@ impl Machine<'_> {
             self.keep(Wait {
                 place: probe.place,
                 target: probe.target.clone(),
+                tool: Some(waits.name),
                 span,
                 attempts: waits.attempts,
                 interval: waits.interval,

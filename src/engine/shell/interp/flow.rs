@@ -21,6 +21,12 @@ fn reports_failure(pipeline: &Pipeline) -> bool {
 /// The most background jobs that are followed.
 const MOST_JOBS: usize = 16;
 
+/// Waits on the left of `&&` that have run out, and the status that the list has then.
+struct RanOut {
+    status: Status,
+    waits: Vec<usize>,
+}
+
 impl Machine<'_> {
     pub(super) fn list(&mut self, list: &List) -> Flow {
         for item in &list.0 {
@@ -55,6 +61,8 @@ impl Machine<'_> {
                 self.end_on_error(flow, &item.first)
             };
         }
+        let mut waits = self.waits.len();
+        let mut ran_out = None;
         let mut flow = self.as_condition(|machine| machine.pipeline(&item.first));
         let last = item.rest.len() - 1;
         let mut skipped_last = false;
@@ -62,6 +70,14 @@ impl Machine<'_> {
             if flow != Flow::Next {
                 return flow;
             }
+            match (join, ran_out.take()) {
+                (Join::Or, Some(failed)) => self.take_up(failed),
+                (_, earlier) => ran_out = earlier,
+            }
+            if *join == Join::And && self.waits.len() > waits && self.ran_out_before(pipeline) {
+                self.put_off(&mut ran_out);
+            }
+            waits = self.waits.len();
             let goes_on = self.goes_on(*join, pipeline);
             skipped_last = index == last && !goes_on;
             if !goes_on {
@@ -82,10 +98,47 @@ impl Machine<'_> {
                 self.status = Status::Open;
             }
         }
-        match item.rest.last() {
+        let flow = match item.rest.last() {
             Some((_, pipeline)) if !skipped_last => self.end_on_error(flow, pipeline),
             _ => flow,
+        };
+        if let Some(ran_out) = ran_out.filter(|_| flow == Flow::Next) {
+            self.take_up(ran_out);
         }
+        flow
+    }
+
+    /// True when the wait on the left of `&&` has run out: what stands on the right is read on as if the dependency
+    /// had come up in time, because it may be the next wait.
+    fn ran_out_before(&mut self, right: &Pipeline) -> bool {
+        let failed = matches!(self.status, Status::Failure(_));
+        if !failed || self.in_loop() || self.doom.is_some() {
+            return false;
+        }
+        let looks = look::pipeline(right);
+        self.charge(looks.size);
+        let is_subshell = matches!(right.stages.as_slice(), [only] if matches!(only.kind, Kind::Subshell(_)));
+        is_subshell || !looks.leaves
+    }
+
+    /// Leaves open what becomes of the waits that have run out, until the whole `&&` list has been read.
+    fn put_off(&mut self, ran_out: &mut Option<RanOut>) {
+        let status = std::mem::take(&mut self.status);
+        let all = ran_out.get_or_insert(RanOut {
+            status,
+            waits: Vec::new(),
+        });
+        all.waits.append(&mut self.held);
+        all.waits.extend(self.undecided.take().map(|(wait, _)| wait));
+    }
+
+    /// The list has failed with them: what follows decides.
+    fn take_up(&mut self, mut ran_out: RanOut) {
+        self.status = ran_out.status;
+        if self.undecided.is_none() {
+            self.undecided = ran_out.waits.pop().map(|wait| (wait, self.branches));
+        }
+        self.held.append(&mut ran_out.waits);
     }
 
     /// Whether the right side of `&&` or `||` runs after the status at hand.
@@ -358,6 +411,7 @@ impl Machine<'_> {
     fn condition(&mut self, arms: &[(List, List)], otherwise: Option<&List>) -> Flow {
         for (index, (condition, body)) in arms.iter().enumerate() {
             self.codes.clear();
+            let waits = self.waits.len();
             let flow = self.as_condition(|machine| machine.list(condition));
             if flow != Flow::Next {
                 return flow;
@@ -368,6 +422,9 @@ impl Machine<'_> {
                 Status::Success => {
                     let flow = self.branch(|machine| machine.list(body));
                     return self.absorb(flow, &status);
+                }
+                Status::Failure(_) if self.waits.len() > waits && arms.len() == 1 => {
+                    return self.after_a_wait(body, otherwise);
                 }
                 Status::Failure(_) => {}
                 Status::Open if self.in_loop() => {}
@@ -390,6 +447,24 @@ impl Machine<'_> {
             }
             None => Flow::Next,
         }
+    }
+
+    /// `if WAIT; then ..; else ..; fi` with a wait that has run out. What is done when the dependency has come up in
+    /// time is read as well, where it waits for more.
+    fn after_a_wait(&mut self, body: &List, otherwise: Option<&List>) -> Flow {
+        self.status = Status::Success;
+        if let Some(list) = otherwise {
+            let flow = self.branch(|machine| machine.list(list));
+            let flow = self.absorb(flow, &Status::Success);
+            if flow != Flow::Next {
+                return flow;
+            }
+        }
+        if self.in_loop() || self.doom.is_some() || self.weight(body) <= 0 {
+            return Flow::Next;
+        }
+        let flow = self.branch(|machine| machine.list(body));
+        self.absorb(flow, &Status::Open)
     }
 
     /// Outside of loops: follows the way that waits, and forgets what the other would have set.

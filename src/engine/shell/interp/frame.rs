@@ -1,5 +1,6 @@
 //! What is learnt about a loop while it runs.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::super::reading::Probe;
@@ -22,6 +23,8 @@ pub(super) struct Frame {
     /// What tools wait by themselves, per round, as `pauses`; and in the round at hand.
     pub tools: Vec<(Seconds, u64)>,
     pub tool: Seconds,
+    /// The last one of them.
+    pub tool_name: Option<Cow<'static, str>>,
     /// Its rounds are work items: nothing in it leaves when a call works.
     pub works_on_items: bool,
     /// Rounds with a probe.
@@ -82,6 +85,7 @@ impl Frame {
             pause: Seconds::ZERO,
             tools: Vec::new(),
             tool: Seconds::ZERO,
+            tool_name: None,
             works_on_items: false,
             tries: 0,
             tried: false,

@@ -27,6 +27,16 @@ pub(super) fn list(list: &List) -> Looks {
     looks
 }
 
+/// What a function's body holds, and whether it calls the function.
+pub(super) fn function(body: &List, own: &str) -> (Looks, bool) {
+    let (mut looks, mut recurs) = (Looks::default(), false);
+    walk_list(body, &mut |name, words| {
+        note(&mut looks, name, words);
+        recurs |= name == own;
+    });
+    (looks, recurs)
+}
+
 pub(super) fn pipeline(pipeline: &Pipeline) -> Looks {
     let mut looks = Looks::default();
     walk_pipeline(pipeline, &mut |name, words| note(&mut looks, name, words));

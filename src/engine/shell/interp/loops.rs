@@ -109,6 +109,10 @@ impl Machine<'_> {
                 if gave_up && index + 1 < items.len() {
                     // Read on as if this one had come up in time: the next one is waited for too.
                     self.leave_on_failure();
+                    if ended == Flow::Return {
+                        // What the caller makes of the failure holds for this one too.
+                        self.held.extend(self.undecided.map(|(wait, _)| wait));
+                    }
                     next = index + 1;
                     continue;
                 }
@@ -185,7 +189,7 @@ impl Machine<'_> {
             && target.is_some_and(|target| target.text.contains(item.text.as_str()))
     }
 
-    fn open_frame(&mut self, at: usize) {
+    pub(super) fn open_frame(&mut self, at: usize) {
         self.frames.push(Frame::new(
             at,
             self.now,
@@ -203,12 +207,17 @@ impl Machine<'_> {
         }
     }
 
-    /// Ends a round, by whatever the body ended with.
-    fn after_body(&mut self, flow: Flow) -> Round {
+    /// A round of the innermost loop is over.
+    pub(super) fn end_round(&mut self) {
         let (now, surplus) = (self.now, self.surplus);
         if let Some(frame) = self.frames.last_mut() {
             frame.close_round(now, surplus);
         }
+    }
+
+    /// Ends a round, by whatever the body ended with.
+    fn after_body(&mut self, flow: Flow) -> Round {
+        self.end_round();
         if !self.step() {
             return Round::Over(Flow::Spent);
         }
@@ -222,7 +231,7 @@ impl Machine<'_> {
     }
 
     /// The loop has no end when a round has changed nothing, or when there have been too many.
-    fn goes_on_forever(&mut self, before: u64) -> bool {
+    pub(super) fn goes_on_forever(&mut self, before: u64) -> bool {
         let Some(frame) = self.frames.last_mut() else {
             return true;
         };
@@ -237,7 +246,7 @@ impl Machine<'_> {
     }
 
     /// Leaves an endless loop: by the enclosing `timeout` where there is one.
-    fn endless(&mut self) -> Flow {
+    pub(super) fn endless(&mut self) -> Flow {
         if self.frames.last().is_some_and(|frame| frame.hidden.is_some()) {
             return Flow::Next;
         }
@@ -253,11 +262,13 @@ impl Machine<'_> {
         Flow::Next
     }
 
-    fn fingerprint(&mut self) -> u64 {
+    pub(super) fn fingerprint(&mut self) -> u64 {
         let bulk: usize = self.vars.values().map(|value| 1 + value.text.len() / 256).sum();
-        self.charge(bulk / 8);
+        self.charge(bulk / 8 + self.arguments.len() / 4);
         let mut hasher = DefaultHasher::new();
         self.vars.hash(&mut hasher);
+        // `shift` is progress.
+        self.arguments.hash(&mut hasher);
         hasher.finish()
     }
 }

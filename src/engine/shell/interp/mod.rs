@@ -22,6 +22,7 @@ mod mounted;
 mod output;
 mod parameters;
 mod pattern;
+mod recursion;
 mod retold;
 mod test;
 mod verdict;
@@ -40,6 +41,7 @@ pub(super) use ending::{Doom, End};
 use external::KnownCall;
 pub(super) use external::is_shell;
 use frame::Frame;
+use recursion::Recursion;
 
 /// The most commands that are run for one container.
 const MOST_STEPS: u32 = 200_000;
@@ -63,6 +65,8 @@ pub(super) enum Flow {
     Break(u32),
     Continue(u32),
     Return,
+    /// A function that waits by calling itself begins anew, with [`Machine::again`] as its arguments.
+    Again,
     /// The shell ends.
     Exit,
     /// The time of an enclosing `timeout` is over.
@@ -162,8 +166,16 @@ pub(super) struct Machine<'e> {
     /// Bodies, and the scripts that they stand in.
     functions: Rc<BTreeMap<String, (Rc<Command>, Source)>>,
     arguments: Vec<Value>,
+    /// The functions around that wait by calling themselves, and how many loops and subshells were around each.
+    recursions: Vec<Recursion>,
+    /// The arguments of the next round of the innermost of them.
+    again: Vec<Value>,
     locals: Vec<Vec<(String, Option<Value>)>>,
     status: Status,
+    /// The status at hand is that of `local`, and not of the command inside of it that is not shown.
+    masked: bool,
+    /// How often such a status was looked at.
+    masked_looks: u32,
     /// How many command substitutions have run: the last one gives an assignment its status.
     substitutions: u64,
     exit_code: i32,
@@ -257,8 +269,12 @@ impl<'e> Machine<'e> {
             vars: Rc::default(),
             functions: Rc::default(),
             arguments: Vec::new(),
+            recursions: Vec::new(),
+            again: Vec::new(),
             locals: Vec::new(),
             status: Status::Success,
+            masked: false,
+            masked_looks: 0,
             substitutions: 0,
             exit_code: 0,
             errexit: false,

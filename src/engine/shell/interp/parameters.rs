@@ -17,6 +17,9 @@ impl Machine<'_> {
                 .unwrap_or(0);
             return (self.clock_value(offset), true);
         }
+        if name == "EPOCHSECONDS" && !self.vars.contains_key(name) {
+            return (self.date(0), true);
+        }
         if let Some(value) = self.vars.get(name) {
             let value = value.clone();
             self.charge(value.text.len() / 256);
@@ -69,6 +72,7 @@ impl Machine<'_> {
     }
 
     fn status_text(&mut self) -> Value {
+        self.masked_looks += u32::from(self.masked);
         match &self.status {
             Status::Success => Value::known("0"),
             Status::Failure(code) => Value::known(code.to_string()),

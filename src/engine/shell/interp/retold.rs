@@ -50,10 +50,13 @@ impl Machine<'_> {
             return absent;
         }
         self.steps = other.steps;
-        self.unreadable(
-            at,
-            "this loop may pause, and what decides whether it does is not shown",
-        );
+        let why = if self.masked_looks > before.masked_looks {
+            "`$?` behind `local NAME=$(...)` is the status of `local`, which is always 0: this loop never sees the \
+             command fail, and ends in its first round"
+        } else {
+            "this loop may pause, and what decides whether it does is not shown"
+        };
+        self.unreadable(at, why);
         flow
     }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::super::arith::integer;
 use super::super::syntax::Word;
 use super::super::value::{Status, Value};
-use super::verdict::status_code;
+use super::verdict::{status_code, statuses_of};
 use super::{Machine, pattern};
 
 /// How deep parentheses and negations may nest.
@@ -189,6 +189,11 @@ fn unary(machine: &mut Machine<'_>, flag: &str, operand: &Value) -> Status {
 fn compare(machine: &mut Machine<'_>, left: &Token<'_>, operator: &str, right: &Token<'_>) -> Status {
     if matches!(operator, "=" | "==" | "!=" | "-eq" | "-ne") {
         note_codes(machine, &left.value, &right.value);
+        if left.value.code
+            && let Some(pattern) = right.pattern.as_deref().filter(|pattern| *pattern != "*")
+        {
+            machine.codes.extend(statuses_of(pattern));
+        }
     }
     match operator {
         "=" | "==" | "!=" => {

@@ -2,10 +2,10 @@
 
 use super::super::arithmetic_text;
 use super::super::reading::{Probe, ReadConfidence, Wait};
-use super::super::syntax::CaseArm;
+use super::super::syntax::{CaseArm, Word};
 use super::super::value::Status;
 use super::frame::Frame;
-use super::{Flow, HiddenText, MOST_FINDS, Machine, look};
+use super::{Flow, HiddenText, MOST_FINDS, Machine, look, pattern};
 use crate::engine::{Limit, Seconds, Span};
 
 impl Machine<'_> {
@@ -194,6 +194,7 @@ impl Machine<'_> {
         let wait = Wait {
             place: self.place(frame.at),
             target: frame.probe.as_ref().and_then(|probe| probe.target.clone()),
+            tool: frame.tool_name.take().filter(|_| frame.pauses.is_empty()),
             span,
             attempts: counted.then_some(frame.tries),
             interval: frame.interval(),
@@ -257,17 +258,43 @@ impl Machine<'_> {
         {
             return;
         }
+        // The first arm that a status fits is its own.
+        let mut open = STATUSES.to_vec();
         for arm in arms {
             let looks = look::list(&arm.body);
-            self.charge(looks.size);
-            if !looks.leaves {
-                continue;
+            self.charge(looks.size + arm.patterns.len());
+            let mut codes = Vec::new();
+            for pattern in arm.patterns.iter().filter_map(Word::bare) {
+                match status_code(pattern) {
+                    Some(code) => codes.push(code),
+                    None if pattern != "*" => codes.extend(matched_by(pattern, &open)),
+                    None => {}
+                }
             }
-            self.codes
-                .extend(arm.patterns.iter().filter_map(|word| status_code(word.bare()?)));
-            self.classify_codes(|| looks.fails);
+            open.retain(|code| !codes.contains(code));
+            if looks.leaves {
+                self.codes.append(&mut codes);
+                self.classify_codes(|| looks.fails);
+            }
         }
     }
+}
+
+/// The statuses that a pattern is asked for: those that services which start, or refuse, do answer.
+const STATUSES: [u16; 15] = [
+    200, 201, 202, 204, 301, 302, 400, 401, 403, 404, 429, 500, 502, 503, 504,
+];
+
+/// The statuses among these that a pattern such as `4*` or `40[13]` stands for.
+pub(super) fn matched_by<'c>(pattern: &'c str, among: &'c [u16]) -> impl Iterator<Item = u16> + 'c {
+    let short = pattern.len() <= 16 && pattern.contains(['*', '?', '[']);
+    let fits = move |code: &&u16| short && pattern::matches(pattern, &code.to_string());
+    among.iter().filter(fits).copied()
+}
+
+/// The statuses that a pattern stands for, of all that are asked for.
+pub(super) fn statuses_of(pattern: &str) -> impl Iterator<Item = u16> {
+    matched_by(pattern, &STATUSES)
 }
 
 /// An HTTP status.

@@ -44,6 +44,7 @@ fn check(options: &Options<'_>) -> Call {
     Call {
         nominal,
         waits: Some(Waiting {
+            name: "airflow db check".into(),
             // The driver of the database has its own limit for a connection, which nobody shows.
             span: Span::between(nominal, Limit::Never),
             attempts: Some(count + 1),
@@ -60,12 +61,14 @@ fn migrations(options: &Options<'_>) -> Call {
     let call = Call::of("airflow", None);
     match options.value(&["t", "migration-wait-timeout"]) {
         None => call.waiting(
+            "airflow db check-migrations",
             Limit::At(MIGRATIONS),
             format!("airflow db check-migrations, by default {MIGRATIONS}"),
             true,
         ),
         Some(value) => match value.get().and_then(seconds) {
             Some(limit) => call.waiting(
+                "airflow db check-migrations",
                 Limit::At(limit),
                 format!(
                     "airflow db check-migrations --migration-wait-timeout {}",

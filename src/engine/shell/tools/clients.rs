@@ -66,6 +66,7 @@ pub(super) fn read(name: &str, arguments: &[Value]) -> Option<Call> {
         // An alias, not a URL. Old versions gave up when nobody answered.
         let target = words.get(1).map(|alias| target::of_host(alias, None));
         return Some(Call::of(name, target).waiting(
+            "mc ready",
             Limit::Never,
             format!("mc ready asks every {MC_READY} without end"),
             true,

@@ -149,6 +149,7 @@ fn retry(call: &mut Call, options: &Options<'_>, retries: &Value) {
         ),
     };
     call.waits = Some(Waiting {
+        name: "curl --retry".into(),
         span: Span::between(call.nominal, call.limit),
         attempts: retries_of.end.is_none().then_some(count + 1),
         interval: retries_of.fixed,

@@ -48,28 +48,7 @@ pub(super) fn read(
             }
         }
         "mysqladmin" | "mariadb-admin" | "mysql" | "mariadb" | "mysqldump" => {
-            let long = [
-                "host",
-                "port",
-                "user",
-                "password",
-                "connect-timeout",
-                "connect_timeout",
-                "execute",
-                "database",
-            ];
-            let options = Options::parse(arguments, "hPue", &long, false);
-            let call = Call::of(name, host_flags(&options, &variable, "MYSQL_HOST", ""));
-            let call = call.limited(
-                "--connect-timeout",
-                options.value(&["connect-timeout", "connect_timeout"]),
-                seconds,
-            );
-            if name.ends_with("admin") && options.has(&["w", "wait"]) {
-                mysqladmin_wait(call, options.value(&["wait"]))
-            } else {
-                call
-            }
+            mysql(name, arguments, variable)
         }
         "redis-cli" | "valkey-cli" => {
             let options = Options::parse(arguments, "hpatnu", &["user", "pass"], false);
@@ -96,25 +75,71 @@ pub(super) fn read(
             });
             Call::of(name, host.map(|host| target::of_url(&host.text)))
         }
-        "clickhouse-client" | "cqlsh" | "influx" | "sqlcmd" => {
-            let options = Options::parse(
-                arguments,
-                "hpu",
-                &["host", "port", "user", "password", "query"],
-                false,
-            );
+        "clickhouse-client" | "influx" => {
+            let long = ["host", "port", "user", "username", "password", "query", "execute"];
+            let options = Options::parse(arguments, "hu", &long, name == "influx");
             Call::of(name, host_flags(&options, &variable, "", ""))
+        }
+        "cqlsh" => {
+            let long = ["username", "password", "execute", "file", "keyspace"];
+            let options = Options::parse(arguments, "upefk", &long, false);
+            let mut operands = options.operands.iter().copied();
+            Call::of(name, target::of_values(operands.next(), operands.next()))
+        }
+        "sqlcmd" => {
+            // `-S tcp:HOST,PORT`; `-P` is the password.
+            let options = Options::parse(arguments, "SUPQqdhiltvWs", &[], false);
+            let server = options.value(&["S"]).map(|server| {
+                let address = server.text.as_str();
+                let address = address.strip_prefix("tcp:").unwrap_or(address);
+                match address.split_once(',') {
+                    Some((host, port)) => target::of_host(host, Some(port)),
+                    None => target::of_host(address, None),
+                }
+            });
+            Call::of(name, server)
         }
         _ => return None,
     };
     Some(call)
 }
 
+/// `mysql`, `mysqladmin` and their kin under both names.
+fn mysql(name: &str, arguments: &[Value], variable: &dyn Fn(&str) -> Option<Value>) -> Call {
+    let long = [
+        "host",
+        "port",
+        "user",
+        "password",
+        "connect-timeout",
+        "connect_timeout",
+        "execute",
+        "database",
+    ];
+    // `-pSECRET` is the password, in one word or none: no letter of it is a flag.
+    let is_password = |word: &&Value| word.text.starts_with("-p");
+    let shown = arguments.iter().filter(|word| !is_password(word));
+    let shown = shown.cloned().collect::<Vec<_>>();
+    let options = Options::parse(&shown, "hPue", &long, false);
+    let call = Call::of(name, host_flags(&options, &variable, "MYSQL_HOST", ""));
+    let call = call.limited(
+        "--connect-timeout",
+        options.value(&["connect-timeout", "connect_timeout"]),
+        seconds,
+    );
+    if name.ends_with("admin") && options.has(&["w", "wait"]) {
+        mysqladmin_wait(call, options.value(&["wait"]))
+    } else {
+        call
+    }
+}
+
 /// `mysqladmin --wait[=COUNT]`: tries again after each pause; without a number without end (`sql_connect`).
 fn mysqladmin_wait(call: Call, count: Option<&Value>) -> Call {
     let Some(count) = count else {
-        let arithmetic = format!("{} --wait, without end", call.tool);
-        return call.waiting(Limit::Never, arithmetic, true);
+        let name = format!("{} --wait", call.tool);
+        let arithmetic = format!("{name}, without end");
+        return call.waiting(name, Limit::Never, arithmetic, true);
     };
     let Some(retries) = count.get().and_then(|text| text.parse::<u64>().ok()) else {
         return call.limited("--wait", Some(count), seconds);
@@ -128,6 +153,7 @@ fn mysqladmin_wait(call: Call, count: Option<&Value>) -> Call {
         nominal,
         limit: worst,
         waits: Some(Waiting {
+            name: format!("{} --wait", call.tool).into(),
             span: Span::between(nominal, worst),
             attempts: Some(retries + 1),
             interval: Some(MYSQLADMIN_PAUSE),

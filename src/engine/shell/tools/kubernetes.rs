@@ -1,6 +1,8 @@
 //! Clients of the API server: `kubectl`, `oc`, `cmctl`, `helm`. The tool's name tells their calls from those of
 //! ordinary services.
 
+use std::borrow::Cow;
+
 use super::super::duration::go_or_seconds;
 use super::super::reading::Target;
 use super::super::value::Value;
@@ -114,6 +116,7 @@ fn wait(call: &mut Call, timeout: Option<&Value>) {
     let Some(timeout) = timeout else {
         waits(
             call,
+            "kubectl wait",
             Limit::At(KUBECTL_WAIT),
             "kubectl wait, by default 30s".to_owned(),
             true,
@@ -125,6 +128,7 @@ fn wait(call: &mut Call, timeout: Option<&Value>) {
         Some(span) if span < Seconds::ZERO => {
             waits(
                 call,
+                "kubectl wait",
                 Limit::Never,
                 format!("kubectl wait --timeout={text} waits for {A_WEEK}"),
                 false,
@@ -133,6 +137,7 @@ fn wait(call: &mut Call, timeout: Option<&Value>) {
         Some(Seconds::ZERO) => call.limit = Limit::ZERO,
         Some(span) => waits(
             call,
+            "kubectl wait",
             Limit::At(span),
             format!("kubectl wait --timeout={text}"),
             timeout.assumed,
@@ -164,7 +169,7 @@ fn rollout(call: &mut Call, kind: &str, timeout: Option<&Value>) {
         } else {
             "kubectl rollout status without --timeout".to_owned()
         };
-        waits(call, endless, text, of_deployment);
+        waits(call, "kubectl rollout status", endless, text, of_deployment);
         return;
     };
     let text = timeout.get().unwrap_or_default();
@@ -172,6 +177,7 @@ fn rollout(call: &mut Call, kind: &str, timeout: Option<&Value>) {
         Some(span) if span <= Seconds::ZERO => {
             waits(
                 call,
+                "kubectl rollout status",
                 endless,
                 format!("kubectl rollout status --timeout={text}"),
                 of_deployment,
@@ -179,6 +185,7 @@ fn rollout(call: &mut Call, kind: &str, timeout: Option<&Value>) {
         }
         Some(span) => waits(
             call,
+            "kubectl rollout status",
             Limit::At(span),
             format!("kubectl rollout status --timeout={text}"),
             timeout.assumed,
@@ -195,6 +202,7 @@ pub(super) fn cmctl(arguments: &[Value]) -> Call {
         match wait.get().and_then(go_or_seconds) {
             Some(span) => waits(
                 &mut call,
+                "cmctl check api",
                 Limit::At(span),
                 format!("cmctl check api --wait={}", wait.text),
                 wait.assumed,
@@ -218,9 +226,11 @@ pub(super) fn helm(arguments: &[Value]) -> Option<Call> {
     let mut call = Call::of("helm", None);
     call.prints = Prints::Unknown;
     if options.has(&["wait", "atomic"]) {
+        let name = format!("helm {verb}");
         match options.value(&["timeout"]) {
             None => waits(
                 &mut call,
+                name,
                 Limit::At(HELM),
                 format!("helm {verb} --wait, by default 5m"),
                 true,
@@ -228,6 +238,7 @@ pub(super) fn helm(arguments: &[Value]) -> Option<Call> {
             Some(value) => match value.get().and_then(go_or_seconds) {
                 Some(span) => waits(
                     &mut call,
+                    name,
                     Limit::At(span),
                     format!("helm {verb} --timeout {}", value.text),
                     value.assumed,
@@ -239,8 +250,14 @@ pub(super) fn helm(arguments: &[Value]) -> Option<Call> {
     Some(call)
 }
 
-fn waits(call: &mut Call, limit: Limit, arithmetic: String, assumed: bool) {
-    *call = call.clone().waiting(limit, arithmetic, assumed);
+fn waits(
+    call: &mut Call,
+    name: impl Into<Cow<'static, str>>,
+    limit: Limit,
+    arithmetic: String,
+    assumed: bool,
+) {
+    *call = call.clone().waiting(name, limit, arithmetic, assumed);
 }
 
 fn hide(call: &mut Call, flag: &str, value: &Value) {

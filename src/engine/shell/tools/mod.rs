@@ -11,6 +11,8 @@ pub(super) mod target;
 mod waiters;
 mod wget;
 
+use std::borrow::Cow;
+
 use super::reading::Target;
 use super::value::Value;
 use crate::engine::{Limit, Seconds, Span};
@@ -59,6 +61,8 @@ pub(super) struct Call {
 /// How a program waits by itself.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
+    /// As people call it: `kubectl wait`.
+    pub name: Cow<'static, str>,
     pub span: Span,
     pub attempts: Option<u64>,
     pub interval: Option<Seconds>,
@@ -85,10 +89,17 @@ impl Call {
     }
 
     /// A call that waits by itself for as long as `limit`.
-    fn waiting(mut self, limit: Limit, arithmetic: String, assumed: bool) -> Self {
+    fn waiting(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        limit: Limit,
+        arithmetic: String,
+        assumed: bool,
+    ) -> Self {
         self.limit = limit;
         self.nominal = limit.seconds().unwrap_or(Seconds::ZERO);
         self.waits = Some(Waiting {
+            name: name.into(),
             span: Span::from(limit),
             attempts: None,
             interval: None,

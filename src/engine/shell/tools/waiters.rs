@@ -205,5 +205,5 @@ fn by_flag(
 }
 
 fn waiting(name: &str, target: Option<Target>, limit: Limit, arithmetic: String, assumed: bool) -> Call {
-    Call::of(name, target).waiting(limit, arithmetic, assumed)
+    Call::of(name, target).waiting(name.to_owned(), limit, arithmetic, assumed)
 }

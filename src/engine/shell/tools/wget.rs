@@ -77,6 +77,7 @@ pub(super) fn read(arguments: &[Value]) -> Option<Call> {
         };
         call.nominal = nominal.seconds().unwrap_or(Seconds::ZERO);
         call.waits = Some(Waiting {
+            name: "wget".into(),
             span: Span::between(nominal, call.limit),
             attempts: (tries > 0).then_some(tries),
             interval: None,
