@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::kind::{JobKey, Kind};
-use crate::engine::evidence::{Dependency, EventRecord};
+use crate::engine::evidence::{ContainerRecord, ContainerState, Dependency, EventRecord, PodRecord};
 
 /// A change of what is known. In JSON: `{"apply": {"kind": "Job", "object": {..}}}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -82,6 +82,24 @@ pub struct LogKey {
     /// Which run: 0 for the first.
     #[serde(default)]
     pub attempt: u32,
+}
+
+impl LogKey {
+    /// The run of a container that has begun last, where one has, and the one before it.
+    pub(crate) fn runs(pod: &PodRecord, container: &ContainerRecord) -> (Option<Self>, Option<Self>) {
+        let run = |attempt| Self {
+            namespace: pod.namespace.clone(),
+            pod: pod.name.clone(),
+            container: container.name.clone(),
+            attempt,
+        };
+        let has_begun = matches!(
+            container.state,
+            ContainerState::Running { .. } | ContainerState::Terminated(_)
+        );
+        let before = container.restarts.checked_sub(1).map(run);
+        (has_begun.then(|| run(container.restarts)), before)
+    }
 }
 
 /// One line of a log.

@@ -1,18 +1,17 @@
 //! `JobDiagnosis` objects in the API server.
 
-use http::Request;
 use jiff::Timestamp;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::{Client, Error};
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::object::{JOB_UID, TOLD, WRITTEN};
 use super::{GROUP, KIND, PLURAL, VERSION};
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::evidence::{Evidence, ObjectRef};
 use crate::index::Scope;
+use crate::index::live::Pages;
 use crate::k8s::meta::Meta;
 
 /// Who the fields belong to.
@@ -39,20 +38,6 @@ pub struct Kept {
     pub owner: Option<ObjectRef>,
     /// What is known of the Job; `None` where another version wrote it.
     pub evidence: Option<Evidence>,
-}
-
-#[derive(Deserialize)]
-struct List {
-    #[serde(default)]
-    metadata: ListMeta,
-    #[serde(default)]
-    items: Vec<Box<RawValue>>,
-}
-
-#[derive(Default, Deserialize)]
-struct ListMeta {
-    #[serde(default, rename = "continue")]
-    next: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -99,17 +84,12 @@ impl Store {
         };
         let mut kept = Vec::new();
         for path in paths {
-            let mut next = String::new();
-            loop {
-                let request = Request::get(format!("{path}?limit={PAGE}{next}")).body(Vec::new());
-                let list: List = self.client.request(request.map_err(Error::HttpError)?).await?;
-                let read = list.items.iter().map(|item| read(item.get(), now));
+            let path = path + "?";
+            let mut pages = Pages::of(&self.client, &path, PAGE);
+            while let Some(page) = pages.next().await? {
+                let read = page.iter().map(|item| read(item.get(), now));
                 let is_ours = |kept: &Kept| self.scope.shard.holds(&kept.namespace);
                 kept.extend(read.filter(|kept| kept.as_ref().is_none_or(is_ours)));
-                match list.metadata.next.filter(|token| !token.is_empty()) {
-                    Some(token) => next = format!("&continue={token}"),
-                    None => break,
-                }
             }
         }
         Ok(kept)
@@ -120,14 +100,19 @@ impl Store {
     /// # Errors
     /// When the kind does not exist or may not be read.
     pub async fn newest(&self, namespace: &str, job: &str) -> Result<Option<Diagnosis>, Error> {
-        let path = format!("/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}?limit={PAGE}");
-        let request = Request::get(path).body(Vec::new()).map_err(Error::HttpError)?;
-        let list: List = self.client.request(request).await?;
-        let objects = list.items.iter();
-        let objects = objects.filter_map(|item| serde_json::from_str::<Object>(item.get()).ok());
-        let of_job =
-            objects.filter(|object| object.report.pointer("/job/name").and_then(Value::as_str) == Some(job));
-        let newest = of_job.max_by_key(|object| object.metadata.creation_timestamp);
+        let path = format!("/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}?");
+        let (mut newest, mut pages) = (None::<Object>, Pages::of(&self.client, &path, PAGE));
+        while let Some(page) = pages.next().await? {
+            let objects = page
+                .iter()
+                .filter_map(|item| serde_json::from_str::<Object>(item.get()).ok());
+            let of_job = objects
+                .filter(|object| object.report.pointer("/job/name").and_then(Value::as_str) == Some(job));
+            newest = newest
+                .into_iter()
+                .chain(of_job)
+                .max_by_key(|object| object.metadata.creation_timestamp);
+        }
         Ok(newest.and_then(|object| serde_json::from_value(object.report).ok()))
     }
 

@@ -119,7 +119,7 @@ impl Reports {
             };
             let job = kept.evidence.as_ref().map(|evidence| &evidence.job);
             let known = Known {
-                job: job.map_or_else(JobKey::default, |job| JobKey::new(&job.namespace, &job.name)),
+                job: JobKey::new(&kept.namespace, job.map_or("", |job| &job.name)),
                 name: kept.name,
                 created: kept.created,
                 owner: kept.owner,
@@ -128,10 +128,6 @@ impl Reports {
                 told: kept.told,
                 cause: None,
                 written: None,
-            };
-            let known = Known {
-                job: JobKey::new(&kept.namespace, &known.job.name),
-                ..known
             };
             self.known.insert(kept.uid, known);
             match kept.evidence {

@@ -4,14 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
 use kube::Client;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep};
 
+use super::pages::Pages;
 use crate::index::change::Change;
 use crate::index::kind::JobKey;
 use crate::k8s::dependency::{Namespace, WorkloadObject};
@@ -36,11 +34,6 @@ pub(super) struct Inspector {
     client: Client,
     seen: Mutex<HashMap<String, Slot>>,
     reads: Semaphore,
-}
-
-#[derive(Deserialize)]
-struct List {
-    items: Vec<Box<RawValue>>,
 }
 
 impl Inspector {
@@ -136,13 +129,10 @@ impl Inspector {
 
     /// Objects of one kind; `None` when they cannot be read, one that is malformed is left out.
     async fn list<T: DeserializeOwned>(&self, path: &str) -> Option<Vec<T>> {
-        let mut tries = 1;
-        let text = loop {
-            let request = Request::get(format!("{path}limit={OBJECTS}"))
-                .body(Vec::new())
-                .ok()?;
-            match self.client.request_text(request).await {
-                Ok(text) => break text,
+        let (mut tries, mut pages) = (1, Pages::of(&self.client, path, OBJECTS));
+        let page = loop {
+            match pages.next().await {
+                Ok(page) => break page,
                 Err(error) if tries < TRIES && !is_refusal(&error) => {
                     tracing::debug!(path, %error, tries, "a dependency could not be looked at; once more");
                     tries += 1;
@@ -154,8 +144,7 @@ impl Inspector {
                 }
             }
         };
-        let list: List = serde_json::from_str(&text).ok()?;
-        let objects = list.items.iter();
+        let objects = page.iter().flatten();
         Some(
             objects
                 .filter_map(|item| serde_json::from_str(item.get()).ok())
@@ -166,5 +155,8 @@ impl Inspector {
 
 /// True for an answer that stays the same however often one asks.
 fn is_refusal(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if matches!(status.code, 403 | 404))
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 403 | 404),
+        error => matches!(error, kube::Error::SerdeError(_)),
+    }
 }

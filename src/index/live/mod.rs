@@ -6,10 +6,12 @@ mod inspect;
 mod log;
 mod merge;
 mod once;
+mod pages;
 mod watch;
 mod watched;
 
 pub use once::{Read, Reader};
+pub(crate) use pages::Pages;
 pub(super) use watch::refusal;
 pub(super) use watched::Watched;
 

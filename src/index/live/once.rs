@@ -1,16 +1,15 @@
 //! Reading once what a diagnosis needs, instead of watching it.
 
 use futures::stream::{self, StreamExt as _};
-use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::LogParams;
 use kube::{Api, Client};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::inspect::Inspector;
+use super::pages::Pages;
 use super::watch::helm_releases;
-use crate::engine::evidence::{ContainerState, Lost};
+use crate::engine::evidence::Lost;
 use crate::index::change::{Action, Change, LogKey};
 use crate::index::kind::Kind;
 use crate::index::lines::{LINES, Lines};
@@ -43,20 +42,6 @@ impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reader").finish_non_exhaustive()
     }
-}
-
-#[derive(Deserialize)]
-struct List {
-    #[serde(default)]
-    metadata: ListMeta,
-    #[serde(default)]
-    items: Vec<Box<RawValue>>,
-}
-
-#[derive(Default, Deserialize)]
-struct ListMeta {
-    #[serde(default, rename = "continue")]
-    next: Option<String>,
 }
 
 impl Reader {
@@ -181,15 +166,10 @@ impl Reader {
     }
 
     async fn list(&self, path: &str) -> Result<Vec<Box<RawValue>>, kube::Error> {
-        let (mut items, mut next) = (Vec::new(), String::new());
+        let (mut items, mut pages) = (Vec::new(), Pages::of(&self.client, path, PAGE));
         for _ in 0..PAGES {
-            let request = Request::get(format!("{path}limit={PAGE}{next}")).body(Vec::new());
-            let request = request.map_err(kube::Error::HttpError)?;
-            let list: List = self.client.request(request).await?;
-            items.extend(list.items);
-            match list.metadata.next.filter(|token| !token.is_empty()) {
-                // The API server's tokens are made for a query: base64 in its URL form.
-                Some(token) => next = format!("&continue={token}"),
+            match pages.next().await? {
+                Some(page) => items.extend(page),
                 None => break,
             }
         }
@@ -242,21 +222,9 @@ fn runs(changes: &[Change]) -> Vec<(LogKey, bool)> {
             continue;
         }
         for container in &pod.containers {
-            let log = |attempt| LogKey {
-                namespace: pod.namespace.clone(),
-                pod: pod.name.clone(),
-                container: container.name.clone(),
-                attempt,
-            };
-            if let Some(before) = container.restarts.checked_sub(1) {
-                runs.push((log(before), true));
-            }
-            if matches!(
-                container.state,
-                ContainerState::Running { .. } | ContainerState::Terminated(_)
-            ) {
-                runs.push((log(container.restarts), false));
-            }
+            let (present, before) = LogKey::runs(&pod, container);
+            runs.extend(before.map(|log| (log, true)));
+            runs.extend(present.map(|log| (log, false)));
         }
     }
     runs

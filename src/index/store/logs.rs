@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Index;
-use crate::engine::evidence::{ContainerState, Lost};
+use crate::engine::evidence::Lost;
 use crate::index::change::{Action, LogKey, LogLine};
 use crate::index::entry::Entry;
 use crate::index::kind::JobKey;
@@ -83,21 +83,9 @@ fn runs(entry: &Entry) -> Vec<(LogKey, bool)> {
             continue;
         }
         for container in &pod.containers {
-            let log = |attempt| LogKey {
-                namespace: pod.namespace.clone(),
-                pod: pod.name.clone(),
-                container: container.name.clone(),
-                attempt,
-            };
-            if matches!(
-                container.state,
-                ContainerState::Running { .. } | ContainerState::Terminated(_)
-            ) {
-                runs.push((log(container.restarts), true));
-            }
-            if let Some(before) = container.restarts.checked_sub(1) {
-                runs.push((log(before), false));
-            }
+            let (present, before) = LogKey::runs(pod, container);
+            runs.extend(present.map(|log| (log, true)));
+            runs.extend(before.map(|log| (log, false)));
         }
     }
     runs
