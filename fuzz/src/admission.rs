@@ -113,7 +113,7 @@ pub fn patch(data: &[u8]) -> u64 {
         Ok(operations) => {
             let written = serde_json::to_value(&operations).expect("JSON");
             for operation in &operations {
-                (operation.op, operation.path.matches('/').count()).hash(&mut hasher);
+                (operation.op, operation.path.to_string().matches('/').count()).hash(&mut hasher);
             }
             let patch: json_patch::Patch = serde_json::from_value(written).expect("a JSON patch");
             let mut after = object.clone();
