@@ -403,7 +403,10 @@ mod tests {
         let again = "for i in $(seq 60); do nc -z -w 1 db 5432 && exit 0; sleep 5; done; exit 1";
         assert_eq!(wait(&["sh", "-c", again], None), (Some(120), WaitSource::Script));
         let other_port = "for i in $(seq 60); do nc -z -w 1 db 8080 && exit 0; sleep 5; done; exit 1";
-        assert_eq!(wait(&["sh", "-c", other_port], None), (Some(420), WaitSource::Script));
+        assert_eq!(
+            wait(&["sh", "-c", other_port], None),
+            (Some(420), WaitSource::Script)
+        );
     }
 
     #[test]

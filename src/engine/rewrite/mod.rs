@@ -249,9 +249,9 @@ fn settle_deadline(
     if (waits.helper || waits.mapped) && level == RewriteLevel::All {
         end_before_the_release(plan, assessment, policy);
     }
-    // A wait that is told its length fits into the deadline as it is.
+    // A wait that is told its length fits into the deadline as it is, and a later one would lengthen it.
     let part = Part::Deadline {
-        later: !waits.mapped,
+        later: !waits.mapped && !waits.helper,
     };
     apply_fixes(plan, assessment, level, part);
 }

@@ -128,7 +128,9 @@ fn help(cx: &Context<'_>, said: &WaitInMessage, needed: Seconds, worst: Limit) -
 
 /// What the deadline has to be for the wait with its headroom, and for probes that hang to their limits.
 fn longest(needed: Seconds, worst: Limit, startup: Seconds) -> Seconds {
-    worst.seconds().map_or(needed, |worst| needed.max(worst + startup))
+    worst
+        .seconds()
+        .map_or(needed, |worst| needed.max(worst + startup))
 }
 
 /// The later deadline, where the release still sees it end; one that is only assumed to be waited for counts as well.
