@@ -234,7 +234,9 @@ fn settle_deadline(
     let derived = stated.map(|timeout| timeout - policy.slack - clocks.grace);
     let missing = plan.job.active_deadline.is_none();
     if let Some(deadline) = derived.filter(|deadline| missing && deadline.whole() > 0) {
-        if waits.helper || waits.mapped {
+        // Names are mapped, and what can be read of the script waits by none of them.
+        let unheard = !waits.helper && clocks.is_visible() && level != RewriteLevel::All;
+        if (waits.helper || waits.mapped) && !(unheard && retries::end_first(plan.job, clocks, deadline)) {
             let room = Budget::of(plan.job, clocks, policy, Some(deadline)).wait();
             if room.is_some() && level != RewriteLevel::None {
                 plan.set("activeDeadlineSeconds", deadline.whole().into(), "HB106");

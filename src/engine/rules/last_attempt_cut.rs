@@ -68,8 +68,9 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let (attempts, finished) = (clocks.attempts, number - 1);
-    if finished == 0 {
-        // Not even the first wait fits: HB102.
+    // Where not even the first wait fits it is HB102's; and a Job without containers, which the API server refuses, has
+    // no attempts at all.
+    if finished == 0 || finished >= attempts {
         return Vec::new();
     }
     let most = u64::from(attempts - finished) * 2 > u64::from(attempts);
