@@ -299,8 +299,8 @@ fn wait_of(job: &Job<'_>, readings: &[ContainerReading]) -> (Option<Span>, WaitS
         worst: a.worst.max(b.worst),
     };
     let plus = |a: Option<Span>, b: Option<Span>| a.into_iter().chain(b).reduce(|a, b| a + b);
-    let totals = |init: bool| of(init).filter_map(|c| c.reading.total());
-    let (init, main) = (totals(true).reduce(|a, b| a + b), totals(false).reduce(longest));
+    let init = of(true).filter_map(|c| c.reading.total()).reduce(|a, b| a + b);
+    let main = of(false).filter_map(|c| behind_init(readings, c)).reduce(longest);
     let seen = plus(init, main);
     let declared = job.duration(super::annotations::WAIT).map(Span::exactly);
     let shows_no_wait = |c: &ContainerReading| !c.reading.is_whole() && c.reading.waits.is_empty();
@@ -317,6 +317,28 @@ fn wait_of(job: &Job<'_>, readings: &[ContainerReading]) -> (Option<Span>, WaitS
         (_, None) if readings.iter().any(|c| !c.sidecar && !c.reading.visible) => (None, WaitSource::Hidden),
         (_, None) => (None, WaitSource::None),
     }
+}
+
+/// How long a main container waits. When it starts, the init containers have ended well: what they waited for is up,
+/// unless their wait falls through, and another wait for the same place ends at once.
+fn behind_init(readings: &[ContainerReading], container: &ContainerReading) -> Option<Span> {
+    fn place(wait: &Wait) -> Option<(&str, Option<u16>)> {
+        let target = wait.target.as_ref()?;
+        Some((target.host.as_deref()?, target.port))
+    }
+    let is_up = |wait: &Wait| {
+        let waited = readings.iter().filter(|c| c.init && !c.sidecar);
+        let mut waits = waited.flat_map(|c| &c.reading.waits);
+        waits.any(|before| !before.falls_through && place(before).is_some() && place(before) == place(wait))
+    };
+    let spans = container.reading.waits.iter().map(|wait| {
+        if is_up(wait) {
+            Span::exactly(Seconds::ZERO)
+        } else {
+            wait.span
+        }
+    });
+    spans.reduce(|a, b| a + b)
 }
 
 /// An attempt without a wait runs for what its calls may hang: nothing when refused at once, their limits (or
@@ -374,6 +396,17 @@ mod tests {
         assert_eq!(wait(opaque, Some("5m")), (Some(420), WaitSource::Annotation));
         assert_eq!(wait(loops, Some("5m")), (Some(420), WaitSource::Script));
         assert_eq!(wait(plain, Some("5m")), (Some(120), WaitSource::Script));
+    }
+
+    #[test]
+    fn what_an_init_container_has_waited_for_is_up() {
+        let again = "for i in $(seq 60); do nc -z -w 1 db 5432 && exit 0; sleep 5; done; exit 1";
+        assert_eq!(wait(&["sh", "-c", again], None), (Some(120), WaitSource::Script));
+        let other_port = "for i in $(seq 60); do nc -z -w 1 db 8080 && exit 0; sleep 5; done; exit 1";
+        assert_eq!(
+            wait(&["sh", "-c", other_port], None),
+            (Some(420), WaitSource::Script)
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::engine::Seconds;
 use crate::engine::budget::{Clocks, ContainerReading};
 use crate::engine::job::{Container, Job};
 use crate::engine::policy::Policy;
+use crate::engine::shell::Wait;
 
 /// A number of the budget, as the annotation `hookbudget.dev/env` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,15 +91,19 @@ impl Budget {
     /// The wait is `deadline - headroom - start-up`, and no longer than a stated release timeout leaves:
     /// `timeout - slack - grace - start-up`. Without a deadline the release's timeout alone bounds it, be it
     /// stated or assumed; with neither, the wait is the cold start of what the Job waits for. Init containers
-    /// that wait come before and use a part of either clock up, unless they read the budget themselves.
+    /// that wait come before and use a part of either clock up, unless they read the budget themselves; so does what
+    /// a script waits behind the container that `hookbudget.dev/wait-for` adds (F9: all waits and the headroom fit
+    /// into the deadline).
     #[must_use]
     pub fn of(job: &Job<'_>, clocks: &Clocks, policy: &Policy, deadline: Option<Seconds>) -> Self {
         let startup = clocks.startup;
-        let before = init_waits(job, clocks);
-        let minus_before = match before {
+        let (before, behind) = (init_waits(job, clocks), waits_behind_the_helper(job, clocks));
+        let part = |span: Seconds, whose: &str| match span {
             Seconds::ZERO => String::new(),
-            before => format!(" - {before} in init containers"),
+            span => format!(" - {span} {whose}"),
         };
+        let minus_before = part(before, "in init containers") + &part(behind, "of the script's own");
+        let before = before + behind;
         let within_release = |timeout: Seconds| {
             let left = timeout - policy.slack - clocks.grace - startup - before;
             let sum = format!(
@@ -193,9 +198,9 @@ impl Budget {
     }
 }
 
-/// How long the init containers wait before the containers that the budget is for. One that reads the budget
-/// waits as long as it is told, and is told what the others leave; a wait without end leaves nothing to count.
-fn init_waits(job: &Job<'_>, clocks: &Clocks) -> Seconds {
+/// True for the containers that are told how long to wait: by the budget's variables, or under the names that
+/// `hookbudget.dev/env` maps to them.
+fn is_told(job: &Job<'_>, reading: &ContainerReading) -> bool {
     let mapped = job.annotation("hookbudget.dev/env").unwrap_or_default();
     let names = || {
         let names = mapped.split(',').filter_map(|entry| entry.split_once('='));
@@ -214,14 +219,52 @@ fn init_waits(job: &Job<'_>, clocks: &Clocks) -> Seconds {
             .filter_map(|variable| variable.value.as_ref());
         container.name == WAIT_CONTAINER || words.chain(env).any(|text| told(text))
     };
-    let is_told = |reading: &ContainerReading| {
-        job.containers().any(|(init, index, container)| {
-            job.container_pointer(init, index) == reading.pointer && reads_it(container)
-        })
-    };
+    job.containers().any(|(init, index, container)| {
+        job.container_pointer(init, index) == reading.pointer && reads_it(container)
+    })
+}
+
+/// How long the init containers wait before the containers that the budget is for. One that reads the budget
+/// waits as long as it is told, and is told what the others leave; a wait without end leaves nothing to count.
+fn init_waits(job: &Job<'_>, clocks: &Clocks) -> Seconds {
     clocks
         .waits_for_something()
-        .filter(|(reading, _)| reading.init && !is_told(reading))
+        .filter(|(reading, _)| reading.init && !is_told(job, reading))
         .filter_map(|(_, wait)| wait.span.nominal.seconds())
         .sum()
+}
+
+/// How long the containers wait that run behind the one of `hookbudget.dev/wait-for`, as far as the script and not
+/// the budget says it. A wait for the same service ends at once there: it is up by then.
+fn waits_behind_the_helper(job: &Job<'_>, clocks: &Clocks) -> Seconds {
+    let Some(helper) = job.annotation("hookbudget.dev/wait-for") else {
+        return Seconds::ZERO;
+    };
+    let hosts = helper.split(',').map(|target| {
+        let address = target.split_once("://").map_or(target, |(_, address)| address);
+        let end = address.find([':', '/', '?']).unwrap_or(address.len());
+        address[..end].trim()
+    });
+    let hosts = hosts.collect::<Vec<_>>();
+    let is_for_the_same = |wait: &Wait| {
+        let host = wait.target.as_ref().and_then(|target| target.host.as_deref());
+        host.is_some_and(|host| hosts.contains(&host))
+    };
+    let mut longest = Seconds::ZERO;
+    for container in clocks
+        .containers
+        .iter()
+        .filter(|reading| !reading.init && !reading.sidecar)
+    {
+        if is_told(job, container) {
+            continue;
+        }
+        let waits = container
+            .reading
+            .waits
+            .iter()
+            .filter(|wait| !is_for_the_same(wait));
+        longest = longest.max(waits.filter_map(|wait| wait.span.nominal.seconds()).sum());
+    }
+    longest
 }

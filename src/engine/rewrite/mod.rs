@@ -251,7 +251,11 @@ fn settle_deadline(
     if (waits.helper || waits.mapped) && level == RewriteLevel::All {
         end_before_the_release(plan, assessment, policy);
     }
-    apply_fixes(plan, assessment, level, Part::Deadline);
+    // A wait that is told its length fits into the deadline as it is, and a later one would lengthen it.
+    let part = Part::Deadline {
+        later: !waits.mapped && !waits.helper,
+    };
+    apply_fixes(plan, assessment, level, part);
 }
 
 /// A wait that is told its length here fits into any clock that leaves it room: whether the one that the script
@@ -276,8 +280,8 @@ fn end_before_the_release(plan: &mut Plan<'_>, assessment: &Assessment, policy: 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     /// The deadline alone: what a fix changes beside it is for [`retries::fit`] to decide, with the waits in
-    /// view that the rewrite brings.
-    Deadline,
+    /// view that the rewrite brings. A later one for a longer wait (HB102) only where the wait stays as it is.
+    Deadline { later: bool },
     /// The fixes that leave the deadline as it is, each of them whole.
     Rest,
 }
@@ -301,7 +305,8 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
             continue;
         };
         let edits: Vec<&Edit> = match part {
-            Part::Deadline => fix.edits.iter().filter(|edit| sets_deadline(edit)).collect(),
+            Part::Deadline { later: false } if finding.code == "HB102" => continue,
+            Part::Deadline { .. } => fix.edits.iter().filter(|edit| sets_deadline(edit)).collect(),
             Part::Rest if fix.edits.iter().any(sets_deadline) => continue,
             Part::Rest => fix.edits.iter().collect(),
         };

@@ -143,6 +143,32 @@ fn init_containers_that_wait_use_a_part_of_the_budget_up() {
 }
 
 #[test]
+fn the_added_wait_and_the_scripts_own_fit_into_the_deadline_together() {
+    let told = |script: &'static str, target: &'static str| {
+        let mut job = Job {
+            active_deadline: Some(Seconds::new(840)),
+            ..hook(&[("hookbudget.dev/wait-for", target)], Vec::new())
+        };
+        job.pod.containers[0].command = ["sh", "-ec", script].map(Into::into).into();
+        let rewrite = planned(&job, RewriteLevel::None);
+        variable(&rewrite, "HOOKBUDGET_WAIT_TIMEOUT_SECONDS")
+    };
+    let fixed = "for i in $(seq 60); do curl -sf -m 1 http://db:80/ && exit 0; sleep 5; done; exit 1";
+    let reads = "for i in $(seq $HOOKBUDGET_WAIT_ATTEMPTS); do curl -sf -m 3 http://db:80/ && exit 0; sleep 5; done; exit 1";
+    assert_eq!(told(fixed, "http://cache:80/").as_deref(), Some("300"));
+    // It is up when the script asks for it.
+    assert_eq!(
+        told(fixed, "tcp://cache:6379, http://db:80/").as_deref(),
+        Some("600")
+    );
+    assert_eq!(told(reads, "http://cache:80/").as_deref(), Some("600"));
+    assert_eq!(
+        told("kubectl apply -f /crds", "http://cache:80/").as_deref(),
+        Some("600")
+    );
+}
+
+#[test]
 fn attempts_fit_even_when_every_probe_hangs() {
     let attempts = |interval, probe| {
         let annotations = [

@@ -1,11 +1,12 @@
 //! HB102.
 
-use crate::engine::finding::{Confidence, Finding, Severity};
+use crate::engine::finding::{Confidence, Edit, Finding, Fix, FixSafety, Severity};
 use crate::engine::formulas::needed_deadline;
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{
     WaitInMessage, at_most_a_warning, confidence_of_waits, deadline_to_write, plus_startup, read_confidence,
 };
+use crate::engine::rules::deadline_exceeds_release_timeout::fitting_deadline;
 use crate::engine::{Limit, Seconds};
 
 rule! {
@@ -37,7 +38,8 @@ rule! {
     ///   activeDeadlineSeconds: 840
     /// ```
     ///
-    /// and a release timeout above 840 s + grace + 5 s (HB103).
+    /// and a release timeout above 840 s + grace + 5 s (HB103). The unsafe fix writes the later deadline, where the
+    /// release's timeout has room for it.
     ///
     /// ## When to ignore
     ///
@@ -110,6 +112,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             ))
         }),
         help: cx.help(|| help(cx, &said(), needed, wait.worst)),
+        fix: cx.fix(|| later_deadline(cx, needed, wait.worst)),
         ..RULE.finding(severity, confidence)
     }]
 }
@@ -119,9 +122,29 @@ fn help(cx: &Context<'_>, said: &WaitInMessage, needed: Seconds, worst: Limit) -
     let (deadline, startup) = (cx.clocks.deadline.unwrap_or(Seconds::ZERO), cx.clocks.startup);
     let room = deadline.minus_or_zero(startup + cx.policy.headroom);
     let shorter = said.shorter(room, deadline.minus_or_zero(startup));
-    let worst = worst.seconds().map_or(needed, |worst| worst + startup);
-    let later = deadline_to_write(cx, needed.max(worst));
+    let later = deadline_to_write(cx, longest(needed, worst, startup));
     shorter.map_or(later.clone(), |shorter| format!("{shorter}, or {later}"))
+}
+
+/// What the deadline has to be for the wait with its headroom, and for probes that hang to their limits.
+fn longest(needed: Seconds, worst: Limit, startup: Seconds) -> Seconds {
+    worst
+        .seconds()
+        .map_or(needed, |worst| needed.max(worst + startup))
+}
+
+/// The later deadline, where the release still sees it end; one that is only assumed to be waited for counts as well.
+fn later_deadline(cx: &Context<'_>, needed: Seconds, worst: Limit) -> Option<Fix> {
+    let later = Seconds::new(longest(needed, worst, cx.clocks.startup).ceil());
+    let release = cx.clocks.release.timeout;
+    let is_seen = release.is_none_or(|timeout| later <= fitting_deadline(timeout, cx.clocks.grace));
+    is_seen.then(|| Fix {
+        safety: FixSafety::Unsafe,
+        edits: vec![Edit::Set {
+            pointer: cx.field("activeDeadlineSeconds"),
+            value: later.whole().into(),
+        }],
+    })
 }
 
 #[cfg(test)]
