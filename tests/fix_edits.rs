@@ -81,11 +81,18 @@ fn for_each_fix(file: &str, mut see: impl FnMut(&[Finding], &Finding, &[Finding]
     for (index, findings) in judged(&before) {
         for finding in findings.iter().filter(|finding| finding.fix.is_some()) {
             let mut after = before.clone();
-            for edit in &finding.fix.as_ref().unwrap().edits {
-                let unmended = after[index].clone();
-                apply(edit, &mut after[index]);
+            let fix = finding.fix.as_ref().unwrap();
+            let edited = fix.on.as_ref().map_or(index, |object| {
+                let is_it = |value: &Value| {
+                    value["kind"] == *object.kind && value["metadata"]["name"] == *object.name
+                };
+                before.iter().position(is_it).unwrap()
+            });
+            for edit in &fix.edits {
+                let unmended = after[edited].clone();
+                apply(edit, &mut after[edited]);
                 assert_ne!(
-                    unmended, after[index],
+                    unmended, after[edited],
                     "{file}: {} edits without a change: {edit:?}",
                     finding.code
                 );

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::policy::Mode;
+use super::release::ReleaseObject;
 use super::shell::Place;
 
 /// How bad it is.
@@ -142,6 +143,8 @@ impl At {
 pub struct Fix {
     /// Whether they change what runs or how often.
     pub safety: FixSafety,
+    /// The object to edit, where it is another one than the finding is about.
+    pub on: Option<ReleaseObject>,
     /// The edits, in order.
     pub edits: Vec<Edit>,
 }

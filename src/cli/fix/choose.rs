@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
+
 use super::{Barred, Note, pointers};
-use crate::cli::manifest::Loaded;
+use crate::cli::manifest::{Document, Loaded};
 use crate::cli::objects::{Judged, Objects};
 use crate::cli::render::lint_text::locate;
 use crate::engine::finding::{Edit, Finding, FixSafety};
+use crate::engine::release::ReleaseObject;
 
 /// A fix that a round makes.
 #[derive(Debug, Clone)]
@@ -30,7 +33,7 @@ pub(super) fn choose(
     unsafe_fixes: bool,
     barred: &HashSet<Barred>,
 ) -> Vec<Choice> {
-    let mut chosen = Vec::new();
+    let (mut chosen, mut others) = (Vec::new(), HashSet::new());
     let mut at = 0;
     for judged in &objects.judged {
         // The judged objects keep the order of the documents.
@@ -46,9 +49,11 @@ pub(super) fn choose(
             .findings
             .iter()
             .filter(|finding| finding.exempted.is_none())
-            .filter_map(|finding| choice(at, judged, finding))
+            .filter_map(|finding| choice(at, judged, finding, loaded))
             .filter(|choice| !barred.contains(&choice.barred()))
             .collect();
+        // An object of others takes one fix in a round, from whoever comes first.
+        candidates.retain(|choice| choice.document == at || others.insert(choice.document));
         // The findings come with the worst first, and a stable sort keeps that.
         candidates.sort_by_key(|choice| choice.note.safety);
         let mut mine: Vec<Choice> = Vec::new();
@@ -66,19 +71,26 @@ pub(super) fn choose(
     chosen
 }
 
-fn choice(document: usize, judged: &Judged<'_>, finding: &Finding) -> Option<Choice> {
+fn choice(own: usize, judged: &Judged<'_>, finding: &Finding, loaded: &Loaded) -> Option<Choice> {
     let fix = finding.fix.as_ref().filter(|fix| !fix.edits.is_empty())?;
     let at = locate(judged, &finding.at);
-    let own = at.file == *judged.document.file();
+    let (number, document) = match &fix.on {
+        None => (own, judged.document),
+        Some(object) => {
+            let mut documents = loaded.documents.iter().enumerate();
+            documents.find(|(_, document)| is_of(document, object))?
+        }
+    };
+    let is_at_hand = fix.on.is_none() && at.file == *document.file();
     Some(Choice {
-        document,
+        document: number,
         edits: fix.edits.clone(),
         note: Note {
-            file: judged.document.file().clone(),
-            line: if own {
+            file: document.file().clone(),
+            line: if is_at_hand {
                 at.line
             } else {
-                judged.document.locate("").line
+                document.locate("").line
             },
             code: finding.code,
             object: judged.job.to_string(),
@@ -86,6 +98,15 @@ fn choice(document: usize, judged: &Judged<'_>, finding: &Finding) -> Option<Cho
             refused: None,
         },
     })
+}
+
+/// Whether a document is the object of a fix.
+fn is_of(document: &Document, object: &ReleaseObject) -> bool {
+    let text = |pointer| document.value.pointer(pointer).and_then(Value::as_str);
+    let namespace = text("/metadata/namespace");
+    document.kind() == object.kind
+        && text("/metadata/name") == Some(&object.name)
+        && namespace.is_none_or(|namespace| namespace == object.namespace)
 }
 
 /// Whether two fixes write the same field, or one writes what the other one stands in.

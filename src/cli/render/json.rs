@@ -255,10 +255,10 @@ fn finding_report<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> FindingRe
         message: &finding.message,
         arithmetic: finding.arithmetic.as_deref(),
         help: &finding.help,
-        fix: finding
-            .fix
-            .as_ref()
-            .map(|fix| json!({ "safety": fix.safety, "edits": fix.edits })),
+        fix: finding.fix.as_ref().map(|fix| match &fix.on {
+            None => json!({ "safety": fix.safety, "edits": fix.edits }),
+            Some(object) => json!({ "safety": fix.safety, "object": object, "edits": fix.edits }),
+        }),
         exempted: finding.exempted.as_deref(),
     }
 }

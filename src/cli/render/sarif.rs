@@ -149,7 +149,12 @@ fn result(judged: &Judged<'_>, finding: &Finding, seen: &mut HashMap<String, usi
     if let Some(reason) = &finding.exempted {
         result["suppressions"] = json!([{"kind": "inSource", "status": "accepted", "justification": reason}]);
     }
-    if let Some(fix) = finding.fix.as_ref().and_then(|fix| replacements(document, fix)) {
+    if let Some(fix) = finding
+        .fix
+        .as_ref()
+        .filter(|fix| fix.on.is_none())
+        .and_then(|fix| replacements(document, fix))
+    {
         result["fixes"] = json!([fix]);
     }
     result

@@ -198,29 +198,35 @@ impl Budget {
     }
 }
 
-/// True for the containers that are told how long to wait: by the budget's variables, or under the names that
+/// True for the containers that are told a number of the budget: by its variables, or under the names that
 /// `hookbudget.dev/env` maps to them.
-fn is_told(job: &Job<'_>, reading: &ContainerReading) -> bool {
+fn is_told(job: &Job<'_>, container: &Container<'_>) -> bool {
     let mapped = job.annotation("hookbudget.dev/env").unwrap_or_default();
     let names = || {
         let names = mapped.split(',').filter_map(|entry| entry.split_once('='));
         names.map(|(name, _)| name.trim()).filter(|name| !name.is_empty())
     };
-    let reads_it = |container: &Container<'_>| {
-        let told = |text: &str| {
-            text.contains(WAIT_CONTAINER)
-                || text.contains("HOOKBUDGET_")
-                || names().any(|name| text.contains(name))
-        };
-        let words = container.command.iter().chain(&container.args);
-        let env = container
-            .env
-            .iter()
-            .filter_map(|variable| variable.value.as_ref());
-        container.name == WAIT_CONTAINER || words.chain(env).any(|text| told(text))
+    let told = |text: &str| {
+        text.contains(WAIT_CONTAINER)
+            || text.contains("HOOKBUDGET_")
+            || names().any(|name| text.contains(name))
     };
+    let words = container.command.iter().chain(&container.args);
+    let env = container
+        .env
+        .iter()
+        .filter_map(|variable| variable.value.as_ref());
+    container.name == WAIT_CONTAINER || words.chain(env).any(|text| told(text))
+}
+
+/// True when any container is told a number of the budget: what it waits may go with the clocks that are written.
+pub(super) fn is_any_told(job: &Job<'_>) -> bool {
+    job.containers().any(|(_, _, container)| is_told(job, container))
+}
+
+fn is_reading_told(job: &Job<'_>, reading: &ContainerReading) -> bool {
     job.containers().any(|(init, index, container)| {
-        job.container_pointer(init, index) == reading.pointer && reads_it(container)
+        job.container_pointer(init, index) == reading.pointer && is_told(job, container)
     })
 }
 
@@ -229,7 +235,7 @@ fn is_told(job: &Job<'_>, reading: &ContainerReading) -> bool {
 fn init_waits(job: &Job<'_>, clocks: &Clocks) -> Seconds {
     clocks
         .waits_for_something()
-        .filter(|(reading, _)| reading.init && !is_told(job, reading))
+        .filter(|(reading, _)| reading.init && !is_reading_told(job, reading))
         .filter_map(|(_, wait)| wait.span.nominal.seconds())
         .sum()
 }
@@ -256,7 +262,7 @@ fn waits_behind_the_helper(job: &Job<'_>, clocks: &Clocks) -> Seconds {
         .iter()
         .filter(|reading| !reading.init && !reading.sidecar)
     {
-        if is_told(job, container) {
+        if is_reading_told(job, container) {
             continue;
         }
         let waits = container

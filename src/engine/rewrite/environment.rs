@@ -6,7 +6,7 @@ use super::record;
 use super::wait_container::WAIT_CONTAINER;
 use super::{Budget, Change, Plan, Quantity};
 use crate::engine::finding::Edit;
-use crate::engine::job::{Container, Job};
+use crate::engine::job::{Container, EnvVar, Job};
 
 /// The most names that one Job may map: each is looked for in every container.
 const MOST_NAMES: usize = 64;
@@ -125,6 +125,35 @@ fn map_name(plan: &mut Plan<'_>, name: &str, value: &str) {
     if changed {
         note(plan, name, from, value, "hookbudget.dev/env");
     }
+}
+
+/// A container as it runs when the budget and the mapped names are in its environment.
+pub(super) fn told<'c>(
+    job: &Job<'_>,
+    container: &Container<'c>,
+    budget: &Budget,
+    mapped: &[Mapping<'_>],
+) -> Container<'c> {
+    let sets =
+        |container: &Container<'_>, name: &str| container.env.iter().any(|variable| variable.name == name);
+    let mut told = container.clone();
+    let fixed = Quantity::ALL.into_iter().filter_map(|quantity| {
+        let is_new = !sets(container, quantity.variable());
+        Some((
+            quantity.variable(),
+            budget.value(quantity).ok().filter(|_| is_new)?,
+        ))
+    });
+    let mapped = mapped.iter().filter_map(|(name, quantity)| {
+        let belongs = sets(container, name) || !job.containers().any(|(_, _, other)| sets(other, name));
+        Some((*name, budget.value(*quantity).ok().filter(|_| belongs)?))
+    });
+    // The later of two equal names wins.
+    told.env.extend(fixed.chain(mapped).map(|(name, value)| EnvVar {
+        name: name.to_owned().into(),
+        value: Some(value.into()),
+    }));
+    told
 }
 
 /// The entry in force, as the later of two equal names wins; without a value where `valueFrom` gives it.

@@ -24,6 +24,7 @@ use super::finding::{At, Edit, Finding, FixSafety};
 use super::job::{Container, Job, Origin, RestartPolicy};
 use super::policy::{Policy, RewriteLevel};
 use super::rules::deadline_exceeds_release_timeout::fitting_deadline;
+use super::shell::{self, Files};
 
 /// What is to be written, what that changes, and what could not be done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -101,20 +102,22 @@ pub fn plan(
     }
     let targets = wait_container::targets(job, &mut plan);
     let mapped = environment::mapped_names(job, &mut plan);
+    let tells = job.origin().is_hook() || asks(job);
+    let of_waits = |(_, quantity): &environment::Mapping<'_>| {
+        matches!(quantity, Quantity::WaitTimeout | Quantity::WaitAttempts)
+    };
     let waits = retries::InnerWait {
         helper: !targets.is_empty(),
-        mapped: mapped
-            .iter()
-            .any(|(_, quantity)| matches!(quantity, Quantity::WaitTimeout | Quantity::WaitAttempts)),
+        told: tells && (mapped.iter().any(of_waits) || budget::is_any_told(job)),
     };
     // The deadline is settled first: the retries and the waits have to fit into it.
-    settle_deadline(&mut plan, assessment, policy, level, waits);
+    settle_deadline(&mut plan, assessment, policy, level, waits, &mapped);
     if level == RewriteLevel::All {
         retries::fit(&mut plan, assessment, policy, waits);
     }
     apply_fixes(&mut plan, assessment, level, Part::Rest);
     let budget = Budget::of(job, &assessment.clocks, policy, plan.deadline());
-    if job.origin().is_hook() || asks(job) {
+    if tells {
         environment::inject(&mut plan, &budget, &mapped);
     }
     let image = Some(policy.wait_image.as_str()).filter(|image| !image.is_empty());
@@ -228,34 +231,51 @@ fn settle_deadline(
     policy: &Policy,
     level: RewriteLevel,
     waits: retries::InnerWait,
+    mapped: &[environment::Mapping<'_>],
 ) {
     let clocks = &assessment.clocks;
     let stated = clocks.release.timeout.filter(|_| clocks.release.is_known());
     let derived = stated.map(|timeout| timeout - policy.slack - clocks.grace);
     let missing = plan.job.active_deadline.is_none();
     if let Some(deadline) = derived.filter(|deadline| missing && deadline.whole() > 0) {
-        // Names are mapped, and what can be read of the script waits by none of them.
-        let unheard = !waits.helper && clocks.is_visible() && level != RewriteLevel::All;
-        if (waits.helper || waits.mapped) && !(unheard && retries::end_first(plan.job, clocks, deadline)) {
-            let room = Budget::of(plan.job, clocks, policy, Some(deadline)).wait();
-            if room.is_some() && level != RewriteLevel::None {
+        let budget = Budget::of(plan.job, clocks, policy, Some(deadline));
+        // Such a deadline could never fire: it would mend one finding and make a worse one.
+        let is_late = level != RewriteLevel::All
+            && retries::end_first(plan.job, clocks, deadline)
+            && !waits_when_told(plan.job, &budget, mapped);
+        // What cannot be looked into is taken to wait by the names that are mapped for it.
+        let waits_then = waits.helper || waits.told && !(is_late && clocks.is_visible());
+        if waits_then {
+            if budget.wait().is_some() && level != RewriteLevel::None {
                 plan.set("activeDeadlineSeconds", deadline.whole().into(), "HB106");
             }
             return;
         }
-        if level != RewriteLevel::All && retries::end_first(plan.job, clocks, deadline) {
-            // Such a deadline can never fire: it would mend one finding and make a worse one.
+        if is_late {
             return;
         }
     }
-    if (waits.helper || waits.mapped) && level == RewriteLevel::All {
+    if (waits.helper || waits.told) && level == RewriteLevel::All {
         end_before_the_release(plan, assessment, policy);
     }
     // A wait that is told its length fits into the deadline as it is, and a later one would lengthen it.
     let part = Part::Deadline {
-        later: !waits.mapped && !waits.helper,
+        later: !waits.helper && !waits.told,
     };
     apply_fixes(plan, assessment, level, part);
+}
+
+/// True when a script waits once it is told the numbers of a budget.
+fn waits_when_told(job: &Job<'_>, budget: &Budget, mapped: &[environment::Mapping<'_>]) -> bool {
+    let containers = job
+        .containers()
+        .filter(|(init, _, container)| !(*init && container.is_sidecar()));
+    let mut told = containers.map(|(_, _, container)| environment::told(job, container, budget, mapped));
+    told.any(|container| {
+        !shell::read_container(&container, Files::default())
+            .waits
+            .is_empty()
+    })
 }
 
 /// A wait that is told its length here fits into any clock that leaves it room: whether the one that the script
@@ -301,7 +321,11 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
         .iter()
         .filter(|finding| finding.exempted.is_none() && !decided(finding.code));
     for finding in open {
-        let Some(fix) = finding.fix.as_ref().filter(|fix| fix.safety <= allowed) else {
+        let Some(fix) = finding
+            .fix
+            .as_ref()
+            .filter(|fix| fix.safety <= allowed && fix.on.is_none())
+        else {
             continue;
         };
         let edits: Vec<&Edit> = match part {

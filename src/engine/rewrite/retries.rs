@@ -28,8 +28,8 @@ const MAX_LIMIT: u32 = 2_100;
 pub(super) struct InnerWait {
     /// The init container of `hookbudget.dev/wait-for`.
     pub(super) helper: bool,
-    /// The script waits for as long, or as often, as `hookbudget.dev/env` tells it.
-    pub(super) mapped: bool,
+    /// The script waits for as long, or as often, as it is told, under its own names or the budget's.
+    pub(super) told: bool,
 }
 
 /// Makes a Job that waits by failing end by its deadline, each attempt in a Pod of its own.
@@ -59,7 +59,7 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
         helper: waits.helper && budget.is_some(),
         ..waits
     };
-    let wait = if waits.helper || waits.mapped {
+    let wait = if waits.helper || waits.told {
         budget
     } else {
         clocks.wait.and_then(|wait| wait.nominal.seconds())

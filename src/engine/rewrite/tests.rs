@@ -424,3 +424,62 @@ fn nothing_is_rewritten_where_the_record_has_no_room() {
         assert_eq!(said, !rewritten, "{room}: {:?}", rewrite.warnings);
     }
 }
+
+/// A Job as it stands when its plan is carried out: its deadline, and the environment of its container.
+fn carried_out(job: &Job<'static>, rewrite: &Rewrite) -> Job<'static> {
+    let mut job = job.clone();
+    for edit in &rewrite.edits {
+        match edit {
+            Edit::Set { pointer, value } if pointer == "/spec/activeDeadlineSeconds" => {
+                job.active_deadline = value.as_i64().map(Seconds::new);
+            }
+            Edit::Append { pointer, value } if pointer.ends_with("/env") => {
+                let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+                job.pod.containers[0].env.push(EnvVar {
+                    name: text("name").into(),
+                    value: Some(text("value").into()),
+                });
+            }
+            _ => {}
+        }
+    }
+    job
+}
+
+#[test]
+fn a_clock_that_follows_a_wait_is_not_told_to_that_wait_again() {
+    for (script, annotations) in [
+        // The wait is as long as the deadline: a later one would lengthen it.
+        (
+            "t=0; until nc -z db 80; do [ $t -ge ${WAIT:-600} ] && exit 1; sleep 5; t=$((t+5)); done",
+            &[("hookbudget.dev/env", "WAIT=deadline")][..],
+        ),
+        // Without the number nothing waits, with it something does.
+        (
+            "for i in $(seq 1 $TRIES); do curl -m 3 http://db:80 && break; sleep 5; done",
+            &[
+                ("hookbudget.dev/env", "TRIES=wait-attempts"),
+                ("hookbudget.dev/release-timeout", "20m"),
+            ],
+        ),
+        (
+            "for i in $(seq 1 $HOOKBUDGET_WAIT_ATTEMPTS); do curl -m 3 http://db:80 && break; sleep 5; done",
+            &[("hookbudget.dev/release-timeout", "20m")],
+        ),
+    ] {
+        for deadline in [None, Some(Seconds::new(700))] {
+            let mut job = Job {
+                active_deadline: deadline,
+                ..hook(annotations, Vec::new())
+            };
+            job.pod.containers[0].command = ["sh", "-c", script].map(Into::into).into();
+            let once = carried_out(&job, &planned(&job, RewriteLevel::Safe));
+            let twice = carried_out(&once, &planned(&once, RewriteLevel::Safe));
+            assert_eq!(once.active_deadline, twice.active_deadline, "{script}");
+            assert_eq!(
+                once.pod.containers[0].env, twice.pod.containers[0].env,
+                "{script}"
+            );
+        }
+    }
+}

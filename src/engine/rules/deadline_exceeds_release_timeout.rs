@@ -59,7 +59,8 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     if needed < timeout {
         return Vec::new();
     }
-    let known = clocks.release.is_known();
+    let release = &clocks.release;
+    let known = release.is_known();
     let (severity, confidence) = if known {
         (Severity::Error, Confidence::Certain)
     } else {
@@ -71,6 +72,9 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         wait.nominal + cx.policy.headroom + clocks.startup <= crate::engine::Limit::At(fitting)
     });
     let is_mended = known && wait_fits && fitting > Seconds::ZERO;
+    // A release that states no timeout is given one, rather than the Job less time (HB111).
+    let release_lacks_it =
+        release.source.is_defaulted() && release.object.is_some() && cx.around.inventory.is_some();
     let raise = || release_timeout_to_write(cx, needed + cx.policy.slack);
     vec![Finding {
         at: cx.at(|| At::field(pointer())),
@@ -100,8 +104,9 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         } else {
             raise()
         }),
-        fix: cx.fix(|| is_mended.then(|| Fix {
+        fix: cx.fix(|| (is_mended && !release_lacks_it).then(|| Fix {
             safety: FixSafety::Unsafe,
+            on: None,
             edits: vec![Edit::Set {
                 pointer: pointer(),
                 value: fitting.whole().into(),

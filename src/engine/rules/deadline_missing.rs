@@ -104,7 +104,11 @@ fn fix(cx: &Context<'_>, pointer: String, deadline: Seconds) -> Fix {
         edits.push(set(cx.field("template/spec/restartPolicy"), "Never".into()));
         edits.push(set(cx.field("backoffLimit"), fitting_limit(deadline).into()));
     }
-    Fix { safety, edits }
+    Fix {
+        safety,
+        on: None,
+        edits,
+    }
 }
 
 const NEVER_STARTS: &str = "a Pod that cannot be pulled or scheduled never counts as failed";

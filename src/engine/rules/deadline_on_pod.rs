@@ -88,6 +88,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         )),
         fix: cx.fix(|| (fits && of_pod > Seconds::ZERO).then(|| Fix {
             safety: FixSafety::Unsafe,
+            on: None,
             edits: vec![Edit::Set {
                 pointer,
                 value: of_pod.whole().into(),

@@ -75,6 +75,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
 pub(super) fn fix(cx: &Context<'_>, wanted: Wanted) -> Fix {
     Fix {
         safety: FixSafety::Unsafe,
+        on: None,
         edits: edits(cx.job, wanted, &[]),
     }
 }

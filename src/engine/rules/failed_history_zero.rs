@@ -51,6 +51,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         help: cx.help(|| format!("failedJobsHistoryLimit: {KEPT}")),
         fix: cx.fix(|| Some(Fix {
             safety: FixSafety::Safe,
+            on: None,
             edits: vec![Edit::Set {
                 pointer,
                 value: KEPT.into(),

@@ -126,6 +126,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             help: cx.help(|| format!("{}: {mended}", policies.annotation)),
             fix: cx.fix(|| Some(Fix {
                 safety: FixSafety::Unsafe,
+                on: None,
                 edits: vec![Edit::Set {
                     pointer: policies.pointer.to_owned(),
                     value: mended.into(),

@@ -99,6 +99,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         }),
         fix: cx.fix(|| Some(Fix {
             safety: FixSafety::Unsafe,
+            on: None,
             edits: vec![Edit::Set {
                 pointer,
                 value: limit.into(),

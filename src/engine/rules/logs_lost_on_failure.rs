@@ -97,6 +97,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         }),
         fix: cx.fix(|| Some(Fix {
             safety: FixSafety::Unsafe,
+            on: None,
             edits: retry_under_never(cx, limit()),
         })),
         ..RULE.finding(severity, Confidence::Certain)

@@ -1,7 +1,7 @@
 //! HB111.
 
 use crate::engine::Seconds;
-use crate::engine::finding::{At, Confidence, Finding, Severity};
+use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
 use crate::engine::formulas::needed_release;
 use crate::engine::policy::HELM_DEFAULT_TIMEOUT;
 use crate::engine::release::{HelmRelease, RELEASE_POLL};
@@ -31,7 +31,8 @@ rule! {
     ///
     /// ## How to fix
     ///
-    /// Set both, because an upgrade runs the hooks as well:
+    /// Set both, because an upgrade runs the hooks as well; the unsafe fix writes what the hook's actions lack into the
+    /// HelmRelease, where it is among the files:
     ///
     /// ```yaml
     /// kind: HelmRelease
@@ -72,8 +73,25 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .next()
         .map_or_else(Vec::new, |owner| fields_to_set(cx, owner));
     let raise = go(budget.raise);
-    let fields = fields.iter().map(|field| format!("{field}: {raise}"));
-    let fields = fields.collect::<Vec<_>>().join(" and ");
+    let help = || {
+        let fields = fields
+            .iter()
+            .map(|field| format!("{}: {raise}", At::field(*field).dotted()));
+        format!("{} in {named}", fields.collect::<Vec<_>>().join(" and "))
+    };
+    // A wait that is not fully read may be longer: its reader decides.
+    let is_known = both_files && budget.confidence == Confidence::Certain;
+    let fix = || Fix {
+        safety: FixSafety::Unsafe,
+        on: Some(object.clone()),
+        edits: fields
+            .iter()
+            .map(|field| Edit::Set {
+                pointer: (*field).to_owned(),
+                value: raise.clone().into(),
+            })
+            .collect(),
+    };
     let own_pod = budget.what == "wait" && cx.clocks.waits_for_own_pod_only();
     let severity = at_most_a_warning(severity, own_pod);
     vec![Finding {
@@ -91,7 +109,8 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             "{}, the default of spec.timeout is {timeout}",
             budget.arithmetic
         ))),
-        help: cx.help(|| format!("{fields} in {named}")),
+        help: cx.help(help),
+        fix: cx.fix(|| is_known.then(fix)),
         ..RULE.finding(severity, confidence)
     }]
 }
@@ -104,13 +123,13 @@ fn fields_to_set(cx: &Context<'_>, release: &HelmRelease) -> Vec<&'static str> {
     };
     let mut fields = Vec::new();
     if lacks("install", release.install_timeout) {
-        fields.push("spec.install.timeout");
+        fields.push("/spec/install/timeout");
     }
     if lacks("upgrade", release.upgrade_timeout) {
-        fields.push("spec.upgrade.timeout");
+        fields.push("/spec/upgrade/timeout");
     }
     if fields.is_empty() {
-        fields.push("spec.timeout");
+        fields.push("/spec/timeout");
     }
     fields
 }

@@ -113,6 +113,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         help: cx.help(|| help(cx, timeout, fitting())),
         fix: cx.fix(|| fix().map(|(fitting, _)| Fix {
             safety: FixSafety::Unsafe,
+            on: None,
             edits: vec![Edit::Set {
                 pointer: pointer(),
                 value: fitting.into(),

@@ -82,6 +82,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         fix: cx.fix(|| {
             Some(Fix {
                 safety: FixSafety::Safe,
+                on: None,
                 edits: silent()
                     .map(|(init, index, _)| Edit::Set {
                         pointer: pointer(init, index),

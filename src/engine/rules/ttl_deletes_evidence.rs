@@ -82,6 +82,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         help: cx.help(|| format!("ttlSecondsAfterFinished: {}", wanted.whole())),
         fix: cx.fix(|| Some(Fix {
             safety: FixSafety::Safe,
+            on: None,
             edits: vec![Edit::Set {
                 pointer,
                 value: wanted.whole().into(),

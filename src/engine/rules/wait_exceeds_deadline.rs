@@ -140,6 +140,7 @@ fn later_deadline(cx: &Context<'_>, needed: Seconds, worst: Limit) -> Option<Fix
     let is_seen = release.is_none_or(|timeout| later <= fitting_deadline(timeout, cx.clocks.grace));
     is_seen.then(|| Fix {
         safety: FixSafety::Unsafe,
+        on: None,
         edits: vec![Edit::Set {
             pointer: cx.field("activeDeadlineSeconds"),
             value: later.whole().into(),
