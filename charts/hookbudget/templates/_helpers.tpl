@@ -197,11 +197,12 @@ rules:
     operations: [CREATE, UPDATE]
     scope: Namespaced
 matchConditions:
-  # The CronJob is judged instead, once, where its owner sees the answer.
+  # The CronJob is judged instead, once, where its owner sees the answer. Anybody may write another kind of this name.
   - name: not-owned-by-a-cronjob
     expression: >-
       !has(object.metadata.ownerReferences) ||
-      !object.metadata.ownerReferences.exists(o, o.kind == 'CronJob' && has(o.controller) && o.controller)
+      !object.metadata.ownerReferences.exists(o,
+      o.kind == 'CronJob' && o.apiVersion.startsWith('batch/') && has(o.controller) && o.controller)
   - name: run-by-the-job-controller
     expression: "!has(object.spec.managedBy) || object.spec.managedBy == 'kubernetes.io/job-controller'"
 {{- end -}}
