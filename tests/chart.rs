@@ -225,6 +225,26 @@ fn values_that_cannot_work_are_refused() {
     }
 }
 
+/// The webhook lists and watches; one by one it reads nothing but what it keeps by name.
+#[test]
+fn the_webhook_gets_only_what_is_named() {
+    let Some(output) = helm(&["exporter.enabled=false", "check.enabled=false"]) else {
+        return;
+    };
+    let mut watched = 0;
+    for document in String::from_utf8_lossy(&output.stdout).split("---\n") {
+        let object: Value = serde_saphyr::from_str(document).expect("YAML");
+        for rule in object["rules"].as_array().into_iter().flatten() {
+            let verbs = rule["verbs"].as_array().into_iter().flatten();
+            let verbs: Vec<&str> = verbs.filter_map(Value::as_str).collect();
+            let named = rule["resourceNames"].is_array();
+            assert!(named || !verbs.contains(&"get"), "{rule}");
+            watched += usize::from(verbs.contains(&"watch"));
+        }
+    }
+    assert!(watched >= 6, "{watched} rules");
+}
+
 /// Whatever the values say, neither its own namespace nor those of the cluster's own recovery are looked at.
 #[test]
 fn nobody_can_drop_the_namespaces_that_are_never_looked_at() {
