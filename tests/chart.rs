@@ -217,11 +217,70 @@ fn values_that_cannot_work_are_refused() {
         (&["policy.rules.HB999=off"], "HB999"),
         (&["policy.rules.HB101=loud"], "'warning'"),
         (&["policy.defaultMode=strict"], "'enforce'"),
+        (
+            &["webhook.podDisruptionBudget.minAvailable=2"],
+            "keeps all 2 replicas",
+        ),
+        (
+            &["webhook.podDisruptionBudget.minAvailable=51%"],
+            "keeps all 2 replicas",
+        ),
+        (&["webhook.podDisruptionBudget.minAvailable=100%"], "minAvailable"),
+        (&["webhook.podDisruptionBudget.minAvailable=0"], "minAvailable"),
+        (
+            &["webhook.podDisruptionBudget.maxUnavailable=0"],
+            "maxUnavailable",
+        ),
+        (
+            &["webhook.podDisruptionBudget.maxUnavailable=0%"],
+            "maxUnavailable",
+        ),
     ] {
         let Some(output) = helm(sets) else { return };
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{sets:?} renders");
         assert!(error.contains(field), "{sets:?}: {error}");
+    }
+}
+
+#[test]
+fn a_disruption_budget_always_lets_one_replica_go() {
+    for (sets, line) in [
+        (&[][..], "maxUnavailable: 1"),
+        (
+            &["webhook.podDisruptionBudget.maxUnavailable=null"],
+            "maxUnavailable: 1",
+        ),
+        (
+            &["webhook.podDisruptionBudget.maxUnavailable=50%"],
+            "maxUnavailable: 50%",
+        ),
+        (
+            &["webhook.podDisruptionBudget.minAvailable=50%"],
+            "minAvailable: 50%",
+        ),
+        (
+            &[
+                "webhook.podDisruptionBudget.minAvailable=2",
+                "webhook.replicaCount=3",
+            ],
+            "minAvailable: 2",
+        ),
+        // An autoscaler keeps them.
+        (
+            &[
+                "webhook.podDisruptionBudget.minAvailable=2",
+                "webhook.replicaCount=null",
+            ],
+            "minAvailable: 2",
+        ),
+    ] {
+        let Some(output) = helm(sets) else { return };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let (_, budget) = text.split_once("kind: PodDisruptionBudget").expect("a budget");
+        let (budget, _) = budget.split_once("---").unwrap_or((budget, ""));
+        let spec: Vec<&str> = budget.lines().filter(|text| text.contains("vailable: ")).collect();
+        assert_eq!(spec, [format!("  {line}")], "{sets:?}");
     }
 }
 

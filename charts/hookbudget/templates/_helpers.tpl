@@ -60,6 +60,21 @@ scheme: HTTPS
 {{- end }}
 {{- end -}}
 
+{{/* Fails where no replica may ever be evicted: no node that has one could be drained. A percentage is rounded up
+(kubernetes pkg/controller/disruption). How many an autoscaler keeps is not known. Takes a dict of root and
+minAvailable. */}}
+{{- define "hookbudget.drainable" -}}
+{{- with .root.Values.webhook.replicaCount -}}
+{{- $stay := $.minAvailable -}}
+{{- if kindIs "string" $stay -}}
+{{- $stay = div (add (mul (trimSuffix "%" $stay | int) (int .)) 99) 100 -}}
+{{- end -}}
+{{- if ge (int $stay) (int .) -}}
+{{- fail (printf "webhook.podDisruptionBudget.minAvailable %v keeps all %d replicas: no node with one of them could be drained; at most %d, or take maxUnavailable" $.minAvailable (int .) (sub (int .) 1)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Metadata of what lives for one command of Helm; takes a dict of root, component, event, weight. */}}
 {{- define "hookbudget.hookAnnotations" -}}
 helm.sh/hook: {{ .event }}
