@@ -284,6 +284,22 @@ fn a_disruption_budget_always_lets_one_replica_go() {
     }
 }
 
+/// Not every node has a label of zones: a constraint that demands one would leave every replica Pending.
+#[test]
+fn no_installation_demands_a_label_that_nodes_may_lack() {
+    for values in files("charts/hookbudget/ci", "-values.yaml") {
+        let parsed: Value = serde_saphyr::from_str(&read(&values)).expect("YAML");
+        for component in ["webhook", "exporter"] {
+            let constraints = parsed[component]["topologySpreadConstraints"].as_array();
+            for constraint in constraints.into_iter().flatten() {
+                let (key, lacking) = (&constraint["topologyKey"], &constraint["whenUnsatisfiable"]);
+                let scheduled = lacking == "ScheduleAnyway" || key == "kubernetes.io/hostname";
+                assert!(scheduled, "{values}: {constraint}");
+            }
+        }
+    }
+}
+
 /// The webhook lists and watches; one by one it reads nothing but what it keeps by name.
 #[test]
 fn the_webhook_gets_only_what_is_named() {
