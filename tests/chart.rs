@@ -48,15 +48,13 @@ fn taken(what: &str, arguments: &[String]) {
 
 /// `helm template` with more arguments; `None` where there is no Helm, which CI does not let pass.
 fn template(more: &[&str]) -> Option<Output> {
+    template_of("charts/hookbudget", more)
+}
+
+fn template_of(chart: &str, more: &[&str]) -> Option<Output> {
     let mut command = Command::new("helm");
     command
-        .args([
-            "template",
-            "hookbudget",
-            "charts/hookbudget",
-            "--namespace",
-            "hooks",
-        ])
+        .args(["template", "hookbudget", chart, "--namespace", "hooks"])
         .args(["--kube-version", "1.33.0"])
         .args(more)
         .current_dir(root());
@@ -297,6 +295,75 @@ fn no_installation_demands_a_label_that_nodes_may_lack() {
                 assert!(scheduled, "{values}: {constraint}");
             }
         }
+    }
+}
+
+/// What `helm install` says, which `helm template` leaves out: rendered as an object of a copy of the chart.
+fn notes(sets: &[&str]) -> Option<String> {
+    let copy = tempfile::tempdir().expect("a directory");
+    let copied = Command::new("cp")
+        .args(["-r", "charts/hookbudget"])
+        .arg(copy.path())
+        .current_dir(root())
+        .status()
+        .expect("cp runs");
+    assert!(copied.success());
+    let told = "told: |\n{{ include \"hookbudget/templates/NOTES.txt\" . | indent 2 }}\n";
+    let chart = copy.path().join("hookbudget");
+    std::fs::write(chart.join("templates/told.yaml"), told).expect("the object");
+    let mut flags = vec!["--show-only", "templates/told.yaml"];
+    flags.extend(sets.iter().flat_map(|set| ["--set", *set]));
+    let output = template_of(&chart.to_string_lossy(), &flags)?;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    let object: Value = serde_saphyr::from_str(&text).expect("YAML");
+    Some(object["told"].as_str().expect("text").to_owned())
+}
+
+#[test]
+fn the_notes_say_which_mode_is_on() {
+    for (sets, wanted, unsaid) in [
+        (
+            &[][..],
+            &["The mode is warn: findings are warnings, nothing is denied."][..],
+            "DENIED",
+        ),
+        (
+            &["policy=null"],
+            &["The mode is warn: findings are warnings, nothing is denied."],
+            "DENIED",
+        ),
+        (
+            &[
+                "policy.defaultMode=enforce",
+                "policy.namespaceModes.shop=audit",
+                "webhook.failurePolicy=Fail",
+            ],
+            &[
+                "The mode is enforce: a Job with an error that is certain is DENIED.",
+                "In the namespace shop it is audit: findings go to the audit log",
+                "until the first one is ready",
+            ],
+            "nothing is denied",
+        ),
+        (
+            &["policy.defaultMode=off", "policy.namespaceModes.shop=enforce"],
+            &[
+                "The mode is off: nothing is judged",
+                "In the namespace shop it is enforce: a Job",
+            ],
+            "nothing is denied",
+        ),
+    ] {
+        let Some(told) = notes(sets) else { return };
+        for words in wanted {
+            assert!(told.contains(words), "{sets:?}: {words} is not in: {told}");
+        }
+        assert!(!told.contains(unsaid), "{sets:?}: {told}");
     }
 }
 

@@ -134,6 +134,26 @@ kind: Policy
 {{- end }}
 {{- end -}}
 
+{{/* A mode of the policy as a word: YAML reads a bare off as false. */}}
+{{- define "hookbudget.mode" -}}
+{{- if kindIs "bool" . }}off{{ else }}{{ . }}{{ end -}}
+{{- end -}}
+
+{{- define "hookbudget.defaultMode" -}}
+{{- $policy := .Values.policy | default dict -}}
+{{- if hasKey $policy "defaultMode" }}{{ include "hookbudget.mode" $policy.defaultMode }}{{ else }}warn{{ end -}}
+{{- end -}}
+
+{{/* What a mode does, for whoever installs. */}}
+{{- define "hookbudget.modeMeans" -}}
+{{- get (dict
+  "off" "nothing is judged and nothing is rewritten"
+  "audit" "findings go to the audit log and the metrics, nobody is warned and nothing is rewritten"
+  "warn" "findings are warnings, nothing is denied"
+  "enforce" "a Job with an error that is certain is DENIED"
+) . -}}
+{{- end -}}
+
 {{/* Annotations of the Pods: a changed policy starts the exporter anew, the webhook reads it. Takes a dict of root and
 component. */}}
 {{- define "hookbudget.podAnnotations" -}}
