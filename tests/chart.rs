@@ -8,6 +8,8 @@ mod support;
 use std::fmt::Write as _;
 use std::process::{Command, Output};
 
+use clap::Parser as _;
+use hookbudget::cli::args::Cli;
 use serde_json::Value;
 use support::{files, read, root, run};
 
@@ -33,8 +35,9 @@ fn arguments(text: &str) -> Vec<Vec<String>> {
     lists
 }
 
-/// Fails where the binary does not take the arguments.
-fn taken(what: &str, arguments: &[String]) {
+/// Fails where a flag of a template, with whatever is computed for it, does not exist. That flags exclude each other
+/// is no matter here: a template has them all.
+fn known(what: &str, arguments: &[String]) {
     let mut all: Vec<_> = arguments.iter().map(String::as_str).collect();
     all.push("--help");
     let ran = run(&all);
@@ -44,6 +47,24 @@ fn taken(what: &str, arguments: &[String]) {
         "{what}: {arguments:?} names no command: {}",
         ran.out
     );
+}
+
+/// What the binary says to arguments as they are rendered; it runs nothing.
+fn parsed(arguments: &[String]) -> Result<(), String> {
+    let program = std::iter::once("hookbudget").chain(arguments.iter().map(String::as_str));
+    Cli::try_parse_from(program)
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+/// Fails where the binary does not take the arguments of what was rendered.
+fn taken(what: &str, rendered: &str) {
+    let lists = arguments(rendered);
+    assert!(!lists.is_empty(), "{what}: nothing runs");
+    for list in lists {
+        let refused = parsed(&list).err();
+        assert_eq!(refused, None, "{what}: hookbudget {list:?}");
+    }
 }
 
 /// `helm template` with more arguments; `None` where there is no Helm, which CI does not let pass.
@@ -99,7 +120,7 @@ fn the_binary_takes_every_argument_of_the_templates() {
     ] {
         let text = read(&format!("charts/hookbudget/templates/{template}"));
         for list in arguments(&text) {
-            taken(template, &list);
+            known(template, &list);
             commands.push(list[0].clone());
         }
     }
@@ -113,6 +134,13 @@ fn a_flag_that_does_not_exist_is_found_out() {
     assert_eq!(lists, [["webhook", "--tls-vault={{ y }}"]]);
     let refused = run(&["webhook", "--tls-vault=x", "--help"]);
     assert_eq!(refused.status, 2, "{refused:?}");
+    let Some(output) = helm(&["webhook.extraArgs[0]=--no-cluster"]) else {
+        return;
+    };
+    let lists = arguments(&String::from_utf8_lossy(&output.stdout));
+    let webhook = lists.iter().find(|list| list[0] == "webhook").expect("a webhook");
+    let refused = parsed(webhook).expect_err("flags that exclude each other");
+    assert!(refused.contains("--no-cluster"), "{refused}");
 }
 
 #[test]
@@ -133,7 +161,7 @@ fn each_certificate_mode_renders_and_the_binary_takes_the_result() {
         ],
         &["exporter.enabled=false"],
         &[
-            "webhook.extraArgs[0]=--no-cluster",
+            "webhook.extraArgs[0]=--metrics-listen=0.0.0.0:9465",
             "exporter.extraArgs[0]=--retention=2h",
             "exporter.namespaces={shop,warehouse}",
         ],
@@ -145,9 +173,7 @@ fn each_certificate_mode_renders_and_the_binary_takes_the_result() {
             "{sets:?}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        for list in arguments(&text) {
-            taken(&format!("{sets:?}"), &list);
-        }
+        taken(&format!("{sets:?}"), &text);
         assert_eq!(
             text.contains("caBundle: LQ=="),
             sets.contains(&PROVIDED),
@@ -367,6 +393,31 @@ fn the_notes_say_which_mode_is_on() {
     }
 }
 
+/// The commands of the documents work as they stand: the image is named, and the namespace is there.
+#[test]
+fn every_documented_installation_names_its_image_and_makes_its_namespace() {
+    let mut installations = 0;
+    for name in ["README.md", "charts/hookbudget/README.md", "certs/README.md"] {
+        let text = read(name).replace("\\\n", " ");
+        // Every other piece is between fences.
+        for block in text.split("```").skip(1).step_by(2) {
+            let mut namespace_is_there = false;
+            for line in block.lines() {
+                namespace_is_there |= line.starts_with("kubectl create namespace hookbudget");
+                let needs = line.contains("-n hookbudget ") || line.contains("--namespace hookbudget ");
+                if line.starts_with("helm install") {
+                    installations += 1;
+                    assert!(line.contains("--set image.registry="), "{name}: {line}");
+                    namespace_is_there |= line.contains("--create-namespace");
+                }
+                let makes = line.starts_with("helm install") || line.contains(" create secret ");
+                assert!(!(makes && needs) || namespace_is_there, "{name}: {line}");
+            }
+        }
+    }
+    assert!(installations >= 5, "{installations} installations");
+}
+
 /// The webhook lists and watches; one by one it reads nothing but what it keeps by name.
 #[test]
 fn the_webhook_gets_only_what_is_named() {
@@ -436,8 +487,9 @@ fn the_chart_renders_as_recorded_for_each_kind_of_installation() {
             "{values}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        // What stands in files/ is held to its source by a test of its own.
         let text = String::from_utf8_lossy(&output.stdout);
+        taken(&values, &text);
+        // What stands in files/ is held to its source by a test of its own.
         let documents: Vec<&str> = text
             .split("---\n")
             .filter(|document| !document.contains("/dashboards.yaml\n"))
