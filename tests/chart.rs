@@ -303,7 +303,10 @@ fn a_disruption_budget_always_lets_one_replica_go() {
         let text = String::from_utf8_lossy(&output.stdout);
         let (_, budget) = text.split_once("kind: PodDisruptionBudget").expect("a budget");
         let (budget, _) = budget.split_once("---").unwrap_or((budget, ""));
-        let spec: Vec<&str> = budget.lines().filter(|text| text.contains("vailable: ")).collect();
+        let spec: Vec<&str> = budget
+            .lines()
+            .filter(|text| text.contains("vailable: "))
+            .collect();
         assert_eq!(spec, [format!("  {line}")], "{sets:?}");
     }
 }
