@@ -1,9 +1,6 @@
 //! The two webhook configurations against what the webhook is made for.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-
+use super::hook::{Hook, MODE, NAME, Selector};
 use super::report::Area;
 use crate::certs::ConfigurationKind;
 
@@ -12,10 +9,6 @@ const LONGEST_TIMEOUT: i32 = 10;
 /// How to get the configuration of the chart back.
 const UPGRADE: &str = "helm upgrade brings the chart's configuration back";
 
-/// The label that `namespaceSelector` tells namespaces by.
-const NAME: &str = "kubernetes.io/metadata.name";
-/// The label of a namespace that holds its mode.
-pub(super) const MODE: &str = "hookbudget.dev/mode";
 /// Namespaces that are never judged, besides the webhook's own: what repairs the cluster runs there.
 const NEVER: [&str; 2] = ["kube-system", "kube-node-lease"];
 /// `matchConditions` of the chart (`templates/_helpers.tpl`), by name, in one line each.
@@ -38,115 +31,6 @@ pub(super) struct Expected<'a> {
     pub(super) own_namespace: &'a str,
     /// What the chart's values exclude besides; `None` where that is not known.
     pub(super) excluded: Option<Vec<&'a str>>,
-}
-
-/// A webhook of a configuration, as far as it is checked; either kind.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Hook {
-    pub(super) name: String,
-    pub(super) client_config: ClientConfig,
-    failure_policy: Option<String>,
-    timeout_seconds: Option<i32>,
-    match_policy: Option<String>,
-    side_effects: Option<String>,
-    reinvocation_policy: Option<String>,
-    rules: Vec<Rule>,
-    namespace_selector: Option<Selector>,
-    object_selector: Option<Selector>,
-    match_conditions: Vec<Condition>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Condition {
-    name: String,
-    expression: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct ClientConfig {
-    pub(super) service: Option<ServiceReference>,
-    pub(super) url: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ServiceReference {
-    pub(super) namespace: String,
-    pub(super) name: String,
-    path: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Rule {
-    api_groups: Vec<String>,
-    api_versions: Vec<String>,
-    scope: Option<String>,
-    resources: Vec<String>,
-    operations: Vec<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Selector {
-    match_expressions: Vec<Expression>,
-    match_labels: BTreeMap<String, String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Expression {
-    key: String,
-    operator: String,
-    values: Vec<String>,
-}
-
-impl Hook {
-    fn covers(&self, resource: &str, operation: &str) -> bool {
-        let has = |list: &[String], wanted: &str| list.iter().any(|one| one == wanted || one == "*");
-        self.rules.iter().any(|rule| {
-            has(&rule.api_groups, "batch")
-                && has(&rule.api_versions, "v1")
-                && has(&rule.resources, resource)
-                && has(&rule.operations, operation)
-                && rule.scope.as_deref() != Some("Cluster")
-        })
-    }
-
-    /// Whether the webhook is called about what is in a namespace; one whose labels are not known has its name alone.
-    pub(super) fn selects(&self, namespace: &str, labels: Option<&BTreeMap<String, String>>) -> bool {
-        let value = |key: &str| match key {
-            NAME => Some(namespace),
-            _ => labels.and_then(|labels| labels.get(key)).map(String::as_str),
-        };
-        self.namespace_selector.as_ref().is_none_or(|selector| {
-            let wanted = &selector.match_labels;
-            wanted.iter().all(|(key, wanted)| value(key) == Some(wanted))
-                && selector.match_expressions.iter().all(|expression| {
-                    let value = value(&expression.key);
-                    let among = value.is_some_and(|value| expression.values.iter().any(|one| one == value));
-                    match expression.operator.as_str() {
-                        "In" => among,
-                        "NotIn" => !among,
-                        "Exists" => value.is_some(),
-                        "DoesNotExist" => value.is_none(),
-                        _ => true,
-                    }
-                })
-        })
-    }
-
-    fn path(&self) -> &str {
-        if let Some(service) = &self.client_config.service {
-            return service.path.as_deref().unwrap_or("/");
-        }
-        let url = self.client_config.url.as_deref().unwrap_or_default();
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        rest.find('/').map_or("/", |at| rest.get(at..).unwrap_or("/"))
-    }
 }
 
 /// Judges one configuration, which is absent or has these webhooks.
@@ -279,8 +163,16 @@ fn narrow_by_namespace(faults: &mut Faults, expected: &Expected<'_>, hook: &Hook
     let Some(selector) = &hook.namespace_selector else {
         return;
     };
+    // What was not installed by the chart may be meant for some namespaces.
+    let mut narrow = |message: String, remedy: String| {
+        if expected.excluded.is_some() {
+            faults.fail(message, remedy);
+        } else {
+            faults.warn(message, remedy);
+        }
+    };
     for (key, value) in &selector.match_labels {
-        faults.fail(
+        narrow(
             format!(
                 "namespaceSelector has matchLabels {key}: {value}: nothing is judged in other namespaces"
             ),
@@ -295,7 +187,7 @@ fn narrow_by_namespace(faults: &mut Faults, expected: &Expected<'_>, hook: &Hook
                 *name != expected.own_namespace && !NEVER.contains(name) && !known.contains(name)
             })),
             (MODE, "NotIn") if expression.values == ["off"] => {}
-            (key, operator) => faults.fail(
+            (key, operator) => narrow(
                 format!(
                     "namespaceSelector has {key} {operator} {:?}: namespaces are left out by it",
                     expression.values
@@ -307,13 +199,13 @@ fn narrow_by_namespace(faults: &mut Faults, expected: &Expected<'_>, hook: &Hook
     if more.is_empty() {
         return;
     }
-    let message = format!("nothing is judged in the namespaces {}", more.join(", "));
-    let remedy = format!("webhook.excludedNamespaces, if that is meant; else {UPGRADE}");
-    if expected.excluded.is_some() {
-        faults.fail(format!("{message}, which the values do not exclude"), remedy);
-    } else {
-        faults.warn(message, remedy);
-    }
+    narrow(
+        format!(
+            "nothing is judged in the namespaces {}, and no value is known to exclude them",
+            more.join(", ")
+        ),
+        format!("webhook.excludedNamespaces, if that is meant; else {UPGRADE}"),
+    );
 }
 
 /// Objects that are left out by what stands in them, which whoever writes a Job can write.
@@ -481,7 +373,7 @@ mod tests {
             (
                 |hook| {
                     hook["namespaceSelector"]["matchExpressions"][0]["values"] =
-                        json!(["kube-system", "kube-node-lease"])
+                        json!(["kube-system", "kube-node-lease"]);
                 },
                 Level::Warn,
                 "namespace hooks",
@@ -489,7 +381,7 @@ mod tests {
             (
                 |hook| {
                     hook["namespaceSelector"]["matchExpressions"][0]["values"] =
-                        json!(["hooks", "kube-system"])
+                        json!(["hooks", "kube-system"]);
                 },
                 Level::Warn,
                 "namespace kube-node-lease",
@@ -569,6 +461,15 @@ mod tests {
         let found = held(ConfigurationKind::Mutating, None, Some(&chart(|_| ())));
         assert!(
             found.len() == 1 && found[0].0 == Level::Warn && found[0].1.contains("namespaces shop"),
+            "{found:?}"
+        );
+        let one = chart(|hook| {
+            hook["namespaceSelector"]["matchExpressions"] =
+                json!([{"key": NAME, "operator": "In", "values": ["shop"]}]);
+        });
+        let found = held(ConfigurationKind::Mutating, None, Some(&one));
+        assert!(
+            found.len() == 1 && found[0].0 == Level::Warn && found[0].1.contains("metadata.name In"),
             "{found:?}"
         );
     }

@@ -3,6 +3,7 @@
 mod access;
 mod certificate;
 mod configuration;
+mod hook;
 mod installed;
 mod probe;
 mod report;
@@ -21,7 +22,8 @@ use kube::{Api, Client};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::configuration::{Expected, Hook};
+use self::configuration::Expected;
+use self::hook::Hook;
 use self::installed::Installed;
 use self::probe::Due;
 use self::report::Report;

@@ -9,7 +9,7 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-use super::configuration::{Hook, MODE};
+use super::hook::{Hook, MODE};
 use super::report::Area;
 use crate::certs::ConfigurationKind;
 use crate::engine::assess::assess;
