@@ -14,7 +14,7 @@ use crate::engine::budget::UNANSWERED_SYN;
 use crate::engine::{Limit, Seconds, Span};
 
 /// Programs that work on texts and files of the container and take no time to speak of.
-const LOCAL: [&str; 52] = [
+pub(super) const LOCAL: [&str; 52] = [
     "addgroup",
     "adduser",
     "awk",
@@ -70,7 +70,7 @@ const LOCAL: [&str; 52] = [
 ];
 
 /// Commands that run the command behind them; the number of own arguments besides options.
-const WRAPPERS: [(&str, usize); 14] = [
+pub(super) const WRAPPERS: [(&str, usize); 14] = [
     ("command", 0),
     ("builtin", 0),
     ("nohup", 0),
@@ -113,7 +113,14 @@ impl Machine<'_> {
             "timeout" => return self.timeout(at, arguments),
             _ if is_shell(base) => return self.shell(at, name, arguments),
             "cat" => return self.cat(arguments),
-            _ if LOCAL.contains(&base) => return self.filter(base, arguments),
+            _ if LOCAL.contains(&base) => {
+                if let Some(flow) = self.computed(base, arguments) {
+                    return flow;
+                }
+                return self
+                    .look_for_pauses(at, name, arguments)
+                    .unwrap_or_else(|| self.filter(base, arguments));
+            }
             _ => {}
         }
         if name.contains('/')
@@ -121,10 +128,23 @@ impl Machine<'_> {
         {
             return flow;
         }
+        if name.contains('/')
+            && is_program_too(base)
+            && let Some(flow) = self.builtin(at, base, arguments)
+        {
+            return flow;
+        }
         if let Some(call) = self.read_call(base, arguments) {
+            if base.starts_with("ping") {
+                self.look_for_pauses(at, name, arguments);
+            }
             return self.call(at, call);
         }
-        self.unknown_program(at, name)
+        if let Some(flow) = self.computed(base, arguments) {
+            return flow;
+        }
+        self.look_for_pauses(at, name, arguments)
+            .unwrap_or_else(|| self.unknown_program(at, name))
     }
 
     /// What a command line asks a tool to do. Each round of a loop makes the same calls, and to read their options
@@ -367,7 +387,7 @@ impl Machine<'_> {
     fn cat(&mut self, arguments: &[Value]) -> Flow {
         let value = match self.input.take() {
             Some(input) if arguments.is_empty() => input,
-            _ => Value::printed("cat"),
+            _ => self.printed_by("cat"),
         };
         self.print(&value);
         self.succeed()
@@ -391,7 +411,8 @@ impl Machine<'_> {
             };
             return Flow::Next;
         }
-        self.print(&Value::printed(name));
+        let printed = self.printed_by(name);
+        self.print(&printed);
         let asks = searches || (name == "jq" && has("-e"));
         if asks && self.doom.is_some() {
             self.status = Status::Open;
@@ -401,12 +422,57 @@ impl Machine<'_> {
         if decides && self.in_condition > 0 {
             if let Some(frame) = self.frames.last_mut() {
                 frame.readiness = true;
+                frame.files_decide |= printed.local;
             }
             self.status = self.undecided_status();
         } else {
             self.status = Status::Success;
         }
         Flow::Next
+    }
+
+    /// What a program prints that is not shown: of what a service has answered, where that is its input.
+    pub(super) fn printed_by(&self, program: &str) -> Value {
+        let answered = |input: &Value| input.printed && !input.local;
+        if self.input.as_ref().is_some_and(answered) {
+            Value::printed(program)
+        } else {
+            Value::printed_here(program)
+        }
+    }
+
+    /// A number that a program computes of numbers that are known: `echo $i + 1 | bc`, `awk "BEGIN { print $i + 1 }"`.
+    fn computed(&mut self, base: &str, arguments: &[Value]) -> Option<Flow> {
+        if self.output.is_none() {
+            return None;
+        }
+        let text = match (base, arguments) {
+            ("bc", _) => self.input.clone()?,
+            ("awk" | "gawk" | "mawk", [program]) => inner(program, "BEGIN{print", "}", true)?,
+            ("python" | "python3", [flag, program]) if flag.text == "-c" => {
+                inner(program, "print(", ")", true)?
+            }
+            _ => return None,
+        };
+        let sum = text.get()?.trim().trim_end_matches(';').trim();
+        let plain = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '+' | '-' | '*' | '(' | ')');
+        // Only bc divides as a shell does.
+        let plain = sum.len() < 128
+            && sum
+                .chars()
+                .all(|c| plain(c) || (base == "bc" && matches!(c, '/' | '%')));
+        let octal = sum
+            .split(|c: char| !c.is_ascii_digit())
+            .any(|number| number.len() > 1 && number.starts_with('0'));
+        if !plain || octal || sum.is_empty() || sum.contains("**") || sum.contains("++") || sum.contains("--")
+        {
+            return None;
+        }
+        let mut sum = Value::known(sum);
+        sum.mark(&text);
+        let number = self.arithmetic(&sum).ok()?;
+        self.print(&number);
+        Some(self.succeed())
     }
 
     /// What a call prints while nothing answers.
@@ -519,6 +585,34 @@ impl Machine<'_> {
         self.keep_call(probe);
         self.pass(call.nominal, limit)
     }
+}
+
+/// What stands in a program between its beginning and its end; blanks do not count.
+fn inner(program: &Value, begin: &str, end: &str, blanks: bool) -> Option<Value> {
+    let text = program.get()?;
+    let squeezed: String = text.chars().filter(|c| !(blanks && c.is_whitespace())).collect();
+    let inner = squeezed.strip_prefix(begin)?.strip_suffix(end)?;
+    let mut value = Value::known(inner);
+    value.mark(program);
+    Some(value)
+}
+
+/// Built-in commands that stand in `/bin` as well.
+fn is_program_too(base: &str) -> bool {
+    matches!(
+        base,
+        "[" | "date"
+            | "echo"
+            | "expr"
+            | "false"
+            | "kill"
+            | "printf"
+            | "seq"
+            | "sleep"
+            | "test"
+            | "true"
+            | "usleep"
+    )
 }
 
 pub(in crate::engine::shell) fn is_shell(base: &str) -> bool {

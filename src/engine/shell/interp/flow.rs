@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, Word};
+use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, RedirectKind, Word};
 use super::super::value::{REFUSED, Status, Value};
 use super::{Flow, Machine, look, pattern, test};
 
@@ -363,10 +363,21 @@ impl Machine<'_> {
         self.depth += 1;
         let silenced = self.silenced(command);
         let output = if silenced { self.output.take() } else { None };
+        let here = command
+            .redirects
+            .iter()
+            .find(|redirect| redirect.kind == RedirectKind::HereString);
+        let outer_input = here.map(|redirect| {
+            let text = self.word(&redirect.target);
+            self.input.replace(text)
+        });
         let flow = match self.redirected_probe(command) {
             Some(flow) => flow,
             None => self.kind(command),
         };
+        if let Some(input) = outer_input {
+            self.input = input;
+        }
         if silenced {
             self.output = output;
         }

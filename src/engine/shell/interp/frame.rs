@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::super::reading::Probe;
+use super::pauses::MayPause;
 use crate::engine::{Limit, Seconds};
 
 /// A loop that runs.
@@ -11,6 +12,8 @@ use crate::engine::{Limit, Seconds};
 #[allow(clippy::struct_excessive_bools)] // marks that do not exclude each other
 pub(super) struct Frame {
     pub at: usize,
+    /// When an enclosing `timeout` ends it.
+    pub deadline: Option<Seconds>,
     pub start: Seconds,
     pub surplus: Seconds,
     pub limitless: u32,
@@ -46,6 +49,12 @@ pub(super) struct Frame {
     /// The clock was read.
     pub reads_clock: bool,
     pub assumed: bool,
+    /// It may last longer than its own pauses say.
+    pub may_pause: Option<MayPause>,
+    /// Something that a program of the container printed decides: it may be what the script counts.
+    pub counts: Option<Rc<str>>,
+    /// A file decides, or what stands in one.
+    pub files_decide: bool,
     /// Why its bound is not known.
     pub hidden: Option<Rc<str>>,
     pub endless: bool,
@@ -77,6 +86,7 @@ impl Frame {
     pub(super) fn new(at: usize, start: Seconds, surplus: Seconds, limitless: u32, waits: usize) -> Self {
         Self {
             at,
+            deadline: None,
             start,
             surplus,
             limitless,
@@ -99,6 +109,9 @@ impl Frame {
             clock: None,
             reads_clock: false,
             assumed: false,
+            may_pause: None,
+            counts: None,
+            files_decide: false,
             hidden: None,
             endless: false,
             ends_when_refused: false,

@@ -190,13 +190,11 @@ impl Machine<'_> {
     }
 
     pub(super) fn open_frame(&mut self, at: usize) {
-        self.frames.push(Frame::new(
-            at,
-            self.now,
-            self.surplus,
-            self.limitless,
-            self.waits.len(),
-        ));
+        let frame = Frame::new(at, self.now, self.surplus, self.limitless, self.waits.len());
+        self.frames.push(Frame {
+            deadline: self.deadline,
+            ..frame
+        });
     }
 
     /// Says of the innermost loop that its bound is not known.

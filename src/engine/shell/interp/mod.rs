@@ -22,6 +22,7 @@ mod mounted;
 mod output;
 mod parameters;
 mod pattern;
+mod pauses;
 mod recursion;
 mod retold;
 mod test;
@@ -437,7 +438,9 @@ impl<'e> Machine<'e> {
 
     /// Text runs that is not shown, so that nothing certain can be said of the whole.
     fn hidden_text(&mut self, at: usize, why: impl Into<String>) {
+        let why = why.into();
         self.hidden = self.hidden.max(HiddenText::Elsewhere);
+        self.may_pause(why.as_str());
         self.unreadable(at, why);
         self.status = Status::Open;
     }

@@ -170,6 +170,7 @@ fn unary(machine: &mut Machine<'_>, flag: &str, operand: &Value) -> Status {
         _ => {
             if let Some(frame) = machine.frames.last_mut() {
                 frame.readiness = true;
+                frame.files_decide = true;
             }
             return machine.undecided_status();
         }
@@ -180,6 +181,7 @@ fn unary(machine: &mut Machine<'_>, flag: &str, operand: &Value) -> Status {
         None if !machine.in_loop() => Status::Open,
         // In a loop: a program that has nothing to print yet; a name of the environment that is set.
         None => {
+            machine.note_count(operand);
             machine.note_opaque(operand.printed);
             Status::of((operand.printed && !machine.present) != wants_text)
         }
@@ -207,7 +209,11 @@ fn compare(machine: &mut Machine<'_>, left: &Token<'_>, operator: &str, right: &
                         .map_or_else(|| a == b, |pattern| pattern::matches(pattern, a));
                     Status::of(equal == wanted)
                 }
-                _ => not_equal_yet(machine, wanted),
+                _ => {
+                    machine.note_count(&left.value);
+                    machine.note_count(&right.value);
+                    not_equal_yet(machine, wanted)
+                }
             }
         }
         "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" => {
@@ -232,6 +238,8 @@ fn not_equal_yet(machine: &mut Machine<'_>, wanted: bool) -> Status {
 }
 
 fn numbers(machine: &mut Machine<'_>, left: &Value, operator: &str, right: &Value) -> Status {
+    machine.note_count(left);
+    machine.note_count(right);
     let (a, b) = match (left.get(), right.get()) {
         (Some(a), Some(b)) => (a, b),
         _ if operator == "-eq" => return not_equal_yet(machine, true),

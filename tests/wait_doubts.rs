@@ -1,0 +1,253 @@
+//! What is read as certain is right; what the manifest does not show is said to be unread, with its reason.
+
+#![allow(clippy::too_many_lines)] // tables
+
+mod scripts;
+
+use hookbudget::engine::shell::ReadConfidence;
+use scripts::script;
+
+use ReadConfidence::{Certain, Likely, Possible};
+
+/// The script; the span and the confidence of each wait; a piece of each reason why something is not read.
+type Row = (
+    &'static str,
+    &'static [(&'static str, ReadConfidence)],
+    &'static [&'static str],
+);
+
+fn check(rows: &[Row]) {
+    let mut wrong = Vec::new();
+    for (text, spans, unread) in rows {
+        let reading = script(text);
+        let found = reading
+            .waits
+            .iter()
+            .map(|wait| (wait.span.to_string(), wait.confidence))
+            .collect::<Vec<_>>();
+        let same = found.len() == spans.len()
+            && found
+                .iter()
+                .zip(*spans)
+                .all(|(found, (span, confidence))| found.0 == *span && found.1 == *confidence);
+        let told = reading.unread.len() == unread.len()
+            && reading
+                .unread
+                .iter()
+                .zip(*unread)
+                .all(|(found, why)| found.why.contains(why));
+        if !same || !told {
+            wrong.push(format!("{text}\n  {found:?} {:?}", reading.unread));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A loop of 60 rounds with this between its tries.
+fn between(pause: &str) -> hookbudget::engine::shell::Reading {
+    script(&format!(
+        "for i in $(seq 60); do curl -sf -m 1 http://a/ && exit 0; {pause}; done; exit 1"
+    ))
+}
+
+#[test]
+fn a_pause_is_read_however_it_is_written() {
+    for pause in [
+        "sleep 5",
+        "/bin/sleep 5",
+        "/usr/bin/sleep 5s",
+        "/usr/bin/env sleep 5",
+        "busybox sleep 5",
+        "/bin/busybox sleep 5",
+        "perl -e 'sleep 5'",
+        "perl -e 'sleep(5);'",
+        "ruby -e 'sleep 5'",
+        "php -r 'sleep(5);'",
+        "python3 -c 'import time; time.sleep(5)'",
+        "python -c 'from time import sleep; sleep(5)'",
+        "timeout 5 tail -f /dev/null",
+        "timeout 5 sleep 10",
+    ] {
+        let reading = between(pause);
+        let [wait] = reading.waits.as_slice() else {
+            panic!("{pause}: {reading:?}");
+        };
+        assert_eq!(
+            (wait.span.to_string().as_str(), wait.confidence),
+            ("300 s, at worst 360 s", Certain),
+            "{pause}"
+        );
+        assert!(reading.is_whole(), "{pause}: {:?}", reading.unread);
+    }
+}
+
+#[test]
+fn what_may_pause_leaves_no_certainty() {
+    for pause in [
+        "read -t 5",
+        "read -t5 line",
+        "perl -e 'select(undef, undef, undef, $s)'",
+        "python3 -c 'import requests'",
+        "ruby -e 'sleep rand(9)'",
+        "node -e 'setTimeout(() => {}, 5000)'",
+        "ping -c 5 127.0.0.1",
+        "./pause.sh",
+        "/opt/pause",
+        "pause",
+        "$PAUSE",
+        ". ./pause.sh",
+        "sh ./pause.sh",
+        "eval \"$PAUSE\"",
+        "awk 'BEGIN { system(\"sleep 5\") }'",
+        "tail -f /var/log/x",
+        "find / -name x -exec pause {} ';'",
+        "echo a | xargs -n1 pause",
+        "(./pause.sh)",
+        "{ ./pause.sh || true; }",
+        "echo $(./pause.sh)",
+        "for j in 1 2; do ./pause.sh; done",
+    ] {
+        let reading = between(pause);
+        assert!(reading.waits.is_empty(), "{pause}: {:?}", reading.waits);
+        let said = |why: &str| why.contains("how long this loop waits cannot be told");
+        assert!(
+            reading.unread.iter().any(|unread| said(&unread.why)),
+            "{pause}: {:?}",
+            reading.unread
+        );
+        assert!(reading.calls.iter().all(|call| call.behind_unread), "{pause}");
+        let with_sleep = between(&format!("{pause}; sleep 1"));
+        assert!(
+            with_sleep.waits.iter().all(|wait| wait.confidence < Certain),
+            "{pause}: {:?}",
+            with_sleep.waits
+        );
+        assert!(!with_sleep.is_whole(), "{pause}");
+    }
+}
+
+#[test]
+fn what_is_over_at_once_does_not_disturb() {
+    for command in [
+        "echo waiting",
+        "printf '%s\\n' waiting",
+        "date",
+        "logger waiting",
+        "cat /etc/hosts | grep a | sed 's/a/b/' | cut -d: -f1",
+        "awk '{ print $1 }' /etc/hosts",
+        "test -f /tmp/x",
+        "[ -f /tmp/x ] && echo there",
+        "kubectl get pods",
+        "tail -n 5 /var/log/x",
+        "uptime",
+        "echo '{}' | jq .a",
+        "echo '{}' | python3 -c 'import json, sys; print(json.load(sys.stdin))'",
+        "echo '{}' | perl -ne 'print if /a/'",
+        "echo a b | xargs",
+        "x=$(cat /tmp/x)",
+        "(./report.sh &)",
+    ] {
+        let reading = between(&format!("{command}; sleep 5"));
+        let [wait] = reading.waits.as_slice() else {
+            panic!("{command}: {reading:?}");
+        };
+        assert_eq!(
+            (wait.span.nominal.to_string().as_str(), wait.confidence),
+            ("300 s", Certain),
+            "{command}"
+        );
+        assert!(reading.is_whole(), "{command}: {:?}", reading.unread);
+    }
+}
+
+#[test]
+fn what_may_pause_does_not_change_what_ends_otherwise() {
+    check(&[
+        // Without end, whatever pauses in between.
+        (
+            "until curl -sf -m 1 http://a/; do ./pause.sh; sleep 5; done",
+            &[("without end", Certain)],
+            &[],
+        ),
+        (
+            "timeout 60 sh -c 'for i in $(seq 60); do curl -sf -m 1 http://a/ && break; ./pause.sh; sleep 5; done'",
+            &[("60 s", Certain)],
+            &[],
+        ),
+        // What decides is what the loop asks, and no pause.
+        (
+            "for i in $(seq 9); do ./ready && break; sleep 5; done",
+            &[("45 s, at worst without end", Possible)],
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn a_counter_that_a_program_computes() {
+    const SIXTY: &[(&str, ReadConfidence)] = &[("60 s, at worst 71 s", Certain)];
+    let hidden: &[&str] = &["a test of it may end the loop"];
+    for (step, spans, unread) in [
+        ("$(echo $i+1 | bc)", SIXTY, &[][..]),
+        ("$(echo \"$i + 1\" | bc)", SIXTY, &[]),
+        ("$(bc <<< \"$i+1\")", SIXTY, &[]),
+        ("$(expr $i + 1)", SIXTY, &[]),
+        ("$(printf '%d' $((i+1)))", SIXTY, &[]),
+        ("$(printf '%s' $((i+1)))", SIXTY, &[]),
+        ("$(awk \"BEGIN{print $i+1}\")", SIXTY, &[]),
+        ("$(python3 -c \"print($i + 1)\")", SIXTY, &[]),
+        ("$(awk -v n=$i 'BEGIN { print n + 1 }')", &[], hidden),
+        ("$(perl -e \"print $i+1\")", &[], hidden),
+        ("$(wc -l < /tmp/tries)", &[], hidden),
+        ("$(cat /tmp/tries)", &[], hidden),
+        ("$(./count)", &[], hidden),
+        ("$(echo \"$i+1.5\" | bc)", &[], hidden),
+        ("$(dc -e \"$i 1 + p\")", &[], hidden),
+    ] {
+        for (head, test) in [
+            (
+                "i=0; until curl -sf -m 1 http://a/; do",
+                "[ $i -gt 10 ] && exit 1",
+            ),
+            (
+                "i=0; until curl -sf -m 1 http://a/; do",
+                "if [ \"$i\" -eq 11 ]; then exit 1; fi",
+            ),
+            (
+                "i=0; until curl -sf -m 1 http://a/; do",
+                "[ \"$i\" = 11 ] && exit 1",
+            ),
+        ] {
+            let text = format!("{head} i={step}; {test}; sleep 6; done");
+            let reading = script(&text);
+            let found = reading
+                .waits
+                .iter()
+                .map(|wait| (wait.span.to_string(), wait.confidence));
+            let wanted = spans
+                .iter()
+                .map(|(span, confidence)| ((*span).to_owned(), *confidence));
+            assert!(found.eq(wanted), "{text}: {reading:?}");
+            let told = reading.unread.len() == unread.len()
+                && reading
+                    .unread
+                    .iter()
+                    .zip(unread)
+                    .all(|(found, why)| found.why.contains(why));
+            assert!(told, "{text}: {:?}", reading.unread);
+        }
+    }
+    check(&[
+        // What a service answers is no counter.
+        (
+            "until curl -sf -m 1 http://a/; do n=$(kubectl get pods | wc -l); [ $n -gt 10 ] && exit 1; sleep 6; done",
+            &[("without end", Certain)],
+            &[],
+        ),
+        (
+            "until curl -sf -m 1 http://a/; do [ -f /tmp/stop ] && exit 1; sleep 6; done",
+            &[("without end", Likely)],
+            &[],
+        ),
+    ]);
+}
