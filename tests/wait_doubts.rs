@@ -251,3 +251,136 @@ fn a_counter_that_a_program_computes() {
         ),
     ]);
 }
+
+#[test]
+fn a_name_that_nobody_has_set_is_empty() {
+    const ENDLESS: &[(&str, ReadConfidence)] = &[("without end", Certain)];
+    const LIKELY: &[(&str, ReadConfidence)] = &[("without end", Likely)];
+    check(&[
+        (
+            "while [ -z \"$r\" ]; do r=$(curl -sf -m 2 http://a/token); [ -z \"$r\" ] && sleep 10; done",
+            ENDLESS,
+            &[],
+        ),
+        (
+            "while [ -z \"$r\" ]; do r=$(kubectl get svc x -o name); sleep 10; done",
+            ENDLESS,
+            &[],
+        ),
+        (
+            "until [ -n \"$r\" ]; do sleep 3; r=$(kubectl get svc x -o name); done",
+            ENDLESS,
+            &[],
+        ),
+        (
+            "until [ \"$r\" ]; do sleep 3; r=$(kubectl get svc x -o name); done",
+            ENDLESS,
+            &[],
+        ),
+        (
+            "while [[ -z $r ]]; do r=$(curl -sf -m 2 http://a/token); sleep 10; done",
+            ENDLESS,
+            &[],
+        ),
+        // An image may set a name in capitals.
+        (
+            "while [ -z \"$TOKEN\" ]; do TOKEN=$(curl -sf -m 2 http://a/token); sleep 10; done",
+            LIKELY,
+            &[],
+        ),
+        (
+            "while true; do [ -n \"$r\" ] && break; r=$(curl -sf -m 2 http://a/token); sleep 10; done",
+            ENDLESS,
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn what_a_service_answers_is_not_yet_what_is_waited_for() {
+    const SIXTY: &[(&str, ReadConfidence)] = &[("300 s, at worst without end", Certain)];
+    const ENDLESS: &[(&str, ReadConfidence)] = &[("without end", Certain)];
+    check(&[
+        (
+            "while true; do case \"$(kubectl get job x -o jsonpath='{.status}')\" in Complete) exit 0;; Failed) exit 1;; esac; sleep 5; done",
+            ENDLESS,
+            &[],
+        ),
+        (
+            "for i in $(seq 60); do case \"$(kubectl get job x -o name)\" in Complete) exit 0;; Failed) exit 1;; esac; sleep 5; done",
+            SIXTY,
+            &[],
+        ),
+        (
+            "while true; do s=$(kubectl get job x -o name); case $s in Complete) break;; Pending) echo wait;; Failed) exit 1;; esac; sleep 5; done",
+            ENDLESS,
+            &[],
+        ),
+        (
+            "while true; do case $(kubectl get job x -o name) in Complete) break;; *) sleep 5;; esac; done",
+            ENDLESS,
+            &[],
+        ),
+        (
+            "for i in $(seq 60); do if curl -sf -m 2 http://a/ | jq -e .ready; then exit 0; fi; sleep 5; done; exit 1",
+            &[("300 s, at worst 420 s", Certain)],
+            &[],
+        ),
+        (
+            "until curl -sf -m 2 http://a/ | jq -re .ready; do sleep 5; done",
+            ENDLESS,
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn nobody_sees_how_many_files_there_are() {
+    let unread: &[&str] = &["how many files match `/m/*.yaml`"];
+    check(&[
+        (
+            "for f in /m/*.yaml; do for i in $(seq 30); do curl -sf -m 1 http://a/ && break; sleep 5; done; done",
+            &[],
+            unread,
+        ),
+        (
+            "for f in /m/*.yaml; do kubectl wait --for=condition=x --timeout=150s -f $f; done",
+            &[],
+            unread,
+        ),
+        // One round that does not end is enough.
+        (
+            "for f in /m/*.yaml; do until kubectl apply -f $f; do sleep 5; done; done",
+            &[("without end", Certain)],
+            unread,
+        ),
+        ("for f in /m/*.yaml; do kubectl apply -f $f; done", &[], &[]),
+        (
+            "for f in '/m/*'; do for i in $(seq 30); do nc -zw1 a 1 && break; sleep 5; done; done",
+            &[("150 s, at worst 180 s", Certain)],
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn numbers_are_read_as_the_programs_read_them() {
+    check(&[
+        (
+            "for i in $(seq 010); do curl -sf -m 1 http://a/ && exit 0; sleep 5; done; exit 1",
+            &[("50 s, at worst 60 s", Certain)],
+            &[],
+        ),
+        // `sleep -1` fails at once.
+        (
+            "while true; do nc -zw1 a 1 && break; sleep -1; done",
+            &[("without end", Certain)],
+            &["`sleep -1` fails"],
+        ),
+        (
+            "set -e; for i in 1 2 3; do nc -zw1 a 1 && break; sleep -1; sleep 5; done",
+            &[],
+            &["`sleep -1` fails"],
+        ),
+    ]);
+}

@@ -20,6 +20,8 @@ pub(super) struct Value {
     pub printed: bool,
     /// Not known because a program printed it that calls nobody: it may be what the script counts.
     pub local: bool,
+    /// Not known because nobody has set the name: it is empty, unless an image sets it.
+    pub unset: bool,
     /// Holds a default that an image may override.
     pub assumed: bool,
 }

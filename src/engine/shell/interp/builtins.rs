@@ -335,10 +335,13 @@ impl Machine<'_> {
                 None => None,
             };
             let Some(span) = span else {
-                let why = match argument.unknown.as_deref() {
-                    Some(why) => format!("how long `sleep {}` pauses is not shown: {why}", argument.text),
-                    None => format!("`sleep {}` fails: that is no span of time", argument.text),
+                let Some(why) = argument.unknown.as_deref() else {
+                    let why = format!("`sleep {}` fails: that is no span of time", argument.text);
+                    self.unreadable(at, why);
+                    self.status = Status::Failure(1);
+                    return Flow::Next;
                 };
+                let why = format!("how long `sleep {}` pauses is not shown: {why}", argument.text);
                 if self.in_loop() {
                     self.hide_bound(&why.into());
                 } else {

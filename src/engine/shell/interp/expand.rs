@@ -35,6 +35,7 @@ impl Machine<'_> {
         if value.text.is_empty() && piece.text.len() <= LONGEST {
             self.charge(piece.text.len() / 64);
             value.mark(&piece);
+            value.unset = piece.unset;
             value.text = piece.text;
         } else {
             self.append(value, &piece);
@@ -55,6 +56,7 @@ impl Machine<'_> {
             return;
         }
         self.charge(piece.text.len() / 64);
+        value.unset = piece.unset && value.text.is_empty() && value.is_known();
         value.push(piece);
     }
 

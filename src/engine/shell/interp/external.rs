@@ -404,16 +404,17 @@ impl Machine<'_> {
         if empty {
             let counts = name == "wc" || (searches && has("-c"));
             self.print(&Value::known(if counts { "0\n" } else { "" }));
-            self.status = if searches {
-                Status::Failure(1)
-            } else {
-                Status::Success
+            self.status = match name {
+                _ if searches => Status::Failure(1),
+                // No result at all.
+                "jq" if asks_jq(arguments) => Status::Failure(4),
+                _ => Status::Success,
             };
             return Flow::Next;
         }
         let printed = self.printed_by(name);
         self.print(&printed);
-        let asks = searches || (name == "jq" && has("-e"));
+        let asks = searches || (name == "jq" && asks_jq(arguments));
         if asks && self.doom.is_some() {
             self.status = Status::Open;
             return Flow::Next;
@@ -585,6 +586,14 @@ impl Machine<'_> {
         self.keep_call(probe);
         self.pass(call.nominal, limit)
     }
+}
+
+/// True for `jq -e`, whose status says whether there is something.
+fn asks_jq(arguments: &[Value]) -> bool {
+    arguments.iter().filter_map(Value::get).any(|argument| {
+        let short = argument.strip_prefix('-').filter(|flags| !flags.starts_with('-'));
+        argument == "--exit-status" || short.is_some_and(|flags| flags.contains('e'))
+    })
 }
 
 /// What stands in a program between its beginning and its end; blanks do not count.

@@ -513,7 +513,7 @@ impl Machine<'_> {
         let subject = self.word(subject);
         self.read_case_codes(arms);
         let Some(text) = subject.get() else {
-            return self.open_case(arms);
+            return self.open_case(&subject, arms);
         };
         for arm in arms {
             self.charge(arm.patterns.len() / 4);
@@ -531,8 +531,13 @@ impl Machine<'_> {
         Flow::Next
     }
 
-    fn open_case(&mut self, arms: &[CaseArm]) -> Flow {
+    fn open_case(&mut self, subject: &Value, arms: &[CaseArm]) -> Flow {
         self.leave_the_end_open();
+        let asks = self.in_loop() && subject.printed;
+        if asks {
+            self.note_count(subject);
+            self.note_opaque(true);
+        }
         let heaviest = arms.iter().max_by_key(|arm| {
             self.weight(&arm.body) * 2 + i64::from(arm.patterns.iter().any(|p| p.bare() == Some("*")))
         });
@@ -540,6 +545,14 @@ impl Machine<'_> {
         let Some(arm) = heaviest else {
             return Flow::Next;
         };
+        // What is printed is not what is waited for: an arm that leaves is not taken.
+        let fits_all = arm.patterns.iter().any(|pattern| pattern.bare() == Some("*"));
+        if asks && !self.present && !fits_all && self.weight(&arm.body) < 0 {
+            for arm in arms {
+                self.blur(&arm.body);
+            }
+            return Flow::Next;
+        }
         let flow = self.list(&arm.body);
         let flow = self.absorb(flow, &Status::Open);
         for arm in arms {

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
-use super::super::syntax::{List, Word};
+use super::super::syntax::{List, Part, Word};
 use super::super::value::{Status, Value};
 use super::alike::LoopVariable;
 use super::counter::Counting;
@@ -24,6 +24,14 @@ impl Round {
             Self::Over(flow) => flow,
         }
     }
+}
+
+/// The pattern of file names that a word is: it becomes as many words as there are files.
+fn pattern_of_files(word: &Word) -> Option<&str> {
+    word.parts.iter().find_map(|part| match part {
+        Part::Literal(text) if text.contains(['*', '?', '[']) => Some(&**text),
+        _ => None,
+    })
 }
 
 impl Machine<'_> {
@@ -75,17 +83,21 @@ impl Machine<'_> {
     }
 
     pub(super) fn for_loop(&mut self, at: usize, name: &str, words: Option<&[Word]>, body: &List) -> Flow {
+        let files = words.and_then(|words| words.iter().find_map(pattern_of_files));
         let items = if let Some(words) = words {
             self.fields(words)
         } else {
             self.charge(self.arguments.len() / 4);
             self.arguments.clone()
         };
-        self.tell_loop(at, &[body], &|machine| machine.run_for(at, name, &items, body))
+        self.tell_loop(at, &[body], &|machine| {
+            machine.run_for(at, name, &items, files, body)
+        })
     }
 
-    fn run_for(&mut self, at: usize, name: &str, items: &[Value], body: &List) -> Flow {
+    fn run_for(&mut self, at: usize, name: &str, items: &[Value], files: Option<&str>, body: &List) -> Flow {
         self.open_frame(at);
+        let (start, waits) = (self.now, self.waits.len());
         let works_on_items = !self.leaves_well(body);
         let unknown = items.iter().find_map(|item| item.unknown.clone());
         if let Some(frame) = self.frames.last_mut() {
@@ -122,6 +134,9 @@ impl Machine<'_> {
             next = self.next_round(index, items.len(), &mut noted);
         }
         self.loop_variables.pop();
+        if let Some(pattern) = files.filter(|_| self.now > start || self.waits.len() > waits) {
+            self.hide_bound(&format!("the manifest does not show how many files match `{pattern}`").into());
+        }
         if let Some(why) = unknown {
             self.hide_bound(&why);
         }

@@ -179,6 +179,15 @@ fn unary(machine: &mut Machine<'_>, flag: &str, operand: &Value) -> Status {
         Some(text) => Status::of(text.is_empty() != wants_text),
         // Parts are known and not empty.
         None if !machine.in_loop() => Status::Open,
+        None if operand.unset && machine.sets(&operand.text) => {
+            // An image sets names in capitals.
+            if operand.text.contains(|c: char| c.is_ascii_uppercase()) {
+                for frame in &mut machine.frames {
+                    frame.assumed = true;
+                }
+            }
+            Status::of(!wants_text)
+        }
         // In a loop: a program that has nothing to print yet; a name of the environment that is set.
         None => {
             machine.note_count(operand);
