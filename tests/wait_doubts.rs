@@ -384,3 +384,164 @@ fn numbers_are_read_as_the_programs_read_them() {
         ),
     ]);
 }
+
+#[test]
+fn what_runs_in_the_background_may_end_the_wait() {
+    let kills: &[&str] = &["a job in the background kills a process"];
+    const CLOCK: &[(&str, ReadConfidence)] = &[("300 s, at worst 306 s", Certain)];
+    check(&[
+        (
+            "(sleep 300; kill $$) & until curl -sf -m 1 http://a/; do sleep 5; done",
+            &[],
+            kills,
+        ),
+        (
+            "(sleep 300 && kill -TERM $$) & W=$!; until curl -sf -m 1 http://a/; do sleep 5; done; kill $W",
+            &[],
+            kills,
+        ),
+        (
+            "trap 'exit 1' ALRM; (sleep 300; kill -ALRM $$) & while true; do curl -sf -m 1 http://a/ && exit 0; sleep 5; done",
+            &[],
+            kills,
+        ),
+        (
+            "(sleep 300; kill $$) & for i in $(seq 12); do curl -sf -m 1 http://a/ && break; sleep 5; done",
+            &[("60 s, at worst 72 s", Likely)],
+            &[],
+        ),
+        // It is called off before the wait.
+        (
+            "(sleep 300; kill $$) & W=$!; kill $W; until curl -sf -m 1 http://a/; do sleep 5; done",
+            &[("without end", Certain)],
+            &[],
+        ),
+        (
+            "sleep 5m & SP=$!; while kill -0 $SP; do curl -sf -m 1 http://a/ && exit 0; sleep 5; done; exit 1",
+            CLOCK,
+            &[],
+        ),
+        (
+            "N=300; sleep $N & SP=$!; while kill -0 $SP 2>/dev/null && ! curl -sf -m 1 http://a/; do sleep 5; done",
+            CLOCK,
+            &[],
+        ),
+        (
+            "(sleep 300; touch /tmp/late) & W=$!; until curl -sf -m 1 http://a/; do kill -s 0 $W || exit 1; sleep 5; done",
+            CLOCK,
+            &[],
+        ),
+        (
+            "./proxy & P=$!; while kill -0 $P; do curl -sf -m 1 http://a/ && exit 0; sleep 5; done",
+            &[],
+            &["does not show how long the process"],
+        ),
+        (
+            "./proxy & until curl -sf -m 1 http://a/; do sleep 5; done",
+            &[("without end", Certain)],
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn many_rounds_are_counted() {
+    const LONG: &[(&str, ReadConfidence)] = &[("6000 s, at worst 12000 s", Certain)];
+    check(&[
+        (
+            "for i in $(seq 1 6000); do curl -sf -m 1 http://a/ && exit 0; sleep 1; done; exit 1",
+            LONG,
+            &[],
+        ),
+        (
+            "for i in $(seq 6000); do curl -sf -m 1 http://a/$i && exit 0; sleep 1; done; exit 1",
+            LONG,
+            &[],
+        ),
+        (
+            "i=0; while [ $i -lt 6000 ]; do curl -sf -m 1 http://a/ && exit 0; i=$((i+1)); sleep 1; done; exit 1",
+            LONG,
+            &[],
+        ),
+        (
+            "i=6000; while [ $i -gt 0 ]; do curl -sf -m 1 http://a/$i && exit 0; i=$((i-1)); sleep 1; done; exit 1",
+            LONG,
+            &[],
+        ),
+        (
+            "i=0; until curl -sf -m 1 http://a/; do i=$((i+1)); [ $i -ge 600000 ] && exit 1; sleep 1; done",
+            &[("599999 s, at worst 1199999 s", Certain)],
+            &[],
+        ),
+        // Nothing looks at the counter.
+        (
+            "i=0; until curl -sf -m 1 http://a/; do i=$((i+1)); echo \"try $i\"; sleep 1; done",
+            &[("without end", Certain)],
+            &[],
+        ),
+        (
+            "for a in $(seq 1000); do for b in $(seq 1000); do for c in $(seq 1000); do curl -sf -m 1 http://a/ && exit 0; sleep 1; done; done; done; exit 1",
+            &[("1000000000 s, at worst 2000000000 s", Certain)],
+            &[],
+        ),
+        (
+            "for a in $(seq 200); do for b in $(seq 7); do curl -sf -m 1 http://a/$b && exit 0; sleep 1; done; done; exit 1",
+            &[("1400 s, at worst 2800 s", Certain)],
+            &[],
+        ),
+        (
+            "for a in $(seq 200); do for b in $(seq 7); do curl -sf -m 1 http://a/ && exit 0; sleep 1; done; sleep 3; done; exit 1",
+            &[("2000 s, at worst 3400 s", Certain)],
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn a_script_that_is_too_long_is_not_certain() {
+    let reading = script(
+        "for a in $(seq 3000); do echo $a; for b in $(seq 3000); do curl -sf -m 1 http://a/$a/$b && exit 0; sleep 1; done; done; exit 1",
+    );
+    assert!(
+        reading.waits.iter().all(|wait| wait.confidence < Certain),
+        "{:?}",
+        reading.waits
+    );
+    assert!(
+        reading
+            .unread
+            .iter()
+            .any(|unread| unread.why.contains("too many steps"))
+    );
+}
+
+#[test]
+fn a_clock_that_is_divided_depends_on_when_the_script_begins() {
+    check(&[
+        (
+            "e=$(($(date +%s)/60+5)); until curl -sf -m 1 http://a/; do [ $(($(date +%s)/60)) -ge $e ] && exit 1; sleep 5; done",
+            &[("280 s, at worst 286 s", Likely)],
+            &[],
+        ),
+        (
+            "s=$(date +%s); until curl -sf -m 1 http://a/; do (( $(date +%s)/60 - s/60 >= 5 )) && exit 1; sleep 5; done",
+            &[("280 s, at worst 286 s", Likely)],
+            &[],
+        ),
+        (
+            "s=$(date +%s); until curl -sf -m 1 http://a/; do [ $((($(date +%s)-s)/60)) -ge 5 ] && exit 1; sleep 5; done",
+            &[("300 s, at worst 306 s", Certain)],
+            &[],
+        ),
+        (
+            "SECONDS=0; until curl -sf -m 1 http://a/; do [ $((SECONDS/60)) -ge 5 ] && exit 1; sleep 5; done",
+            &[("300 s, at worst 306 s", Certain)],
+            &[],
+        ),
+        (
+            "s=$(date +%s%3N); until curl -sf -m 1 http://a/; do [ $(($(date +%s%3N)-s)) -gt 60000 ] && exit 1; sleep 5; done",
+            &[],
+            &["`date` prints it"],
+        ),
+    ]);
+}

@@ -50,7 +50,12 @@ impl Machine<'_> {
                 self.succeed()
             }
             ":" | "true" | "trap" | "umask" | "ulimit" | "shopt" | "alias" | "hash" | "disown" | "pushd"
-            | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
+            | "popd" | "fg" | "bg" | "getopts" => self.succeed(),
+            "jobs" => {
+                self.print(&Value::printed_here("jobs"));
+                self.succeed()
+            }
+            "kill" => self.kill(arguments),
             "wait" => self.wait_for_jobs(!arguments.is_empty()),
             "false" => {
                 self.status = Status::Failure(1);

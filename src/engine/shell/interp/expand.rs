@@ -187,9 +187,35 @@ impl Machine<'_> {
             return Err(why.to_string());
         }
         self.charge(1 + text.text.len() / 8);
+        let plain = !text.text.contains(['/', '%']);
         let mut value = arith::evaluate(&text.text, self)?;
         value.mark(text);
+        if value.clock && !plain && self.depends_on_phase(&text.text, &value) {
+            value.assumed = true;
+            for frame in &mut self.frames {
+                frame.assumed = true;
+            }
+        }
         Ok(value)
+    }
+
+    /// True where a clock is divided, so that it matters at which second of a minute the script begins:
+    /// `$(($(date +%s) / 60 + 5))`.
+    fn depends_on_phase(&mut self, text: &str, value: &Value) -> bool {
+        let number = |value: &Value| value.text.parse::<i64>().ok();
+        SHIFTS.iter().any(|shift| {
+            let text = shifted(text, *shift);
+            let mut names = Shifted {
+                machine: self,
+                shift: *shift,
+            };
+            let other = arith::evaluate(&text, &mut names).ok();
+            let change = other
+                .and_then(|other| number(&other))
+                .zip(number(value))
+                .map(|(other, value)| other.saturating_sub(value));
+            !matches!(change, Some(change) if change == 0 || change.abs() == *shift)
+        })
     }
 
     /// `(( ))`: true unless 0.
@@ -198,6 +224,11 @@ impl Machine<'_> {
         match self.arithmetic(&text) {
             Ok(value) => {
                 let truth = value.text != "0";
+                if value.clock && value.assumed {
+                    for frame in &mut self.frames {
+                        frame.assumed = true;
+                    }
+                }
                 if value.clock {
                     let (gap, operator) = clock_gap(self, &text.text);
                     self.note_clock(truth, gap, operator);
@@ -252,6 +283,48 @@ impl Machine<'_> {
             None => _ = vars.insert(name.to_owned(), value),
         }
     }
+}
+
+/// By how many seconds the script may begin later: another second of the minute, of the hour, of the day.
+const SHIFTS: [i64; 3] = [41, 2_999, 40_009];
+
+/// Seconds since the epoch, `shift` seconds later; any other text stays.
+fn shifted(text: &str, shift: i64) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, after) = rest.split_at(start);
+        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        let (digits, after) = after.split_at(end);
+        result.push_str(before);
+        match digits
+            .parse::<i64>()
+            .ok()
+            .filter(|number| (EPOCH..EPOCH * 2).contains(number))
+        {
+            Some(number) => result.push_str(&(number + shift).to_string()),
+            None => result.push_str(digits),
+        }
+        rest = after;
+    }
+    result.push_str(rest);
+    result
+}
+
+/// The names of a script that begins later; nothing is set.
+struct Shifted<'m, 'e> {
+    machine: &'m mut Machine<'e>,
+    shift: i64,
+}
+
+impl Names for Shifted<'_, '_> {
+    fn get(&mut self, name: &str) -> Value {
+        let mut value = Names::get(self.machine, name);
+        value.text = shifted(&value.text, self.shift).into();
+        value
+    }
+
+    fn set(&mut self, _: &str, _: Value) {}
 }
 
 impl Names for Machine<'_> {

@@ -18,9 +18,6 @@ fn reports_failure(pipeline: &Pipeline) -> bool {
     }
 }
 
-/// The most background jobs that are followed.
-const MOST_JOBS: usize = 16;
-
 /// Waits on the left of `&&` that have run out, and the status that the list has then.
 struct RanOut {
     status: Status,
@@ -43,10 +40,7 @@ impl Machine<'_> {
             return Flow::Spent;
         }
         if item.background {
-            if self.background.len() < MOST_JOBS {
-                self.background.push(Rc::clone(item));
-            }
-            self.status = Status::Success;
+            self.start_job(item);
             return Flow::Next;
         }
         self.item_now(item)

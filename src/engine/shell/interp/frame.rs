@@ -58,6 +58,8 @@ pub(super) struct Frame {
     /// Why its bound is not known.
     pub hidden: Option<Rc<str>>,
     pub endless: bool,
+    /// Its rounds are alike from here on, and nothing ends them.
+    pub repeats: bool,
     /// Under `set -e` a refused connection ends it in the first round.
     pub ends_when_refused: bool,
     /// The longest round: its own time, and with hanging probes.
@@ -65,6 +67,8 @@ pub(super) struct Frame {
     /// Where the round at hand began.
     pub round: (Seconds, Seconds),
     pub rounds: u64,
+    /// How many of them were not played.
+    pub skipped: u64,
 }
 
 /// A comparison of a number with the clock.
@@ -114,10 +118,12 @@ impl Frame {
             files_decide: false,
             hidden: None,
             endless: false,
+            repeats: false,
             ends_when_refused: false,
             longest: (Seconds::ZERO, Seconds::ZERO),
             round: (start, surplus),
             rounds: 0,
+            skipped: 0,
         }
     }
 

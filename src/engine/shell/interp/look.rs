@@ -27,6 +27,11 @@ pub(super) fn list(list: &List) -> Looks {
     looks
 }
 
+/// Calls `see` with the name and the words of each simple command.
+pub(super) fn item(item: &Item, see: &mut dyn FnMut(&str, &[Word])) {
+    walk_item(item, see);
+}
+
 /// What a function's body holds, and whether it calls the function.
 pub(super) fn function(body: &List, own: &str) -> (Looks, bool) {
     let (mut looks, mut recurs) = (Looks::default(), false);

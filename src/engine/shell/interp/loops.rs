@@ -8,7 +8,7 @@ use super::super::value::{Status, Value};
 use super::alike::LoopVariable;
 use super::counter::Counting;
 use super::frame::Frame;
-use super::{Flow, MOST_ROUNDS, Machine};
+use super::{Flow, MOST_ROUNDS, Machine, PLAYED_ROUNDS};
 use crate::engine::Seconds;
 
 /// What a loop does after a round.
@@ -176,6 +176,9 @@ impl Machine<'_> {
             }
             self.arithmetic_command(step);
             if self.goes_on_forever(before) {
+                if !condition.parts.is_empty() && self.fingerprint() != before {
+                    self.hide_bound(&"the loop has too many rounds to be followed".into());
+                }
                 break Round::Over(self.endless());
             }
         };
@@ -245,13 +248,23 @@ impl Machine<'_> {
 
     /// The loop has no end when a round has changed nothing, or when there have been too many.
     pub(super) fn goes_on_forever(&mut self, before: u64) -> bool {
+        let most = if self.steps > self.most_steps() / 2 {
+            PLAYED_ROUNDS
+        } else {
+            MOST_ROUNDS
+        };
         let Some(frame) = self.frames.last_mut() else {
             return true;
         };
-        if frame.hidden.is_some() {
+        if frame.hidden.is_some() || frame.repeats {
             return true;
         }
-        if frame.rounds >= MOST_ROUNDS {
+        if frame.rounds - frame.skipped >= most {
+            // A clock that moves ends the loop at some time.
+            let runs = frame.clock.is_some_and(|check| check.first == check.last) && frame.start < self.now;
+            if runs {
+                frame.hidden = Some(format!("the loop has more than {most} rounds").into());
+            }
             frame.assumed = true;
             return true;
         }

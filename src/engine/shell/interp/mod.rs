@@ -33,7 +33,7 @@ use std::rc::Rc;
 
 use super::files::{Files, ScriptFile};
 use super::reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Unread, Wait};
-use super::syntax::{Command, Item, List};
+use super::syntax::{Command, List};
 use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
 use alike::LoopVariable;
@@ -42,6 +42,7 @@ pub(super) use ending::{Doom, End};
 use external::KnownCall;
 pub(super) use external::is_shell;
 use frame::Frame;
+use jobs::Job;
 use recursion::Recursion;
 
 /// The most commands that are run for one container.
@@ -50,8 +51,15 @@ const MOST_STEPS: u32 = 200_000;
 /// The most commands that are run to learn what one failure does.
 const MOST_STEPS_TO_THE_END: u32 = 20_000;
 
-/// The most rounds of one loop. A loop that goes on for longer is taken for endless.
-pub(super) const MOST_ROUNDS: u64 = 4_000;
+/// The most rounds of one loop that are played, and the most words of a list. A loop that goes on for longer is
+/// taken for endless.
+pub(super) const MOST_ROUNDS: u64 = 20_000;
+
+/// As many rounds are played in any case; more only while half of the steps are left.
+const PLAYED_ROUNDS: u64 = 4_000;
+
+/// The most rounds that are counted where all are alike.
+const MOST_COUNTED: u64 = 10_000_000;
 
 /// How deep commands may run inside commands, functions included.
 const DEEPEST: u32 = 48;
@@ -216,7 +224,7 @@ pub(super) struct Machine<'e> {
     /// The waits whose exits have ended the last subshell: what stands around it decides.
     held: Vec<usize>,
     /// What runs in the background until `wait`.
-    background: Vec<Rc<Item>>,
+    background: Vec<Job>,
     waits: Vec<Wait>,
     calls: Vec<Probe>,
     /// The command lines of tools that were read last.
@@ -371,6 +379,10 @@ impl<'e> Machine<'e> {
         }
         self.undecided = None;
         if flow == Flow::Spent {
+            // What is known by now is the least that the script takes.
+            for wait in self.waits.iter_mut().filter(|wait| wait.is_bounded()) {
+                wait.confidence = wait.confidence.min(ReadConfidence::Likely);
+            }
             let why = if self.too_deep {
                 "commands are nested too deep to be followed: a function that calls itself?"
             } else {

@@ -74,6 +74,7 @@ impl Machine<'_> {
                 (all, !self.arguments.is_empty())
             }
             "0" => (Value::known("sh"), true),
+            "!" if !self.background.is_empty() => (self.last_job().unwrap_or_default(), true),
             "!" | "$" | "-" | "RANDOM" => (Value::unknown(format!("${name}"), "the shell sets it"), true),
             _ if name.bytes().all(|byte| byte.is_ascii_digit()) => {
                 let index = name.parse::<usize>().unwrap_or(usize::MAX);

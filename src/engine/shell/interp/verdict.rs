@@ -55,8 +55,14 @@ impl Machine<'_> {
         self.leave(flow)
     }
 
-    /// A test of what a program of the container printed may be the one that ends the loop.
+    /// A job in the background may end the loop, or a test of what a program of the container printed.
     fn doubt_counts(&mut self, frame: &mut Frame) {
+        if let Some(why) = self.watchdog() {
+            if std::mem::take(&mut frame.endless) {
+                frame.hidden.get_or_insert_with(|| why.into());
+            }
+            frame.assumed = true;
+        }
         if frame.probe.is_none() {
             return;
         }
