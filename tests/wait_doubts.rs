@@ -4,8 +4,8 @@
 
 mod scripts;
 
-use hookbudget::engine::shell::ReadConfidence;
-use scripts::script;
+use hookbudget::engine::shell::{ReadConfidence, Reading, read};
+use scripts::{NO_ENV, script};
 
 use ReadConfidence::{Certain, Likely, Possible};
 
@@ -44,7 +44,7 @@ fn check(rows: &[Row]) {
 }
 
 /// A loop of 60 rounds with this between its tries.
-fn between(pause: &str) -> hookbudget::engine::shell::Reading {
+fn between(pause: &str) -> Reading {
     script(&format!(
         "for i in $(seq 60); do curl -sf -m 1 http://a/ && exit 0; {pause}; done; exit 1"
     ))
@@ -544,4 +544,48 @@ fn a_clock_that_is_divided_depends_on_when_the_script_begins() {
             &["`date` prints it"],
         ),
     ]);
+}
+
+/// Reads a script of bash.
+fn bash(text: &str) -> Reading {
+    read(&["bash", "-c", text], &[], NO_ENV)
+}
+
+#[test]
+fn lists_have_as_many_words_as_in_the_shell() {
+    for (list, rounds) in [
+        ("{1..7}", 7),
+        ("{1..5}{1..5}", 25),
+        ("x{1,2}y{3,4,5}", 6),
+        ("{a..e}", 5),
+        ("{e..a}", 5),
+        ("{1..10..3}", 4),
+        ("{1..$N}", 1),
+        ("$COMMAS", 1),
+        ("$BLANKS", 3),
+    ] {
+        let text = format!(
+            "N=9; COMMAS=a,b,c; BLANKS='a b c'; for i in {list}; do curl -sf -m 1 http://h/ && exit 0; sleep 5; done; exit 1"
+        );
+        let reading = bash(&text);
+        let attempts: Vec<_> = reading
+            .waits
+            .iter()
+            .map(|wait| (wait.attempts, wait.confidence))
+            .collect();
+        assert_eq!(attempts, [(Some(rounds), Certain)], "{list}: {reading:?}");
+    }
+    for (script, rounds) in [
+        ("IFS=,; L=a,b,c; for i in $L; do", 3),
+        ("IFS=,; L=a,b,c; for i in \"$L\"; do", 1),
+        ("IFS=,; L='a b'; for i in $L; do", 1),
+        ("IFS=', '; L='a,b c'; for i in $L; do", 3),
+        ("IFS=; L='a b c'; for i in $L; do", 1),
+    ] {
+        let reading = bash(&format!(
+            "{script} curl -sf -m 1 http://h/ && exit 0; sleep 5; done; exit 1"
+        ));
+        let attempts: Vec<_> = reading.waits.iter().map(|wait| wait.attempts).collect();
+        assert_eq!(attempts, [Some(rounds)], "{script}: {reading:?}");
+    }
 }

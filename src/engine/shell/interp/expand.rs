@@ -112,6 +112,23 @@ impl Machine<'_> {
                 continue;
             }
             self.charge(piece.text.len() / 16);
+            if let Some(separators) = self.separators() {
+                for (index, text) in piece.text.split(|c| separators.text.contains(c)).enumerate() {
+                    if index > 0 {
+                        fields.extend(field.take());
+                    }
+                    if text.is_empty() {
+                        continue;
+                    }
+                    let mut next = Value::known(text);
+                    next.mark(&piece);
+                    next.mark(&separators);
+                    let mut value = field.take().unwrap_or_default();
+                    self.add(&mut value, next);
+                    field = Some(value);
+                }
+                continue;
+            }
             if piece.text.starts_with(char::is_whitespace) {
                 fields.extend(field.take());
             }
@@ -130,6 +147,11 @@ impl Machine<'_> {
             }
         }
         fields.extend(field);
+    }
+
+    /// What splits words, where the script has set `IFS`.
+    fn separators(&self) -> Option<Value> {
+        self.vars.get("IFS").cloned()
     }
 
     fn part(&mut self, part: &Part) -> Value {
@@ -365,30 +387,45 @@ fn clock_gap<'t>(machine: &mut Machine<'_>, text: &'t str) -> (i64, &'t str) {
     }
 }
 
-/// `{1..5}` and `{a,b}`; one pair of braces, which is what scripts write.
+/// `{1..5}`, `{a..e}` and `{a,b}`, one after the other; braces inside of braces stay, which few scripts write.
 fn braces(text: &str) -> Vec<String> {
     let expanded = || {
         let (before, rest) = text.split_once('{')?;
         let (inner, after) = rest.split_once('}')?;
         let items: Vec<String> = if let Some((first, last)) = inner.split_once("..") {
-            let (last, step) = last.split_once("..").unwrap_or((last, "1"));
-            let (first, last) = (first.parse::<i64>().ok()?, last.parse::<i64>().ok()?);
-            let step = step.parse::<i64>().ok()?.saturating_abs().max(1);
-            let numbers = numbers(first, if first <= last { step } else { -step }, last);
-            numbers.iter().map(ToString::to_string).collect()
+            range(first, last)?
         } else if inner.contains(',') {
             inner.split(',').map(str::to_owned).collect()
         } else {
             return None;
         };
-        Some(
-            items
-                .iter()
-                .map(|item| format!("{before}{item}{after}"))
-                .collect(),
-        )
+        let most = usize::try_from(MOST_ROUNDS).unwrap_or(usize::MAX);
+        let ends = braces(after);
+        let all = items
+            .iter()
+            .flat_map(|item| ends.iter().map(move |end| format!("{before}{item}{end}")));
+        Some(all.take(most + 1).collect())
     };
     expanded().unwrap_or_else(|| vec![text.to_owned()])
+}
+
+/// What stands between `first` and `last`, which may carry its step: `1..9..2`.
+fn range(first: &str, last: &str) -> Option<Vec<String>> {
+    let (last, step) = last.split_once("..").unwrap_or((last, "1"));
+    let step = step.parse::<i64>().ok()?.saturating_abs().max(1);
+    let letter = |text: &str| match text.as_bytes() {
+        [letter] if letter.is_ascii_alphabetic() => Some(i64::from(*letter)),
+        _ => None,
+    };
+    let numbers_between =
+        |first: i64, last: i64| numbers(first, if first <= last { step } else { -step }, last);
+    if let (Some(first), Some(last)) = (letter(first), letter(last)) {
+        let letters = numbers_between(first, last);
+        let letters = letters.iter().filter_map(|code| u8::try_from(*code).ok());
+        return Some(letters.map(|code| char::from(code).to_string()).collect());
+    }
+    let numbers = numbers_between(first.parse().ok()?, last.parse().ok()?);
+    Some(numbers.iter().map(ToString::to_string).collect())
 }
 
 /// The numbers from `first` to `last`; one more than the most that a loop is followed for tells that there

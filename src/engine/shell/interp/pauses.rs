@@ -194,41 +194,42 @@ impl Machine<'_> {
         {
             return Some(self.sleep_for_ever(at));
         }
-        if self.in_loop() && !self.is_over_at_once(base, arguments, code) {
+        if self.in_loop() && !is_over_at_once(base, arguments, code) {
             self.may_pause(format!(
                 "`{name}` may pause, and the manifest does not show how long"
             ));
         }
         None
     }
+}
 
-    fn is_over_at_once(&self, base: &str, arguments: &[Value], code: Option<&str>) -> bool {
-        if let Some(code) = code {
-            return is_quick_code(base, code);
-        }
-        let has = |wanted: fn(&str) -> bool| arguments.iter().any(|argument| wanted(&argument.text));
-        let starts_others = || {
-            has(|text| text.contains("sleep") || text.contains("system(") || text.contains("getline"))
-                || has(|text| matches!(text, "-exec" | "-execdir" | "-ok" | "s_client"))
-        };
-        match base {
-            "tail" => !has(|text| matches!(text, "-f" | "-F" | "--follow" | "--retry")),
-            // A packet a second.
-            "ping" | "ping6" => arguments
+/// True for a command line that takes no time to speak of.
+fn is_over_at_once(base: &str, arguments: &[Value], code: Option<&str>) -> bool {
+    if let Some(code) = code {
+        return is_quick_code(base, code);
+    }
+    let has = |wanted: fn(&str) -> bool| arguments.iter().any(|argument| wanted(&argument.text));
+    let starts_others = || {
+        has(|text| text.contains("sleep") || text.contains("system(") || text.contains("getline"))
+            || has(|text| matches!(text, "-exec" | "-execdir" | "-ok" | "s_client"))
+    };
+    match base {
+        "tail" => !has(|text| matches!(text, "-f" | "-F" | "--follow" | "--retry")),
+        // A packet a second.
+        "ping" | "ping6" => arguments
+            .iter()
+            .skip_while(|argument| argument.text != "-c")
+            .nth(1)
+            .is_none_or(|count| count.text == "1"),
+        "xargs" => {
+            let mut words = arguments
                 .iter()
-                .skip_while(|argument| argument.text != "-c")
-                .nth(1)
-                .is_none_or(|count| count.text == "1"),
-            "xargs" => {
-                let mut words = arguments
-                    .iter()
-                    .filter(|argument| !argument.text.starts_with('-'));
-                words
-                    .next()
-                    .is_none_or(|word| word.text == "echo" || is_quick(&word.text))
-                    && !starts_others()
-            }
-            _ => is_quick(base) && !starts_others() && !WRAPPERS.iter().any(|(name, _)| *name == base),
+                .filter(|argument| !argument.text.starts_with('-'));
+            words
+                .next()
+                .is_none_or(|word| word.text == "echo" || is_quick(&word.text))
+                && !starts_others()
         }
+        _ => is_quick(base) && !starts_others() && !WRAPPERS.iter().any(|(name, _)| *name == base),
     }
 }

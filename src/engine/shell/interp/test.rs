@@ -209,20 +209,17 @@ fn compare(machine: &mut Machine<'_>, left: &Token<'_>, operator: &str, right: &
     match operator {
         "=" | "==" | "!=" => {
             let wanted = operator != "!=";
-            match (left.value.get(), right.value.get()) {
-                (Some(a), Some(b)) => {
-                    machine.charge(a.len().min(4096) * b.len().min(512) / 1024);
-                    let equal = right
-                        .pattern
-                        .as_ref()
-                        .map_or_else(|| a == b, |pattern| pattern::matches(pattern, a));
-                    Status::of(equal == wanted)
-                }
-                _ => {
-                    machine.note_count(&left.value);
-                    machine.note_count(&right.value);
-                    not_equal_yet(machine, wanted)
-                }
+            if let (Some(a), Some(b)) = (left.value.get(), right.value.get()) {
+                machine.charge(a.len().min(4096) * b.len().min(512) / 1024);
+                let equal = right
+                    .pattern
+                    .as_ref()
+                    .map_or_else(|| a == b, |pattern| pattern::matches(pattern, a));
+                Status::of(equal == wanted)
+            } else {
+                machine.note_count(&left.value);
+                machine.note_count(&right.value);
+                not_equal_yet(machine, wanted)
             }
         }
         "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" => {
