@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::super::duration;
 use super::super::reading::{Failure, Probe, ReadConfidence, Target, Wait};
 use super::super::syntax;
-use super::super::tools::{self, Call, OnError, Prints};
+use super::super::tools::{self, Call, OnError, Prints, Then};
 use super::super::value::{REFUSED, Status, Value};
 use super::mounted::How;
 use super::{Flow, Machine, Source};
@@ -257,7 +257,12 @@ impl Machine<'_> {
                         frame.assumed = true;
                     }
                 }
-                self.within(at, limit, rest)
+                let waits = self.waits.len();
+                let flow = self.within(at, limit, rest);
+                for wait in self.waits.iter_mut().skip(waits).filter(|_| span.assumed) {
+                    wait.confidence = wait.confidence.min(ReadConfidence::Likely);
+                }
+                flow
             }
             None => {
                 let why = span.unknown.as_deref().unwrap_or("it is no number");
@@ -432,50 +437,6 @@ impl Machine<'_> {
         Flow::Next
     }
 
-    /// What a program prints that is not shown: of what a service has answered, where that is its input.
-    pub(super) fn printed_by(&self, program: &str) -> Value {
-        let answered = |input: &Value| input.printed && !input.local;
-        if self.input.as_ref().is_some_and(answered) {
-            Value::printed(program)
-        } else {
-            Value::printed_here(program)
-        }
-    }
-
-    /// A number that a program computes of numbers that are known: `echo $i + 1 | bc`, `awk "BEGIN { print $i + 1 }"`.
-    fn computed(&mut self, base: &str, arguments: &[Value]) -> Option<Flow> {
-        if self.output.is_none() {
-            return None;
-        }
-        let text = match (base, arguments) {
-            ("bc", _) => self.input.clone()?,
-            ("awk" | "gawk" | "mawk", [program]) => inner(program, "BEGIN{print", "}", true)?,
-            ("python" | "python3", [flag, program]) if flag.text == "-c" => {
-                inner(program, "print(", ")", true)?
-            }
-            _ => return None,
-        };
-        let sum = text.get()?.trim().trim_end_matches(';').trim();
-        let plain = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '+' | '-' | '*' | '(' | ')');
-        // Only bc divides as a shell does.
-        let plain = sum.len() < 128
-            && sum
-                .chars()
-                .all(|c| plain(c) || (base == "bc" && matches!(c, '/' | '%')));
-        let octal = sum
-            .split(|c: char| !c.is_ascii_digit())
-            .any(|number| number.len() > 1 && number.starts_with('0'));
-        if !plain || octal || sum.is_empty() || sum.contains("**") || sum.contains("++") || sum.contains("--")
-        {
-            return None;
-        }
-        let mut sum = Value::known(sum);
-        sum.mark(&text);
-        let number = self.arithmetic(&sum).ok()?;
-        self.print(&number);
-        Some(self.succeed())
-    }
-
     /// What a call prints while nothing answers.
     fn print_of(&mut self, prints: Prints, tool: &str) {
         match prints {
@@ -518,6 +479,7 @@ impl Machine<'_> {
             OnError::Open => Status::Open,
         };
         let doomed = self.doomed(probe.place, failure.clone());
+        let is_doomed = doomed.is_some();
         if self.in_loop() {
             self.note_opaque(failure == Status::Open);
             self.probed += 1;
@@ -554,14 +516,7 @@ impl Machine<'_> {
         self.settle();
         self.status = doomed.unwrap_or(Status::Open);
         if let Some(waits) = call.waits {
-            let span = match self.cap {
-                Some(cap) => Span::between(
-                    waits.span.nominal.min(Limit::At(cap)),
-                    waits.span.worst.min(Limit::At(cap)),
-                ),
-                None => waits.span,
-            };
-            let span = Span::between(span.nominal.max(none), span.worst.max(none));
+            let span = self.capped(waits.span);
             let nominal = span.nominal.seconds().unwrap_or(Seconds::ZERO);
             self.keep(Wait {
                 place: probe.place,
@@ -570,7 +525,10 @@ impl Machine<'_> {
                 span,
                 attempts: waits.attempts,
                 interval: waits.interval,
-                falls_through: span.nominal.is_bounded() && (!self.errexit || self.in_condition > 0),
+                falls_through: call.then.as_ref().map_or_else(
+                    || span.nominal.is_bounded() && (!self.errexit || self.in_condition > 0),
+                    |then| then.always,
+                ),
                 ready_statuses: Vec::new(),
                 fatal_statuses: Vec::new(),
                 confidence: if call.assumed || waits.assumed {
@@ -581,7 +539,11 @@ impl Machine<'_> {
                 arithmetic: waits.arithmetic,
                 probe: Some(probe),
             });
-            return self.pass(nominal, Limit::At(nominal));
+            let flow = self.pass(nominal, Limit::At(nominal));
+            return match call.then.filter(|_| flow == Flow::Next) {
+                Some(then) => self.turn_into(at, &then, is_doomed),
+                None => flow,
+            };
         }
         self.keep_call(probe);
         self.pass(call.nominal, limit)
@@ -594,16 +556,6 @@ fn asks_jq(arguments: &[Value]) -> bool {
         let short = argument.strip_prefix('-').filter(|flags| !flags.starts_with('-'));
         argument == "--exit-status" || short.is_some_and(|flags| flags.contains('e'))
     })
-}
-
-/// What stands in a program between its beginning and its end; blanks do not count.
-fn inner(program: &Value, begin: &str, end: &str, blanks: bool) -> Option<Value> {
-    let text = program.get()?;
-    let squeezed: String = text.chars().filter(|c| !(blanks && c.is_whitespace())).collect();
-    let inner = squeezed.strip_prefix(begin)?.strip_suffix(end)?;
-    let mut value = Value::known(inner);
-    value.mark(program);
-    Some(value)
 }
 
 /// Built-in commands that stand in `/bin` as well.
@@ -622,6 +574,25 @@ fn is_program_too(base: &str) -> bool {
             | "true"
             | "usleep"
     )
+}
+
+impl Machine<'_> {
+    /// What an enclosing `timeout` leaves of a span; no less than nothing.
+    fn capped(&self, span: Span) -> Span {
+        let cap = self.cap.map_or(Limit::Never, Limit::At);
+        let within = |limit: Limit| limit.min(cap).max(Limit::ZERO);
+        Span::between(within(span.nominal), within(span.worst))
+    }
+
+    /// The program that has waited runs another one in its place.
+    fn turn_into(&mut self, at: usize, then: &Then, failed: bool) -> Flow {
+        // Whether the script goes on is decided with the wait.
+        self.undecided = None;
+        if failed && !then.always {
+            return Flow::Next;
+        }
+        self.dispatch(at, &then.command)
+    }
 }
 
 pub(in crate::engine::shell) fn is_shell(base: &str) -> bool {

@@ -9,6 +9,7 @@
 mod alike;
 mod builtins;
 mod commands;
+mod computed;
 mod counter;
 mod ending;
 mod expand;
