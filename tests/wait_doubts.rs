@@ -387,8 +387,8 @@ fn numbers_are_read_as_the_programs_read_them() {
 
 #[test]
 fn what_runs_in_the_background_may_end_the_wait() {
-    let kills: &[&str] = &["a job in the background kills a process"];
     const CLOCK: &[(&str, ReadConfidence)] = &[("300 s, at worst 306 s", Certain)];
+    let kills: &[&str] = &["a job in the background kills a process"];
     check(&[
         (
             "(sleep 300; kill $$) & until curl -sf -m 1 http://a/; do sleep 5; done",
@@ -588,4 +588,44 @@ fn lists_have_as_many_words_as_in_the_shell() {
         let attempts: Vec<_> = reading.waits.iter().map(|wait| wait.attempts).collect();
         assert_eq!(attempts, [Some(rounds)], "{script}: {reading:?}");
     }
+}
+
+#[test]
+fn statuses_of_a_regular_expression() {
+    for (expression, ready) in [
+        ("^(200|401)$", &[200, 401][..]),
+        ("^200$|^204$", &[200, 204]),
+        ("^40[13]$", &[401, 403]),
+        ("^2..$", &[200, 201, 202, 204]),
+        ("^(2|3)..$", &[200, 201, 202, 204, 301, 302]),
+        ("^[^45]", &[]),
+    ] {
+        let reading = bash(&format!(
+            "for i in $(seq 60); do [[ \"$(curl -m 1 -s -o /dev/null -w '%{{http_code}}' http://a/)\" =~ {expression} ]] && exit 0; sleep 5; done; exit 1"
+        ));
+        let found: Vec<_> = reading
+            .waits
+            .iter()
+            .map(|wait| (wait.span.to_string(), wait.ready_statuses.clone()))
+            .collect();
+        let wanted = ("300 s, at worst 360 s".to_owned(), ready.to_vec());
+        assert_eq!(found, [wanted], "{expression}: {reading:?}");
+    }
+}
+
+#[test]
+fn more_waits_than_are_kept_are_not_certain() {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for port in 1..=300 {
+        let _ = writeln!(text, "for i in 1 2; do nc -zw1 a {port} && break; sleep 5; done");
+    }
+    let reading = script(&text);
+    assert!(reading.waits.iter().all(|wait| wait.confidence < Certain));
+    assert!(
+        reading
+            .unread
+            .iter()
+            .any(|unread| unread.why.contains("more than 256 waits"))
+    );
 }

@@ -113,6 +113,7 @@ impl Machine<'_> {
             held,
             background,
             waits: _,
+            overfull: _,
             calls,
             known_calls: _,
             unread,

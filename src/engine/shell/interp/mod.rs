@@ -227,6 +227,8 @@ pub(super) struct Machine<'e> {
     /// What runs in the background until `wait`.
     background: Vec<Job>,
     waits: Vec<Wait>,
+    /// A wait was found that is not among them: there are too many.
+    overfull: bool,
     calls: Vec<Probe>,
     /// The command lines of tools that were read last.
     known_calls: Vec<Rc<KnownCall>>,
@@ -309,6 +311,7 @@ impl<'e> Machine<'e> {
             held: Vec::new(),
             background: Vec::new(),
             waits: Vec::new(),
+            overfull: false,
             calls: Vec::new(),
             known_calls: Vec::new(),
             unread: Vec::new(),
@@ -379,11 +382,20 @@ impl<'e> Machine<'e> {
             self.decide_failure();
         }
         self.undecided = None;
-        if flow == Flow::Spent {
+        let overfull = self.overfull && self.waits.len() >= MOST_FINDS;
+        if overfull {
+            self.unread.push(Unread {
+                place: self.source.place(0),
+                why: format!("there are more than {MOST_FINDS} waits, and no more than that are added up"),
+            });
+        }
+        if flow == Flow::Spent || overfull {
             // What is known by now is the least that the script takes.
             for wait in self.waits.iter_mut().filter(|wait| wait.is_bounded()) {
                 wait.confidence = wait.confidence.min(ReadConfidence::Likely);
             }
+        }
+        if flow == Flow::Spent {
             let why = if self.too_deep {
                 "commands are nested too deep to be followed: a function that calls itself?"
             } else {

@@ -225,10 +225,33 @@ fn compare(machine: &mut Machine<'_>, left: &Token<'_>, operator: &str, right: &
         "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" => {
             numbers(machine, &left.value, operator, &right.value)
         }
+        "=~" => fits(machine, &left.value, &right.value),
         "<" | ">" => match (left.value.get(), right.value.get()) {
             (Some(a), Some(b)) => Status::of(if operator == "<" { a < b } else { a > b }),
             _ => Status::Open,
         },
+        _ => Status::Open,
+    }
+}
+
+/// `[[ $code =~ ^(200|401)$ ]]`, where the expression is a list of shapes.
+fn fits(machine: &mut Machine<'_>, left: &Value, right: &Value) -> Status {
+    let shapes = right.get().and_then(pattern::shapes);
+    match (left.get(), shapes) {
+        (Some(text), Some(shapes)) if text.len() <= 256 => {
+            machine.charge(shapes.len());
+            if left.code {
+                for shape in &shapes {
+                    machine.codes.extend(status_code(shape));
+                    machine.codes.extend(statuses_of(shape));
+                }
+            }
+            Status::of(shapes.iter().any(|shape| pattern::matches(shape, text)))
+        }
+        (None, _) => {
+            machine.note_count(left);
+            not_equal_yet(machine, true)
+        }
         _ => Status::Open,
     }
 }

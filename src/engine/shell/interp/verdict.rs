@@ -273,6 +273,8 @@ impl Machine<'_> {
         if self.waits.len() < MOST_FINDS {
             self.undecided = Some((self.waits.len(), self.branches));
             self.waits.push(wait);
+        } else {
+            self.overfull = true;
         }
     }
 
