@@ -14,7 +14,7 @@ use crate::engine::budget::UNANSWERED_SYN;
 use crate::engine::{Limit, Seconds, Span};
 
 /// Programs that work on texts and files of the container and take no time to speak of.
-const LOCAL: [&str; 52] = [
+pub(super) const LOCAL: [&str; 52] = [
     "addgroup",
     "adduser",
     "awk",
@@ -70,7 +70,7 @@ const LOCAL: [&str; 52] = [
 ];
 
 /// Commands that run the command behind them; the number of own arguments besides options.
-const WRAPPERS: [(&str, usize); 14] = [
+pub(super) const WRAPPERS: [(&str, usize); 14] = [
     ("command", 0),
     ("builtin", 0),
     ("nohup", 0),
@@ -113,7 +113,14 @@ impl Machine<'_> {
             "timeout" => return self.timeout(at, arguments),
             _ if is_shell(base) => return self.shell(at, name, arguments),
             "cat" => return self.cat(arguments),
-            _ if LOCAL.contains(&base) => return self.filter(base, arguments),
+            _ if LOCAL.contains(&base) => {
+                if let Some(flow) = self.computed(base, arguments) {
+                    return flow;
+                }
+                return self
+                    .look_for_pauses(at, name, arguments)
+                    .unwrap_or_else(|| self.filter(base, arguments));
+            }
             _ => {}
         }
         if name.contains('/')
@@ -121,10 +128,23 @@ impl Machine<'_> {
         {
             return flow;
         }
+        if name.contains('/')
+            && is_program_too(base)
+            && let Some(flow) = self.builtin(at, base, arguments)
+        {
+            return flow;
+        }
         if let Some(call) = self.read_call(base, arguments) {
+            if base.starts_with("ping") {
+                self.look_for_pauses(at, name, arguments);
+            }
             return self.call(at, call);
         }
-        self.unknown_program(at, name)
+        if let Some(flow) = self.computed(base, arguments) {
+            return flow;
+        }
+        self.look_for_pauses(at, name, arguments)
+            .unwrap_or_else(|| self.unknown_program(at, name))
     }
 
     /// What a command line asks a tool to do. Each round of a loop makes the same calls, and to read their options
@@ -372,7 +392,7 @@ impl Machine<'_> {
     fn cat(&mut self, arguments: &[Value]) -> Flow {
         let value = match self.input.take() {
             Some(input) if arguments.is_empty() => input,
-            _ => Value::printed("cat"),
+            _ => self.printed_by("cat"),
         };
         self.print(&value);
         self.succeed()
@@ -389,15 +409,17 @@ impl Machine<'_> {
         if empty {
             let counts = name == "wc" || (searches && has("-c"));
             self.print(&Value::known(if counts { "0\n" } else { "" }));
-            self.status = if searches {
-                Status::Failure(1)
-            } else {
-                Status::Success
+            self.status = match name {
+                _ if searches => Status::Failure(1),
+                // No result at all.
+                "jq" if asks_jq(arguments) => Status::Failure(4),
+                _ => Status::Success,
             };
             return Flow::Next;
         }
-        self.print(&Value::printed(name));
-        let asks = searches || (name == "jq" && has("-e"));
+        let printed = self.printed_by(name);
+        self.print(&printed);
+        let asks = searches || (name == "jq" && asks_jq(arguments));
         if asks && self.doom.is_some() {
             self.status = Status::Open;
             return Flow::Next;
@@ -406,6 +428,7 @@ impl Machine<'_> {
         if decides && self.in_condition > 0 {
             if let Some(frame) = self.frames.last_mut() {
                 frame.readiness = true;
+                frame.files_decide |= printed.local;
             }
             self.status = self.undecided_status();
         } else {
@@ -525,6 +548,32 @@ impl Machine<'_> {
         self.keep_call(probe);
         self.pass(call.nominal, limit)
     }
+}
+
+/// True for `jq -e`, whose status says whether there is something.
+fn asks_jq(arguments: &[Value]) -> bool {
+    arguments.iter().filter_map(Value::get).any(|argument| {
+        let short = argument.strip_prefix('-').filter(|flags| !flags.starts_with('-'));
+        argument == "--exit-status" || short.is_some_and(|flags| flags.contains('e'))
+    })
+}
+
+/// Built-in commands that stand in `/bin` as well.
+fn is_program_too(base: &str) -> bool {
+    matches!(
+        base,
+        "[" | "date"
+            | "echo"
+            | "expr"
+            | "false"
+            | "kill"
+            | "printf"
+            | "seq"
+            | "sleep"
+            | "test"
+            | "true"
+            | "usleep"
+    )
 }
 
 impl Machine<'_> {
