@@ -27,6 +27,7 @@ mod pauses;
 mod recursion;
 mod retold;
 mod test;
+mod timeout;
 mod verdict;
 
 use std::collections::BTreeMap;
