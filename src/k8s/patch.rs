@@ -76,7 +76,7 @@ impl Serialize for Written<'_> {
 pub enum PatchError {
     /// The text is no JSON object.
     #[error("the object cannot be read: {0}")]
-    Unreadable(#[from] serde_json::Error),
+    Unreadable(#[from] super::json::Error),
     /// A parent of an edited field is of another type, or the pointer is none.
     #[error("{pointer} cannot be written: {why}")]
     Unreachable {
@@ -100,9 +100,7 @@ pub fn json_patch<'e>(object: &str, edits: &'e [Edit]) -> Result<Vec<Operation<'
             .skip(1)
             .fold(&mut root, |node, key| node.child(unescape(key)));
     }
-    let mut reader = serde_json::Deserializer::from_str(object);
-    Shape(&mut root).deserialize(&mut reader)?;
-    reader.end()?;
+    super::json::read_by(object, Shape(&mut root))?;
     let mut operations = Vec::with_capacity(edits.len());
     for edit in edits {
         write(&mut root, edit, &mut operations).map_err(|why| PatchError::Unreachable {

@@ -83,7 +83,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let is_known = both_files && budget.confidence == Confidence::Certain;
     let fix = || Fix {
         safety: FixSafety::Unsafe,
-        on: Some(object.clone()),
+        on: Some((**object).clone()),
         edits: fields
             .iter()
             .map(|field| Edit::Set {
