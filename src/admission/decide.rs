@@ -333,7 +333,7 @@ impl Admission {
             if *release != TimeoutSource::None {
                 answer
                     .audit
-                    .push(("release-timeout", message::for_audit(&release.to_string()).into()));
+                    .push(("release-timeout", message::audited(release).into()));
             }
         }
         match decision {
@@ -372,12 +372,13 @@ impl Admission {
         if case.request.dry_run == Some(true) {
             return;
         }
-        let findings: Vec<&'static str> = if webhook == Webhook::Validate {
-            let standing = case.assessment.findings.iter().filter(|f| f.exempted.is_none());
-            standing.map(|finding| finding.code).collect()
-        } else {
-            Vec::new()
-        };
+        let all = &case.assessment.findings;
+        let mut findings = Vec::new();
+        if webhook == Webhook::Validate && !all.is_empty() {
+            findings.reserve(all.len());
+            let standing = all.iter().filter(|finding| finding.exempted.is_none());
+            findings.extend(standing.map(|finding| finding.code));
+        }
         self.observer.judged(&Outcome {
             webhook,
             operation: case.scope.operation,

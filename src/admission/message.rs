@@ -1,6 +1,6 @@
 //! Findings as a requester reads them: one short warning each, or a denial whose first line stands alone.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ pub(super) fn within_limits(warnings: Vec<String>) -> Vec<String> {
     let mut room = ALL_WARNINGS - WARNING;
     let all = warnings.len();
     for text in warnings {
-        let text = shortened(&text, WARNING);
+        let text = within(text, WARNING);
         let length = text.chars().count();
         if length > room || (kept.len() + 1 == MOST_WARNINGS && kept.len() + 1 < all) {
             kept.push(format!("hookbudget has {} more warnings", all - kept.len()));
@@ -79,7 +79,7 @@ fn short_fix(finding: &Finding) -> Option<String> {
         parts.map(|parts| parts.join(", "))
     });
     from_edits
-        .or_else(|| Some(finding.help.clone()))
+        .or_else(|| Some(finding.help.to_string()))
         .filter(|text| !text.is_empty() && text.chars().count() <= LONGEST)
 }
 
@@ -114,20 +114,22 @@ pub(super) fn denial(job: &Job<'_>, assessment: &Assessment) -> String {
             .take(DENIAL.1 + 1)
     };
     let told = |finding: &Finding| {
-        let arithmetic = finding.arithmetic.as_ref().map_or(0, String::len);
+        let arithmetic = finding.arithmetic.as_ref().map_or(0, |text| text.len());
         finding.message.len() + finding.help.len() + arithmetic + finding.at.pointer.len() + 256
     };
     let mut text = String::with_capacity(standing().map(told).sum());
-    let mut line = String::with_capacity(standing().map(told).max().unwrap_or_default());
     for (number, finding) in standing().enumerate() {
         text.push_str(match number {
             0 => "",
             1 => "\nAlso:\n  ",
             _ => "\n  ",
         });
-        line.clear();
-        write_line(&mut line, job, finding);
-        push_short(&mut text, &line, DENIAL.0);
+        let begun = text.len();
+        write_line(&mut text, job, finding);
+        if !is_plain(&text[begun..], DENIAL.0) {
+            let line = text.split_off(begun);
+            push_short(&mut text, &line, DENIAL.0);
+        }
     }
     text
 }
@@ -165,10 +167,7 @@ pub(super) fn audit(findings: &[Finding]) -> String {
         let (severity, confidence) = (finding.severity.as_str(), finding.confidence.as_str());
         text.extend([before, finding.code, " ", severity, " ", confidence, exempt]);
     }
-    if text.len() <= AUDITED {
-        return text;
-    }
-    for_audit(&text)
+    within(text, AUDITED)
 }
 
 /// Controls, the line and paragraph separators, and the marks of Unicode's bidirectional algorithm (UAX #9).
@@ -190,6 +189,25 @@ pub(super) fn for_audit(text: &str) -> String {
     shortened(text, AUDITED)
 }
 
+/// As [`for_audit`], of what is no text yet.
+pub(super) fn audited(what: &impl Display) -> String {
+    let mut text = String::with_capacity(128);
+    let _ = write!(text, "{what}");
+    within(text, AUDITED)
+}
+
+/// A text as it is where it is one line of at most `length` characters.
+fn within(text: String, length: usize) -> String {
+    if is_plain(&text, length) {
+        return text;
+    }
+    shortened(&text, length)
+}
+
+fn is_plain(text: &str, length: usize) -> bool {
+    text.len() <= length && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 /// At most `length` characters in one line.
 fn shortened(text: &str, length: usize) -> String {
     // Nothing grows but by the mark.
@@ -202,7 +220,7 @@ fn shortened(text: &str, length: usize) -> String {
 /// requester: no character of theirs that moves a cursor, breaks a line or turns the direction of writing reaches a
 /// terminal or a log.
 fn push_short(text: &mut String, added: &str, length: usize) {
-    if added.len() <= length && added.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if is_plain(added, length) {
         text.push_str(added);
         return;
     }

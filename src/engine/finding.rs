@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::policy::Mode;
 use super::release::ReleaseObject;
 use super::shell::Place;
+use super::words::Words;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -69,13 +70,13 @@ pub struct Finding {
     /// Where it stands in the object.
     pub at: At,
     /// The numbers in a few words, for an admission warning: 70 characters at the most.
-    pub brief: String,
+    pub brief: Words,
     /// What is wrong and what follows from it, in one or two sentences.
-    pub message: String,
+    pub message: Words,
     /// The numbers that prove it, in one line.
-    pub arithmetic: Option<String>,
+    pub arithmetic: Option<Words>,
     /// What to write instead.
-    pub help: String,
+    pub help: Words,
     /// The edits that mend it, where they can be derived.
     pub fix: Option<Fix>,
     /// The reason of the annotation that exempts the object from this rule.
@@ -224,6 +225,12 @@ impl Decision {
 }
 
 impl Finding {
+    /// Its texts.
+    pub(super) fn words(&mut self) -> impl Iterator<Item = &mut Words> {
+        let texts = [&mut self.brief, &mut self.message, &mut self.help];
+        texts.into_iter().chain(&mut self.arithmetic)
+    }
+
     /// What this finding leads to under a mode. Only an error that is certain is ever denied, and information
     /// is no reason to warn.
     #[must_use]
@@ -270,10 +277,10 @@ mod tests {
             severity,
             confidence,
             at: At::default(),
-            brief: String::new(),
-            message: String::new(),
+            brief: Words::default(),
+            message: Words::default(),
             arithmetic: None,
-            help: String::new(),
+            help: Words::default(),
             fix: None,
             exempted: None,
         }

@@ -6,6 +6,7 @@ use super::finding::{At, Confidence, Finding, Fix, Severity};
 use super::job::{Job, Origin};
 use super::policy::{Policy, RuleLevel};
 use super::release::Surroundings;
+use super::words::{Page, Said, Words};
 
 /// Which parts of findings somebody is going to look at. The others stay empty: most findings of a review are
 /// counted and never shown, and to write them costs more than to find them.
@@ -39,6 +40,8 @@ pub struct Context<'a> {
     pub exemptions: &'a [Exemption],
     /// What is told of each finding.
     pub told: Told,
+    /// Where it is written.
+    pub page: &'a Page,
 }
 
 impl Context<'_> {
@@ -63,34 +66,34 @@ impl Context<'_> {
     }
 
     /// [`Finding::brief`], where it is told.
-    pub(super) fn brief(&self, text: impl FnOnce() -> String) -> String {
+    pub(super) fn brief<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Words {
         match self.told {
-            Told::Everything | Told::Warnings => text(),
-            Told::Denial | Told::Fixes | Told::Codes => String::new(),
+            Told::Everything | Told::Warnings => self.page.write(text),
+            Told::Denial | Told::Fixes | Told::Codes => Words::default(),
         }
     }
 
     /// [`Finding::message`], where it is told.
-    pub(super) fn message(&self, text: impl FnOnce() -> String) -> String {
+    pub(super) fn message<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Words {
         match self.told {
-            Told::Everything | Told::Denial => text(),
-            Told::Warnings | Told::Fixes | Told::Codes => String::new(),
+            Told::Everything | Told::Denial => self.page.write(text),
+            Told::Warnings | Told::Fixes | Told::Codes => Words::default(),
         }
     }
 
     /// [`Finding::arithmetic`], where it is told.
-    pub(super) fn arithmetic(&self, text: impl FnOnce() -> Option<String>) -> Option<String> {
+    pub(super) fn arithmetic<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Option<Words> {
         match self.told {
-            Told::Everything | Told::Denial => text(),
+            Told::Everything | Told::Denial => Some(self.page.write(text)).filter(Words::is_written),
             Told::Warnings | Told::Fixes | Told::Codes => None,
         }
     }
 
     /// [`Finding::help`], where it is told.
-    pub(super) fn help(&self, text: impl FnOnce() -> String) -> String {
+    pub(super) fn help<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Words {
         match self.told {
-            Told::Everything | Told::Denial | Told::Warnings => text(),
-            Told::Fixes | Told::Codes => String::new(),
+            Told::Everything | Told::Denial | Told::Warnings => self.page.write(text),
+            Told::Fixes | Told::Codes => Words::default(),
         }
     }
 
@@ -120,8 +123,8 @@ pub struct Rule {
     pub severity: Severity,
     /// The documentation page in Markdown: the doc comment of the rule's file.
     pub docs: &'static str,
-    /// Judges one Job.
-    pub check: fn(&Context<'_>) -> Vec<Finding>,
+    /// Judges one Job: what it finds comes behind what others have found.
+    pub check: fn(&Context<'_>, &mut Vec<Finding>),
 }
 
 impl Rule {
@@ -144,10 +147,10 @@ impl Rule {
             severity,
             confidence,
             at: At::default(),
-            brief: String::new(),
-            message: String::new(),
+            brief: Words::default(),
+            message: Words::default(),
             arithmetic: None,
-            help: String::new(),
+            help: Words::default(),
             fix: None,
             exempted: None,
         }
