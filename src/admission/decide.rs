@@ -15,9 +15,9 @@ use super::surroundings::Surroundings;
 use super::unjudged::{invalid, not_judged};
 use super::update;
 use crate::engine::assess::{Assessment, assess_with};
-use crate::engine::finding::{Decision, Edit};
+use crate::engine::finding::{Decision, Edit, FixSafety};
 use crate::engine::job::Job;
-use crate::engine::policy::{Mode, Policy};
+use crate::engine::policy::{Mode, Policy, RewriteLevel};
 use crate::engine::release::{Surroundings as EngineSurroundings, TimeoutSource};
 use crate::engine::rewrite::{self, Change, Rewrite};
 use crate::engine::rule::Told;
@@ -222,7 +222,10 @@ impl Admission {
         around.windows = windows.as_ref();
         // What is said to nobody is not put into words: a rewrite takes the fixes, and a verdict is reached by codes.
         let told = match webhook {
-            Webhook::Mutate => Told::Fixes,
+            Webhook::Mutate => Told::Fixes(match rewrite::level(&job, facts.rewrite, &policy) {
+                RewriteLevel::All => FixSafety::Unsafe,
+                RewriteLevel::Safe | RewriteLevel::None => FixSafety::Safe,
+            }),
             Webhook::Validate => Told::Codes,
         };
         let mut assessment = assess_with(&job, around, &policy, told, |container, files| {
@@ -296,7 +299,9 @@ impl Admission {
                 let before = if text.is_empty() { "" } else { ", " };
                 let _ = write!(text, "{before}{change}");
             }
-            answer.audit.push(("rewritten", message::for_audit(&text).into()));
+            answer
+                .audit
+                .push(("rewritten", message::into_audited(text).into()));
         }
         answer.patch = patch;
         let changes = if answer.patch.is_empty() {
@@ -413,7 +418,7 @@ fn patch_text(object: &str, edits: &[Edit]) -> Result<Vec<u8>, String> {
         return Ok(Vec::new());
     }
     let operations = json_patch(object, edits).map_err(|error| error.to_string())?;
-    let mut text = Vec::with_capacity(2_048);
+    let mut text = Vec::with_capacity(4_096);
     serde_json::to_writer(&mut text, &operations).map_err(|error| error.to_string())?;
     Ok(text)
 }

@@ -1,6 +1,6 @@
 //! Findings as a requester reads them: one short warning each, or a denial whose first line stands alone.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::{self, Display, Write as _};
 
 use serde_json::Value;
 
@@ -36,6 +36,11 @@ pub(super) fn warnings(assessment: &Assessment, mode: Mode) -> Vec<String> {
 
 /// Keeps every warning and all of them together within what the API server passes on.
 pub(super) fn within_limits(warnings: Vec<String>) -> Vec<String> {
+    if let [only] = warnings.as_slice()
+        && is_plain(only, WARNING)
+    {
+        return warnings;
+    }
     let mut kept: Vec<String> = Vec::with_capacity(warnings.len());
     let mut room = ALL_WARNINGS - WARNING;
     let all = warnings.len();
@@ -90,19 +95,34 @@ pub(super) fn rewritten(changes: &[Change]) -> Option<String> {
     let behaviour = changes.iter().filter(|change| {
         !change.field.starts_with("env.") && !QUIET.iter().any(|field| change.field.ends_with(field))
     });
-    let texts: Vec<String> = behaviour
-        .map(|change| {
-            let field = change.field.strip_suffix(".rules").unwrap_or(&change.field);
-            let field = field.rsplit('.').next().unwrap_or_default();
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            match (&change.from, &change.to) {
-                (_, Value::Object(_)) => field.to_owned(),
-                (Value::Null, to) => format!("{field} {}", text(to)),
-                (from, to) => format!("{field} {} -> {}", text(from), text(to)),
-            }
-        })
-        .collect();
-    (!texts.is_empty()).then(|| format!("hookbudget rewrote {}", texts.join(", ")))
+    let mut text = String::new();
+    for change in behaviour {
+        let field = change.field.strip_suffix(".rules").unwrap_or(&change.field);
+        let field = field.rsplit('.').next().unwrap_or_default();
+        if text.is_empty() {
+            text.reserve(WARNING);
+            text.push_str("hookbudget rewrote ");
+        } else {
+            text.push_str(", ");
+        }
+        text.push_str(field);
+        if change.to.is_object() {
+            continue;
+        }
+        if !change.from.is_null() {
+            let _ = write!(text, " {} ->", plain(&change.from));
+        }
+        let _ = write!(text, " {}", plain(&change.to));
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// A value without the quotes of a text.
+fn plain(value: &Value) -> impl Display {
+    fmt::from_fn(move |f| match value.as_str() {
+        Some(text) => f.write_str(text),
+        None => value.fmt(f),
+    })
 }
 
 /// The text of a denial: the finding that denies first, whole in its first line, then the others.
@@ -187,6 +207,11 @@ pub(super) fn shown(text: &str) -> String {
 /// A text as the audit log holds it.
 pub(super) fn for_audit(text: &str) -> String {
     shortened(text, AUDITED)
+}
+
+/// As [`for_audit`], of a text that is given away.
+pub(super) fn into_audited(text: String) -> String {
+    within(text, AUDITED)
 }
 
 /// As [`for_audit`], of what is no text yet.

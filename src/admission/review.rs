@@ -54,7 +54,8 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::k8s::json::{self, Raw, Whole};
@@ -288,8 +289,8 @@ struct WireResponse<'a> {
     audit_annotations: &'a [(&'static str, Cow<'static, str>)],
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_base64")]
+    patch: Option<&'a [u8]>,
 }
 
 #[derive(Serialize)]
@@ -307,6 +308,11 @@ fn as_map<S: serde::Serializer>(
     serializer.collect_map(pairs.iter().map(|(key, value)| (*key, value)))
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, clippy::ref_option)] // serde hands a reference
+fn as_base64<S: serde::Serializer>(bytes: &Option<&[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Base64Display::new(bytes.unwrap_or_default(), &STANDARD))
+}
+
 impl Answer {
     /// The body of the HTTP answer.
     ///
@@ -316,7 +322,7 @@ impl Answer {
         let patch = if self.patch.is_empty() || self.denial.is_some() {
             None
         } else {
-            Some(base64::engine::general_purpose::STANDARD.encode(&self.patch))
+            Some(self.patch.as_slice())
         };
         let wire = Wire {
             api_version,
@@ -342,7 +348,7 @@ impl Answer {
             .chain(&self.warnings)
             .map(|text| text.len() + 32);
         let audit = self.audit.iter().map(|(key, text)| key.len() + text.len() + 8);
-        let patch = wire.response.patch.as_ref().map_or(0, String::len);
+        let patch = wire.response.patch.map_or(0, |patch| 4 * patch.len() / 3 + 4);
         let mut body = Vec::with_capacity(256 + patch + texts.chain(audit).sum::<usize>());
         serde_json::to_writer(&mut body, &wire)?;
         Ok(body)

@@ -1,7 +1,11 @@
 //! What a rule has to say about an object.
 
-use serde::Serialize;
-use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::policy::Mode;
 use super::release::ReleaseObject;
@@ -114,26 +118,35 @@ impl At {
     /// The field as people write it: `spec.backoffLimit`.
     #[must_use]
     pub fn dotted(&self) -> String {
-        let mut text = String::with_capacity(self.pointer.len() + 2);
-        self.write_dotted(&mut text);
-        text
+        dotted(&self.pointer)
     }
 
     /// As [`At::dotted`], behind what a text holds already.
     pub fn write_dotted(&self, text: &mut String) {
-        let begun = text.len();
-        for part in self.pointer.split('/').skip(1) {
-            if part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty() {
-                text.extend(["[", part, "]"]);
+        write_dotted(&self.pointer, text);
+    }
+}
+
+/// A JSON pointer as people write a field: `spec.backoffLimit`.
+pub(super) fn dotted(pointer: &str) -> String {
+    let mut text = String::with_capacity(pointer.len() + 2);
+    write_dotted(pointer, &mut text);
+    text
+}
+
+fn write_dotted(pointer: &str, text: &mut String) {
+    let begun = text.len();
+    for part in pointer.split('/').skip(1) {
+        if part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty() {
+            text.extend(["[", part, "]"]);
+        } else {
+            if text.len() > begun {
+                text.push('.');
+            }
+            if part.contains('~') {
+                text.push_str(&part.replace("~1", "/").replace("~0", "~"));
             } else {
-                if text.len() > begun {
-                    text.push('.');
-                }
-                if part.contains('~') {
-                    text.push_str(&part.replace("~1", "/").replace("~0", "~"));
-                } else {
-                    text.push_str(part);
-                }
+                text.push_str(part);
             }
         }
     }
@@ -185,9 +198,66 @@ pub enum Edit {
         /// The new last item.
         value: Value,
     },
+    /// Puts a variable at the end of a container's environment, which is made when absent.
+    Variable {
+        /// JSON pointer of the environment, which all variables of a container share.
+        pointer: Arc<str>,
+        /// Its name.
+        name: Cow<'static, str>,
+        /// Its value.
+        value: Setting,
+    },
+}
+
+/// The value of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// A whole number.
+    Number(i64),
+    /// Anything else.
+    Text(Arc<str>),
+}
+
+impl Setting {
+    /// True for the value that a text states.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        match self {
+            Self::Number(number) => number.to_string() == text,
+            Self::Text(own) => **own == *text,
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Serialize for Setting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl Edit {
+    /// What is written.
+    #[must_use]
+    pub fn value(&self) -> Cow<'_, Value> {
+        match self {
+            Self::Set { value, .. } | Self::Prepend { value, .. } | Self::Append { value, .. } => {
+                Cow::Borrowed(value)
+            }
+            Self::Variable { name, value, .. } => {
+                Cow::Owned(json!({"name": name, "value": value.to_string()}))
+            }
+        }
+    }
+
     /// JSON pointer of what is changed.
     #[must_use]
     pub fn pointer(&self) -> &str {
@@ -195,6 +265,7 @@ impl Edit {
             Self::Set { pointer, .. } | Self::Prepend { pointer, .. } | Self::Append { pointer, .. } => {
                 pointer
             }
+            Self::Variable { pointer, .. } => pointer,
         }
     }
 }

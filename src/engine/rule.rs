@@ -2,7 +2,7 @@
 
 use super::budget::Clocks;
 use super::exemption::{self, Exemption};
-use super::finding::{At, Confidence, Finding, Fix, Severity};
+use super::finding::{At, Confidence, Finding, Fix, FixSafety, Severity};
 use super::job::{Job, Origin};
 use super::policy::{Policy, RuleLevel};
 use super::release::Surroundings;
@@ -19,8 +19,8 @@ pub enum Told {
     Denial,
     /// What a warning says: brief, help, fix.
     Warnings,
-    /// What a rewrite does: the fix.
-    Fixes,
+    /// What a rewrite does: the fix, unless it is less safe than this.
+    Fixes(FixSafety),
     /// Code, severity and confidence alone.
     Codes,
 }
@@ -61,7 +61,7 @@ impl Context<'_> {
     pub(super) fn at(&self, at: impl FnOnce() -> At) -> At {
         match self.told {
             Told::Everything | Told::Denial => at(),
-            Told::Warnings | Told::Fixes | Told::Codes => At::default(),
+            Told::Warnings | Told::Fixes(_) | Told::Codes => At::default(),
         }
     }
 
@@ -69,7 +69,7 @@ impl Context<'_> {
     pub(super) fn brief<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Words {
         match self.told {
             Told::Everything | Told::Warnings => self.page.write(text),
-            Told::Denial | Told::Fixes | Told::Codes => Words::default(),
+            Told::Denial | Told::Fixes(_) | Told::Codes => Words::default(),
         }
     }
 
@@ -77,7 +77,7 @@ impl Context<'_> {
     pub(super) fn message<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Words {
         match self.told {
             Told::Everything | Told::Denial => self.page.write(text),
-            Told::Warnings | Told::Fixes | Told::Codes => Words::default(),
+            Told::Warnings | Told::Fixes(_) | Told::Codes => Words::default(),
         }
     }
 
@@ -85,7 +85,7 @@ impl Context<'_> {
     pub(super) fn arithmetic<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Option<Words> {
         match self.told {
             Told::Everything | Told::Denial => Some(self.page.write(text)).filter(Words::is_written),
-            Told::Warnings | Told::Fixes | Told::Codes => None,
+            Told::Warnings | Told::Fixes(_) | Told::Codes => None,
         }
     }
 
@@ -93,16 +93,24 @@ impl Context<'_> {
     pub(super) fn help<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Words {
         match self.told {
             Told::Everything | Told::Denial | Told::Warnings => self.page.write(text),
-            Told::Fixes | Told::Codes => Words::default(),
+            Told::Fixes(_) | Told::Codes => Words::default(),
         }
     }
 
     /// [`Finding::fix`], where it is told.
     pub(super) fn fix(&self, fix: impl FnOnce() -> Option<Fix>) -> Option<Fix> {
         match self.told {
-            Told::Everything | Told::Warnings | Told::Fixes => fix(),
+            Told::Everything | Told::Warnings | Told::Fixes(_) => fix(),
             Told::Denial | Told::Codes => None,
         }
+    }
+
+    /// [`Finding::fix`] where it changes how the Job behaves, where it is told.
+    pub(super) fn unsafe_fix(&self, fix: impl FnOnce() -> Option<Fix>) -> Option<Fix> {
+        if self.told == Told::Fixes(FixSafety::Safe) {
+            return None;
+        }
+        self.fix(fix)
     }
 
     /// True when another rule runs here and no exemption takes its findings.

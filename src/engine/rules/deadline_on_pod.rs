@@ -124,7 +124,9 @@ mod tests {
         job.active_deadline = of_job.map(Seconds::new);
         job.backoff_limit.value = limit;
         let mut findings = found(&job, "HB109");
-        findings.pop().and_then(|finding| finding.arithmetic)
+        findings
+            .pop()
+            .and_then(|finding| Some(finding.arithmetic?.into()))
     }
 
     #[test]

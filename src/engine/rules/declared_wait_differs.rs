@@ -144,7 +144,12 @@ fn contradiction(
             help: format!("no {name}, or a whole number"),
         });
     };
-    let in_force = |quantity| budget.value(quantity).ok().and_then(|text| number(&text));
+    let in_force = |quantity| {
+        budget
+            .value(quantity)
+            .ok()
+            .and_then(|value| number(&value.to_string()))
+    };
     let differs = |clock: &str, there: u64| {
         (stated != there).then(|| Contradiction {
             short: format!("{clock} is {there} s"),

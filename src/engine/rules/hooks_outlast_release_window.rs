@@ -198,7 +198,10 @@ mod tests {
         for job in jobs {
             let findings = assess(job, around, &Policy::default()).findings;
             for finding in findings.into_iter().filter(|f| f.code == "HB110") {
-                found.push((job.name.to_string(), finding.arithmetic.unwrap_or_default()));
+                found.push((
+                    job.name.to_string(),
+                    finding.arithmetic.unwrap_or_default().to_string(),
+                ));
             }
         }
         found

@@ -104,7 +104,7 @@ fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
                 )
             }
         }),
-        fix: cx.fix(|| Some(Fix {
+        fix: cx.unsafe_fix(|| Some(Fix {
             safety: FixSafety::Unsafe,
             on: None,
             edits: retry_under_never(cx, limit()),

@@ -136,7 +136,7 @@ fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
             )
         }),
         // Elsewhere the retries have a meaning of their own, and another number of them mends nothing.
-        fix: cx.fix(|| waits_by_failing(cx).then(|| Fix {
+        fix: cx.unsafe_fix(|| waits_by_failing(cx).then(|| Fix {
             safety: FixSafety::Unsafe,
             on: None,
             edits: retry_under_never(cx, limit_under_never(cx)),

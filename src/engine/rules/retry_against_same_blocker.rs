@@ -125,7 +125,9 @@ mod tests {
         .job();
         job.annotations
             .extend(cold_start.map(|span| ("hookbudget.dev/cold-start".into(), span.into())));
-        found(&job, "HB113").pop().and_then(|finding| finding.arithmetic)
+        found(&job, "HB113")
+            .pop()
+            .and_then(|finding| Some(finding.arithmetic?.into()))
     }
 
     #[test]
