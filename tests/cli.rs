@@ -114,6 +114,39 @@ fn an_unrendered_template_is_named_with_the_remedy() {
 }
 
 #[test]
+fn a_template_that_happens_to_be_yaml_is_named_too() {
+    let text = job("x", "").replace("name: x", "name: '{{ .Release.Name }}-x'");
+    let ran = run_with(&["lint", "-"], &text);
+    assert_eq!(ran.status, 2, "{}", ran.out);
+    assert!(ran.out.contains("helm template CHART"), "{}", ran.out);
+}
+
+#[test]
+fn an_empty_input_is_no_silent_success() {
+    let ran = run_with(&["lint", "-"], "");
+    assert_eq!(ran.status, 0);
+    assert!(ran.err.contains("standard input holds no object"), "{ran:?}");
+}
+
+#[test]
+fn what_a_timeline_does_not_know_is_said() {
+    let hook = |script: &str| {
+        let command = format!("image: registry.example/quiet:1, command: [sh, -c, {script:?}]");
+        INFO_ONLY.replace("image: registry.example/quiet:1", &command)
+    };
+    let said = run_with(&["simulate", "-"], &hook("sleep $RANDOM; curl -m 1 http://a/"));
+    assert!(said.out.contains("not read: "), "{}", said.out);
+    let report = run_with(
+        &["simulate", "--json", "-"],
+        &hook("sleep $RANDOM; curl -m 1 http://a/"),
+    )
+    .json();
+    assert_eq!(report["unread"].as_array().map(Vec::len), Some(1), "{report}");
+    let whole = run_with(&["simulate", "--json", "-"], &hook("curl -m 1 http://a/")).json();
+    assert_eq!(whole["unread"], serde_json::Value::Null);
+}
+
+#[test]
 fn what_the_api_server_would_refuse_is_not_judged() {
     let text = job("x", "backoffLimit: -1") + "---\n" + &job("good", "") + "---\nkind: Job\n";
     let ran = run_with(&["lint", "--format", "json", "-"], &text);

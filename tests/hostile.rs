@@ -370,7 +370,8 @@ async fn a_thousand_idle_connections_keep_nobody_out() {
     ask().await;
     let grown = memory().saturating_sub(before);
     println!("{PEERS} idle connections: judged after {took:.0?}, {grown} KiB more for both sides");
-    assert!(took < Duration::from_secs(8), "{took:?}");
+    // The API server gives a webhook of the chart three seconds.
+    assert!(took < Duration::from_secs(3), "{took:?}");
     assert!(grown < 192 * 1024, "{grown} KiB");
     drop((silent, idle));
 }

@@ -67,6 +67,7 @@ fn apply(object: &Value, operations: &Value) -> Value {
 fn without_what_may_change(object: &Value, mapped: &[&str]) -> Value {
     let mut object = object.clone();
     let is_cron = object["kind"] == "CronJob";
+    let asks_for_a_wait = object["metadata"]["annotations"]["hookbudget.dev/wait-for"].is_string();
     if let Some(annotations) = object
         .pointer_mut("/metadata/annotations")
         .and_then(Value::as_object_mut)
@@ -103,14 +104,21 @@ fn without_what_may_change(object: &Value, mapped: &[&str]) -> Value {
             let Some(containers) = pod.get_mut(list).and_then(Value::as_array_mut) else {
                 continue;
             };
-            containers.retain(|container| container["name"] != "hookbudget-wait");
+            // One, in front of the others, and only where it is asked for.
+            let added = containers
+                .first()
+                .is_some_and(|first| first["name"] == "hookbudget-wait");
+            if added && list == "initContainers" && asks_for_a_wait {
+                containers.remove(0);
+            }
             for container in containers {
                 let container = container.as_object_mut().unwrap();
                 container.remove("terminationMessagePolicy");
                 if let Some(env) = container.get_mut("env").and_then(Value::as_array_mut) {
                     env.retain(|entry| {
                         let name = entry["name"].as_str().unwrap();
-                        !name.starts_with("HOOKBUDGET_") && !mapped.contains(&name)
+                        let is_mapped = mapped.contains(&name) && entry["valueFrom"].is_null();
+                        !name.starts_with("HOOKBUDGET_") && !is_mapped
                     });
                 }
             }
@@ -361,18 +369,24 @@ proptest! {
     #[test]
     fn values_of_the_containers_own_stay(object in any_object(), level in any_level()) {
         let patched = apply(&object, &patch_of(&object, Some(900), level));
+        let mapping = object.pointer("/metadata/annotations/hookbudget.dev~1env").is_some();
         let own = |object: &Value| {
             let spec = if object["kind"] == "CronJob" { "/spec/jobTemplate/spec" } else { "/spec" };
             let containers = object.pointer(&format!("{spec}/template/spec/containers")).cloned().unwrap();
             let entries = containers.as_array().unwrap().iter().map(|container| {
-                let env = container["env"].as_array().cloned().unwrap_or_default();
-                let ours = |e: &Value| e["name"].as_str().unwrap().starts_with("HOOKBUDGET_");
-                env.into_iter().filter(ours).collect::<Vec<_>>()
+                container["env"].as_array().cloned().unwrap_or_default()
             });
             entries.collect::<Vec<_>>()
         };
         for (before, after) in own(&object).into_iter().zip(own(&patched)) {
-            prop_assert!(after.starts_with(&before), "{before:?} {after:?}");
+            prop_assert!(after.len() >= before.len(), "{before:?} {after:?}");
+            // Every entry keeps its place, and its value, but for those that the annotation maps.
+            for (before, after) in before.iter().zip(&after) {
+                let name = before["name"].as_str().unwrap();
+                let mapped = mapping && ["ITERATIONS", "WAIT", "NEW"].contains(&name) && before["valueFrom"].is_null();
+                prop_assert_eq!(&before["name"], &after["name"]);
+                prop_assert!(mapped || before == after, "{before:?} {after:?}");
+            }
         }
     }
 }

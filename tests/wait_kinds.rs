@@ -565,3 +565,64 @@ fn the_status_of_local_hides_the_one_of_the_command() {
         "{why}"
     );
 }
+
+#[test]
+fn a_wait_and_the_command_that_it_turns_into_add_up() {
+    let then = "sh -c 'for i in 1 2 3; do nc -zw1 r 1 && exit 0; sleep 20; done; exit 1'";
+    let behind = "60 s, at worst 63 s";
+    for (waiter, span, falls_through) in [
+        ("wait-for-it.sh db:1 -t 30 --strict --", "30 s", false),
+        ("wait-for-it.sh db:1 -t 30 --", "30 s", true),
+        ("wait-for.sh db:1 -t 30 --", "30 s", false),
+        ("dockerize -wait tcp://db:1 -timeout 30s", "30 s", false),
+        ("wait4x tcp db:1 -t 30s --", "30 s", false),
+    ] {
+        let text = format!("{waiter} {then}");
+        let (waits, unread) = told(&text);
+        let spans = waits.iter().map(|(span, _)| span.as_str()).collect::<Vec<_>>();
+        assert_eq!((spans, unread), (vec![span, behind], false), "{text}");
+        assert_eq!(script(&text).waits[0].falls_through, falls_through, "{text}");
+    }
+}
+
+#[test]
+fn a_span_that_the_tool_refuses_is_no_wait_and_says_why() {
+    for text in [
+        "kubectl wait --for=condition=Ready pod/x --timeout=300",
+        "kubectl rollout status deploy/x --timeout=300",
+        "helm upgrade x y --wait --timeout 600",
+        "cmctl check api --wait=90",
+        "wait4x tcp db:1 -t 30",
+        "dockerize -wait tcp://db:1 -timeout 30",
+    ] {
+        let reading = script(text);
+        let why = reading.unread.iter().map(|unread| unread.why.as_str());
+        let why = why.collect::<String>();
+        assert!(
+            reading.waits.is_empty() && why.contains("has no unit"),
+            "{text}: {reading:?}"
+        );
+    }
+}
+
+#[test]
+fn flags_that_are_written_in_another_way_are_the_same_flags() {
+    check(&[
+        (
+            "mysqladmin -h db -w5 --connect-timeout=2 ping",
+            &["25 s, at worst 37 s"],
+        ),
+        ("kubectl rollout status ds/x --watch=true", &["without end"]),
+        (
+            "kubectl rollout status ds/x --watch=true --timeout=2m",
+            &["120 s"],
+        ),
+        ("kubectl rollout status ds/x --watch=false", &[]),
+        ("helm test x", &["300 s"]),
+        ("helm test x --timeout 2m", &["120 s"]),
+    ]);
+    let text = "wait4x mysql 'user:secret@tcp(db:3306)/shop' -t 30s";
+    assert_eq!(told(text).0[0].1.as_deref(), Some("db:3306"));
+    let assumed = script("timeout ${T:-30m} sh -c 'until nc -z db 1; do sleep 5; done'");
+    assert_eq!(assumed.waits[0].confidence, ReadConfidence::Likely);
+}

@@ -476,7 +476,7 @@ fn tools_with_their_own_limits() {
             "wait-for-it",
             "./wait-for-it.sh db:5432 -t 60 -- echo up",
             "60 s",
-            false,
+            true,
             Certain,
         ),
         (

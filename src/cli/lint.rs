@@ -113,6 +113,11 @@ pub fn run(args: &LintArgs, color: Color, terminal: &mut Terminal) -> anyhow::Re
     let progress = Progress::start("reading");
     let mut loaded = objects::load(&args.paths);
     chart::load(&args.chart, &mut loaded)?;
+    if args.paths.iter().any(|path| path == "-") && loaded.documents.is_empty() && loaded.errors.is_empty() {
+        let mut terminal = Terminal::stderr(color);
+        terminal.line("warning: standard input holds no object: did the command that writes it fail?")?;
+        terminal.flush()?;
+    }
     progress.next("judging");
     let outcome = (args.fix || args.diff).then(|| fix::fix(&mut loaded, &options, args.unsafe_fixes));
     let objects = objects::judge(&loaded, &options);

@@ -182,12 +182,32 @@ fn job_of(document: &Document) -> Result<Option<Job<'_>>, Vec<InputError>> {
     }
     let object = manifest::decode::<JobObject<'_>>(document).map_err(|error| vec![error])?;
     let (job, problems) = object.into_facts();
-    if problems.is_empty() {
+    if let Some(pointer) = template_in(&job) {
+        Err(vec![document.error_at(&pointer, manifest::TEMPLATE)])
+    } else if problems.is_empty() {
         Ok(Some(job))
     } else {
         // No API server takes it, and a judgement would be about values that nobody wrote.
         Err(errors_of(document, problems).collect())
     }
+}
+
+/// The field that shows a template which happens to be YAML: no API server takes braces in a name or an image. In a
+/// script they may be a template of another program.
+fn template_in(job: &Job<'_>) -> Option<String> {
+    if job.name.contains("{{") {
+        return Some("/metadata/name".to_owned());
+    }
+    if job
+        .namespace
+        .as_ref()
+        .is_some_and(|namespace| namespace.contains("{{"))
+    {
+        return Some("/metadata/namespace".to_owned());
+    }
+    let mut containers = job.containers();
+    let (init, index, _) = containers.find(|(_, _, container)| container.image.contains("{{"))?;
+    Some(job.container_pointer(init, index) + "/image")
 }
 
 fn helm_releases(loaded: &Loaded, errors: &mut Vec<InputError>) -> Vec<HelmRelease> {

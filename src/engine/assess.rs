@@ -8,7 +8,7 @@ use super::budget::{Clocks, ContainerReading};
 use super::cold_start::ColdStart;
 use super::exemption::{self, Exemption};
 use super::finding::{Decision, Finding, decide};
-use super::job::{Container, Job};
+use super::job::{Container, Job, Owner};
 use super::judge::judge;
 use super::policy::{Mode, Policy};
 use super::release::{Surroundings, release_of};
@@ -59,8 +59,7 @@ impl Assessment {
     #[must_use]
     pub fn decision(&self, job: &Job<'_>, mode: Mode) -> Decision {
         // By its owner, not its origin: a CronJob that is a hook itself has Jobs that look like hooks.
-        let owned_by_cron =
-            job.cron.is_none() && job.owner.as_ref().is_some_and(|owner| owner.kind == "CronJob");
+        let owned_by_cron = job.cron.is_none() && job.owner.as_ref().is_some_and(Owner::is_cron_job);
         decide(&self.findings, mode, owned_by_cron)
     }
 

@@ -75,6 +75,8 @@ pub enum WaitSource {
     Script,
     /// The annotation `hookbudget.dev/wait`.
     Annotation,
+    /// A command of a script cannot be read, so it may be the wait.
+    Unread,
     /// A container cannot be looked into, so there may be a wait that is not seen.
     Hidden,
 }
@@ -87,6 +89,7 @@ impl WaitSource {
             Self::None => "none: the script does not wait",
             Self::Script => "script",
             Self::Annotation => "annotation hookbudget.dev/wait",
+            Self::Unread => "unknown: a command of the script that cannot be read may wait",
             Self::Hidden => {
                 "unknown: the image's own entrypoint, or a script that cannot be read or is not among the inputs"
             }
@@ -315,6 +318,13 @@ fn wait_of(job: &Job<'_>, readings: &[ContainerReading]) -> (Option<Span>, WaitS
         }
         (_, Some(seen)) => (Some(seen), WaitSource::Script),
         (_, None) if readings.iter().any(|c| !c.sidecar && !c.reading.visible) => (None, WaitSource::Hidden),
+        (_, None)
+            if readings
+                .iter()
+                .any(|c| !c.sidecar && !c.reading.unread.is_empty()) =>
+        {
+            (None, WaitSource::Unread)
+        }
         (_, None) => (None, WaitSource::None),
     }
 }

@@ -1,7 +1,7 @@
 //! Exemptions: an object that its owner takes out of a rule's judgement, with a reason and for a time.
 //!
 //! `hookbudget.dev/exempt.<rule>: "<reason>"` names one rule by its code or its name, in any case;
-//! `hookbudget.dev/exempt: "<reason>"` means them all. `hookbudget.dev/exempt-until` ends every exemption of
+//! `hookbudget.dev/exempt: "<reason>"` means them all but those about annotations (HB602, HB603). `hookbudget.dev/exempt-until` ends every exemption of
 //! the object: a day counts to its end in UTC. What has no reason, or is over, exempts from nothing. A date that
 //! cannot be read ends nothing, and the rule HB602 says so: a slip of the pen must not start a denial.
 
@@ -98,13 +98,23 @@ pub fn apply(exemptions: &mut [Exemption], findings: &mut [Finding]) {
         let taken = exemptions
             .iter_mut()
             .filter(|exemption| exemption.state.holds())
-            .filter(|exemption| exemption.rule.is_none_or(|code| code == finding.code))
+            .filter(|exemption| {
+                exemption
+                    .rule
+                    .map_or(!is_about_annotations(finding), |code| code == finding.code)
+            })
             .max_by_key(|exemption| exemption.rule.is_some());
         if let Some(exemption) = taken {
             exemption.state = State::Used;
             finding.exempted = Some(exemption.reason.clone());
         }
     }
+}
+
+/// True for what is said of the annotations themselves: an exemption from all rules must not hide that its own end
+/// cannot be read.
+fn is_about_annotations(finding: &Finding) -> bool {
+    matches!(finding.code, "HB602" | "HB603")
 }
 
 /// Tells an exemption that nobody needs from one whose rule does not run under this policy.

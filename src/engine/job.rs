@@ -110,12 +110,22 @@ impl Default for BackoffLimit {
 /// The controlling owner reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner<'a> {
+    /// Group and version of the owner's kind.
+    pub api_version: Text<'a>,
     /// Kind of the owner.
     pub kind: Text<'a>,
     /// Name of the owner.
     pub name: Text<'a>,
     /// Uid of the owner.
     pub uid: Text<'a>,
+}
+
+impl Owner<'_> {
+    /// True for Kubernetes' own `CronJob`: another product's, of the same name, is judged nowhere else.
+    #[must_use]
+    pub fn is_cron_job(&self) -> bool {
+        self.kind == "CronJob" && self.api_version.starts_with("batch/")
+    }
 }
 
 /// Who brings the Job into the cluster, and so what a failure means to whom.
@@ -394,6 +404,28 @@ pub enum VolumeSource<'a> {
     Secret(Text<'a>),
 }
 
+/// The hooks that Helm knows (`events`, helm/helm `pkg/release/util/manifest_sorter.go`).
+const HELM_HOOKS: [&str; 10] = [
+    "pre-install",
+    "post-install",
+    "pre-delete",
+    "post-delete",
+    "pre-upgrade",
+    "post-upgrade",
+    "pre-rollback",
+    "post-rollback",
+    "test",
+    "test-success",
+];
+
+/// A hook's name as Helm spells it, where it knows it.
+fn helm_hook(name: &str) -> &str {
+    let known = HELM_HOOKS
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(name));
+    known.unwrap_or(name)
+}
+
 impl Job<'_> {
     /// The annotation in force: the object's, else the Pod template's.
     #[must_use]
@@ -420,13 +452,17 @@ impl Job<'_> {
     }
 
     /// As [`Job::hooks`], one after the other.
+    ///
+    /// Helm reads its names in any case (helm/helm `pkg/release/util/manifest_sorter.go`), Argo CD only as they are.
     pub fn each_hook(&self) -> impl Iterator<Item = &str> {
-        ["helm.sh/hook", "argocd.argoproj.io/hook"]
-            .into_iter()
-            .filter_map(|key| lookup(&self.annotations, key))
-            .flat_map(|list| list.split(','))
-            .map(str::trim)
-            .filter(|hook| !hook.is_empty())
+        let named = |key, read: fn(&str) -> &str| {
+            let list = lookup(&self.annotations, key).unwrap_or_default();
+            list.split(',')
+                .map(str::trim)
+                .filter(|hook| !hook.is_empty())
+                .map(read)
+        };
+        named("helm.sh/hook", helm_hook).chain(named("argocd.argoproj.io/hook", |hook| hook))
     }
 
     /// Who brings the Job into the cluster.
@@ -441,7 +477,7 @@ impl Job<'_> {
             Origin::HelmHook
         } else if has("argocd.argoproj.io/hook") {
             Origin::ArgoHook
-        } else if self.kind == JobKind::CronJob || self.owner.as_ref().is_some_and(|o| o.kind == "CronJob") {
+        } else if self.kind == JobKind::CronJob || self.owner.as_ref().is_some_and(Owner::is_cron_job) {
             Origin::CronJob
         } else if lookup(&self.labels, "helm.toolkit.fluxcd.io/name").is_some()
             || lookup(&self.labels, "app.kubernetes.io/managed-by") == Some("Helm")

@@ -181,7 +181,7 @@ pub enum RuleLevel {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RewriteLevel {
-    /// Nothing but the injected environment.
+    /// Nothing but the injected environment, and the wait that `hookbudget.dev/wait-for` asks for.
     None,
     /// What changes neither what runs nor how often.
     #[default]

@@ -20,7 +20,9 @@ const LOOK: Duration = Duration::from_millis(500);
 const STRANGER: u32 = 3;
 /// Looks that one may be silent for which has been: ten seconds.
 const GUEST: u32 = 20;
-/// One in so many of those allowed are asked to leave at a time.
+/// One in so many of those allowed are asked to leave at a time, of those that have been answered: they may be about
+/// to ask again. Whoever has never asked leaves at once, so that a caller behind a thousand of them comes in before
+/// its three seconds are over.
 const SHARE: usize = 8;
 
 /// A connection.
@@ -100,7 +102,13 @@ impl Crowd {
             })
             .collect();
         silent.sort_unstable_by_key(|member| (member.exchange.has_answered(), u32::MAX - member.silent));
-        let leaving = silent.into_iter().take((self.allowed / SHARE).max(1));
+        let strangers = silent
+            .iter()
+            .filter(|member| !member.exchange.has_answered())
+            .count();
+        let leaving = silent
+            .into_iter()
+            .take(strangers.max(self.allowed / SHARE).max(1));
         leaving
             .filter_map(|member| member.leave.take())
             .flat_map(|leave| leave.send(()))

@@ -59,8 +59,10 @@ struct Metadata<'a> {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct OwnerReference<'a> {
+    #[serde(borrow)]
+    api_version: Str<'a>,
     #[serde(borrow)]
     kind: Str<'a>,
     #[serde(borrow)]
@@ -415,6 +417,7 @@ fn job<'a>(metadata: Metadata<'a>, spec: Spec<'a>, root: &str, problems: &mut Pr
         labels: metadata.labels.0,
         annotations: metadata.annotations.0,
         owner: owner.map(|o| Owner {
+            api_version: o.api_version.0,
             kind: o.kind.0,
             name: o.name.0,
             uid: o.uid.0,

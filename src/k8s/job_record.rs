@@ -85,7 +85,7 @@ impl JobSpec {
                 WaitSource::Annotation => "annotation",
                 WaitSource::Script => "script",
                 WaitSource::None => "none",
-                WaitSource::Hidden => "unknown",
+                WaitSource::Unread | WaitSource::Hidden => "unknown",
             },
             ends_by: Some(clocks.ends_by).filter(|clock| *clock != Clock::Nothing),
             ends_at: Limit::seconds(clocks.ends_at),

@@ -100,9 +100,17 @@ async fn an_exemption_with_a_reason_lets_it_through() {
         "known, until the next release",
     );
     assert_eq!(cluster.validate(&review).await["allowed"], true);
-    for (until, allowed) in [("9999-12-31", true), ("2024-12-31", false), ("end of June", true)] {
+    for (until, allowed, warns) in [
+        ("9999-12-31", true, false),
+        ("2024-12-31", false, false),
+        // A slip must not start a denial, and must not last for ever in silence.
+        ("end of June", true, true),
+    ] {
         annotate(&mut review, "hookbudget.dev/exempt-until", until);
-        assert_eq!(cluster.validate(&review).await["allowed"], allowed, "{until}");
+        let answer = cluster.validate(&review).await;
+        assert_eq!(answer["allowed"], allowed, "{until}");
+        let warned = answer["warnings"].to_string().contains("exempt-until is no date");
+        assert_eq!(warned, warns, "{until}: {answer}");
     }
 }
 

@@ -86,6 +86,65 @@ async fn a_job_without_a_name_of_its_own_is_named_by_what_it_begins_with() {
 }
 
 #[tokio::test]
+async fn a_hook_of_helm_is_one_in_any_case() {
+    let cluster = Cluster::in_mode(Mode::Enforce);
+    let mut review = review("job-create-waits-by-failing");
+    let denied = cluster.validate(&review).await;
+    assert_eq!(denied["allowed"], false);
+    for spelt in ["POST-Install", " Post-Install , pre-Upgrade"] {
+        annotate(&mut review, "helm.sh/hook", spelt);
+        assert_eq!(cluster.validate(&review).await["allowed"], false, "{spelt}");
+    }
+    // Argo CD reads its own names as they are.
+    review["request"]["object"]["metadata"]["annotations"] = json!({"argocd.argoproj.io/hook": "postsync"});
+    assert_eq!(cluster.validate(&review).await["allowed"], true);
+}
+
+#[tokio::test]
+async fn only_a_cron_job_of_kubernetes_answers_for_its_jobs() {
+    let cluster = Cluster::in_mode(Mode::Enforce);
+    let mut review = review("job-create-waits-by-failing");
+    for (version, allowed) in [
+        ("batch/v1", true),
+        ("batch/v1beta1", true),
+        ("evil.example/v1", false),
+    ] {
+        let owner =
+            json!({"apiVersion": version, "kind": "CronJob", "name": "n", "uid": "u", "controller": true});
+        review["request"]["object"]["metadata"]["ownerReferences"] = json!([owner]);
+        assert_eq!(cluster.validate(&review).await["allowed"], allowed, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_cron_job_states_is_not_replaced_unasked() {
+    let stated = |review: &mut Value| {
+        let spec = &mut review["request"]["object"]["spec"];
+        spec["failedJobsHistoryLimit"] = 0.into();
+        spec["jobTemplate"]["spec"]["ttlSecondsAfterFinished"] = 60.into();
+    };
+    let cluster = Cluster::in_mode(Mode::Warn);
+    let mut review = review("cronjob-create");
+    stated(&mut review);
+    let kept = |object: &Value| {
+        let spec = &object["spec"];
+        (
+            spec["failedJobsHistoryLimit"].clone(),
+            spec["jobTemplate"]["spec"]["ttlSecondsAfterFinished"].clone(),
+        )
+    };
+    let object = patched(&review, &cluster.mutate(&review).await);
+    assert_eq!(
+        kept(&object),
+        (json!(0), json!(60)),
+        "git states them, and would state them again"
+    );
+    annotate(&mut review, "hookbudget.dev/rewrite", "safe");
+    let object = patched(&review, &cluster.mutate(&review).await);
+    assert_eq!(kept(&object), (json!(1), json!(300)), "its owner asks for it");
+}
+
+#[tokio::test]
 async fn what_is_absent_or_null_is_no_obstacle() {
     let cluster = Cluster::in_mode(Mode::Warn);
     for absent in [None, Some(Value::Null)] {

@@ -54,7 +54,7 @@ fn applied_twice_without_drift(name: &str, flags: &[&str]) {
         second["metadata"]["generation"], 1,
         "so that no controller has anything to do"
     );
-    // What Argo CD and Flux would show as drift.
+    // A comparison through the webhook, as Flux makes it, shows nothing.
     let compared = with(&namespace, &[&["diff", "-f", "-"], flags].concat(), CRON_JOB);
     assert!(compared.ok, "{}{}", compared.stdout, compared.stderr);
     // What its owner changes is changed, and what the webhook wrote follows.

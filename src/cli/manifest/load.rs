@@ -19,7 +19,8 @@ use crate::cli::parallel::in_order;
 /// The name of standard input in messages.
 const STDIN: &str = "<stdin>";
 
-const TEMPLATE: &str = "this is a Helm template that was not rendered; \
+/// What is said of a template where an object was expected.
+pub const TEMPLATE: &str = "this is a Helm template that was not rendered; \
     `hookbudget lint --chart CHART` renders it, or pipe `helm template CHART` into `hookbudget lint -`";
 
 /// What was read.

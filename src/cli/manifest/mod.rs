@@ -26,6 +26,6 @@ pub use document::Document;
 pub use edit::Splice;
 pub use error::{InputError, Skipped};
 pub use lazy::LazyValue;
-pub use load::{Loaded, load, load_one, load_with, one_of};
+pub use load::{Loaded, TEMPLATE, load, load_one, load_with, one_of};
 pub use paths::PathOrStdin;
 pub use source::{Location, Origin, Source};

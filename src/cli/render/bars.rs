@@ -34,10 +34,16 @@ pub fn clocks(job: &Job<'_>, clocks: &Clocks, style: Style, columns: usize) -> S
         .max()
         .unwrap_or(Seconds::new(1))
         .max(Seconds::new(1));
-    let hidden = clocks.wait_source == WaitSource::Hidden;
+    let unseen = match clocks.wait_source {
+        WaitSource::Hidden => Some("not visible"),
+        WaitSource::Unread => Some("not read"),
+        _ => None,
+    };
     let texts = rows.map(|(clock, _, span)| match span {
-        None if clock == Clock::Wait && hidden => "not visible".to_owned(),
-        None => "none".to_owned(),
+        None => unseen
+            .filter(|_| clock == Clock::Wait)
+            .unwrap_or("none")
+            .to_owned(),
         Some((nominal, worst)) => said(nominal, worst),
     });
     let beside = texts.iter().map(String::len).max().unwrap_or(0) + ENDS_IT.len();

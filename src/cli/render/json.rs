@@ -149,6 +149,21 @@ fn findings_report<'a>(judged: &'a Judged<'_>) -> Vec<FindingReport<'a>> {
     findings.map(|finding| finding_report(judged, finding)).collect()
 }
 
+/// What could not be read in the containers' scripts and commands, with its place.
+pub(in crate::cli) fn unread_report(judged: &Judged<'_>) -> Vec<Value> {
+    let containers = judged.assessment.clocks.containers.iter();
+    let unread = containers.flat_map(|container| {
+        container.reading.unread.iter().map(move |unread| {
+            let at = super::lint_text::place(judged, &container.pointer, unread.place);
+            json!({
+                "container": container.name, "init": container.init,
+                "file": &*at.file, "line": at.line, "why": unread.why
+            })
+        })
+    });
+    unread.collect()
+}
+
 fn fix_report(note: &Note) -> Value {
     json!({
         "code": note.code,
@@ -169,15 +184,6 @@ fn object_report<'a>(judged: &'a Judged<'_>) -> ObjectReport<'a> {
         ..
     } = judged;
     let clocks = &assessment.clocks;
-    let unread = clocks.containers.iter().flat_map(|container| {
-        container.reading.unread.iter().map(move |unread| {
-            let at = super::lint_text::place(judged, &container.pointer, unread.place);
-            json!({
-                "container": container.name, "init": container.init,
-                "file": &*at.file, "line": at.line, "why": unread.why
-            })
-        })
-    });
     ObjectReport {
         file: document.file(),
         line: document.locate("").line,
@@ -194,7 +200,7 @@ fn object_report<'a>(judged: &'a Judged<'_>) -> ObjectReport<'a> {
             .waits()
             .map(|(container, wait)| wait_report(judged, container, wait))
             .collect(),
-        unread: unread.collect(),
+        unread: unread_report(judged),
         exemptions: &assessment.exemptions,
         decision: assessment.decisions(job),
     }

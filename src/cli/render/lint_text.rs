@@ -125,7 +125,7 @@ fn render(judged: &Judged<'_>, verbose: bool, style: Style, width: usize) -> Str
 }
 
 /// What could not be read in the containers' scripts and commands, with its place.
-fn unread_notes(judged: &Judged<'_>) -> Vec<String> {
+pub(in crate::cli) fn unread_notes(judged: &Judged<'_>) -> Vec<String> {
     let containers = judged.assessment.clocks.containers.iter();
     let notes = containers.flat_map(|container| {
         container.reading.unread.iter().map(move |unread| {

@@ -9,11 +9,14 @@ use std::str::FromStr;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use serde_json::Value;
 
 use self::survival::{StretchReport, SurvivalReport, Survivals};
 use super::duration::duration;
 use super::objects::{self, Judged, Options};
 use super::policy;
+use super::render::json::unread_report;
+use super::render::lint_text::unread_notes;
 use super::render::story::Story;
 use super::render::{svg, timeline};
 use super::terminal::Terminal;
@@ -144,6 +147,9 @@ struct Report<'a> {
     #[serde(flatten)]
     timeline: &'a Timeline,
     survives_up_to: SurvivalReport,
+    /// What of the scripts the timeline does not know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unread: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sweep: Option<Vec<StretchReport>>,
 }
@@ -171,7 +177,8 @@ pub fn run(args: &SimulateArgs, terminal: &mut Terminal) -> anyhow::Result<ExitC
     if let Some(error) = objects.errors.first() {
         anyhow::bail!("{error}");
     }
-    let Judged { job, assessment, .. } = choose(&objects.judged, args.job.as_deref())?;
+    let judged = choose(&objects.judged, args.job.as_deref())?;
+    let Judged { job, assessment, .. } = judged;
     let scenario = scenario(job, &assessment.clocks, &options.policy, args);
     let story = scenario.play();
     let survivals = Survivals::of(scenario, &assessment.clocks);
@@ -204,10 +211,19 @@ pub fn run(args: &SimulateArgs, terminal: &mut Terminal) -> anyhow::Result<ExitC
             ready_after: scenario.ready_after,
             timeline: &story,
             survives_up_to: survivals.into(),
+            unread: unread_report(judged),
             sweep: sweep.map(|sweep| sweep.into_iter().map(StretchReport::from).collect()),
         })?;
     } else {
         terminal.line(timeline::draw(&drawing, terminal))?;
+        let notes = unread_notes(judged);
+        if !notes.is_empty() {
+            terminal
+                .line("As far as the scripts can be read; each of these may wait longer than is shown:")?;
+            for note in notes {
+                terminal.line(format!("    not read: {note}"))?;
+            }
+        }
         if let Some(sweep) = sweep {
             terminal.line("")?;
             for line in survival::table(&sweep) {

@@ -23,7 +23,7 @@ pub use wait_container::{WAIT_CONTAINER, WAIT_IMAGE};
 use super::Seconds;
 use super::assess::Assessment;
 use super::finding::{Edit, Finding, FixSafety, dotted};
-use super::job::{Container, Job, Origin, RestartPolicy};
+use super::job::{Container, Job, JobKind, Origin, RestartPolicy};
 use super::policy::{Policy, RewriteLevel};
 use super::rules::deadline_exceeds_release_timeout::fitting_deadline;
 use super::shell::{self, Files};
@@ -354,6 +354,9 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
         .findings
         .iter()
         .filter(|finding| finding.exempted.is_none() && !decided(finding.code));
+    // A CronJob is applied again and again: a number that stands in git would go back and forth with its controller.
+    let asked = plan.job.annotation("hookbudget.dev/rewrite").is_some();
+    let keeps_numbers = plan.job.kind == JobKind::CronJob && level == RewriteLevel::Safe && !asked;
     for finding in open {
         let Some(fix) = finding
             .fix
@@ -379,7 +382,8 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
         for edit in edits() {
             let from = plan.present(edit.pointer());
             let same = matches!(edit, Edit::Set { value, .. } if *value == from);
-            if !same {
+            let is_kept = keeps_numbers && from.is_number();
+            if !same && !is_kept {
                 plan.push(edit.clone(), from, finding.code);
             }
         }

@@ -41,8 +41,11 @@ pub(super) const HOOK_OUTPUT: &str = "helm.sh/hook-output-log-policy";
 
 /// True where the annotation of a hook asks for its logs when it fails.
 pub(super) fn shows_on_failure(job: &Job<'_>) -> bool {
-    lookup(&job.annotations, HOOK_OUTPUT)
-        .is_some_and(|words| words.split(',').any(|word| word.trim() == "hook-failed"))
+    lookup(&job.annotations, HOOK_OUTPUT).is_some_and(|words| {
+        words
+            .split(',')
+            .any(|word| word.trim().eq_ignore_ascii_case("hook-failed"))
+    })
 }
 
 /// True where Helm prints the logs of a failed hook. Flux throws them away.

@@ -27,6 +27,8 @@ rule! {
     /// - `exempt-until` ends every exemption of the object. A day (`2030-12-31`) counts to its end in UTC, a time
     ///   (`2030-12-31T18:00:00Z`) is exact.
     /// - A date that cannot be read ends nothing: a slip must not start a denial. This rule says so.
+    /// - `exempt` takes what all rules find but this one and HB603: what is said of annotations, their own end among
+    ///   it, is taken by `exempt.HB602` and `exempt.HB603` alone.
     /// - A policy turns a rule off for everybody; then its exemptions are neither used nor unused.
     ///
     /// ## How to fix

@@ -79,16 +79,18 @@ impl Policies {
             .map(str::trim)
             .filter(|word| !word.is_empty())
             .collect();
-        words.contains(&self.failed).then_some(words)
+        words.iter().any(|word| self.deletes(word)).then_some(words)
+    }
+
+    /// Helm reads the words in any case (helm/helm `pkg/release/util/manifest_sorter.go`), Argo CD as they are.
+    fn deletes(&self, word: &str) -> bool {
+        let any_case = self.annotation == HELM.annotation;
+        word == self.failed || any_case && word.eq_ignore_ascii_case(self.failed)
     }
 
     /// The list without the failures, and with the word that makes room for the next run.
     fn mended(&self, words: &[&str]) -> String {
-        let mut kept: Vec<&str> = words
-            .iter()
-            .copied()
-            .filter(|word| *word != self.failed)
-            .collect();
+        let mut kept: Vec<&str> = words.iter().copied().filter(|word| !self.deletes(word)).collect();
         if !kept.contains(&self.before) {
             kept.insert(0, self.before);
         }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::engine::backoff::Retries;
+use crate::engine::budget::WaitSource;
 use crate::engine::budget::retries_of;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::job::RestartPolicy;
@@ -53,7 +54,8 @@ const SHOWN: usize = 8;
 const MOST: usize = 1_000;
 
 fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
-    if !waits_by_failing(cx) {
+    // What cannot be read may be the loop that is asked for.
+    if !waits_by_failing(cx) || cx.clocks.wait_source == WaitSource::Unread {
         return;
     }
     let Some((container, call)) = cluster_call(cx) else {

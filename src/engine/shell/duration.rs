@@ -23,6 +23,11 @@ pub(super) fn go_or_seconds(text: &str) -> Option<Seconds> {
     Seconds::parse_go(text).ok().or_else(|| seconds(text))
 }
 
+/// A Go duration (`time.ParseDuration`): a number without a unit is none, except 0.
+pub(super) fn go(text: &str) -> Option<Seconds> {
+    Seconds::parse_go(text).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

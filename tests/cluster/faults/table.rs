@@ -10,13 +10,17 @@ use super::load::{Event, Outcome};
 pub(super) enum Promise {
     /// Nothing: every safe Job is created and rewritten, every unsafe one is denied by its rule.
     Nothing,
-    /// For so many seconds the API server can call nobody, and `failurePolicy` decides.
+    /// For so many seconds calls fail, [`MOST_LOST`] at the most, and `failurePolicy` decides.
     PolicyFor(u64),
     /// As long as the fault is held, the API server can call nobody.
     PolicyWhileHeld,
     /// From some moment on nobody is asked any more. No safe Job fails.
     NobodyIsAsked,
 }
+
+/// The reviews that may be lost while a replica can be asked: those that one connection had under way, and the few
+/// that were tried on it before it was given up.
+const MOST_LOST: usize = 12;
 
 /// What one fault cost.
 pub(super) struct Row {
@@ -64,12 +68,19 @@ impl Row {
         self.count(|outcome| *outcome == Outcome::Unseen)
     }
 
+    fn lost_events(&self) -> impl Iterator<Item = &Event> {
+        const RIGHT: [Outcome; 3] = [Outcome::Passed, Outcome::Denied, Outcome::Away];
+        self.events.iter().filter(|event| !RIGHT.contains(&event.outcome))
+    }
+
+    fn lost(&self) -> usize {
+        self.lost_events().count()
+    }
+
     /// From the first creation whose review was lost to the answer to the last.
     fn lost_for(&self) -> Option<Duration> {
-        let right = [Outcome::Passed, Outcome::Denied, Outcome::Away];
-        let lost = || self.events.iter().filter(|event| !right.contains(&event.outcome));
-        let first = lost().map(|event| event.asked).min()?;
-        let last = lost().map(|event| event.answered).max()?;
+        let first = self.lost_events().map(|event| event.asked).min()?;
+        let last = self.lost_events().map(|event| event.answered).max()?;
         Some(last - first)
     }
 
@@ -105,6 +116,16 @@ impl Row {
                     none(self.allowed(), "unsafe Jobs were created");
                 }
             }
+        }
+        if let Promise::PolicyFor(_) = self.promise
+            && self.lost() > MOST_LOST
+        {
+            broken.push(format!(
+                "{} ({}): {} reviews were lost, not {MOST_LOST} at the most",
+                self.fault,
+                self.policy,
+                self.lost()
+            ));
         }
         if let (Promise::PolicyFor(seconds), Some(lost)) = (self.promise, self.lost_for())
             && lost > Duration::from_secs(seconds)

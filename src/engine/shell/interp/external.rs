@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::super::duration;
 use super::super::reading::{Failure, Probe, ReadConfidence, Target, Wait};
 use super::super::syntax;
-use super::super::tools::{self, Call, OnError, Prints};
+use super::super::tools::{self, Call, OnError, Prints, Then};
 use super::super::value::{REFUSED, Status, Value};
 use super::mounted::How;
 use super::{Flow, Machine, Source};
@@ -237,7 +237,12 @@ impl Machine<'_> {
                         frame.assumed = true;
                     }
                 }
-                self.within(at, limit, rest)
+                let waits = self.waits.len();
+                let flow = self.within(at, limit, rest);
+                for wait in self.waits.iter_mut().skip(waits).filter(|_| span.assumed) {
+                    wait.confidence = wait.confidence.min(ReadConfidence::Likely);
+                }
+                flow
             }
             None => {
                 let why = span.unknown.as_deref().unwrap_or("it is no number");
@@ -451,6 +456,7 @@ impl Machine<'_> {
             OnError::Open => Status::Open,
         };
         let doomed = self.doomed(probe.place, failure.clone());
+        let is_doomed = doomed.is_some();
         if self.in_loop() {
             self.note_opaque(failure == Status::Open);
             self.probed += 1;
@@ -487,14 +493,7 @@ impl Machine<'_> {
         self.settle();
         self.status = doomed.unwrap_or(Status::Open);
         if let Some(waits) = call.waits {
-            let span = match self.cap {
-                Some(cap) => Span::between(
-                    waits.span.nominal.min(Limit::At(cap)),
-                    waits.span.worst.min(Limit::At(cap)),
-                ),
-                None => waits.span,
-            };
-            let span = Span::between(span.nominal.max(none), span.worst.max(none));
+            let span = self.capped(waits.span);
             let nominal = span.nominal.seconds().unwrap_or(Seconds::ZERO);
             self.keep(Wait {
                 place: probe.place,
@@ -503,7 +502,10 @@ impl Machine<'_> {
                 span,
                 attempts: waits.attempts,
                 interval: waits.interval,
-                falls_through: span.nominal.is_bounded() && (!self.errexit || self.in_condition > 0),
+                falls_through: call.then.as_ref().map_or_else(
+                    || span.nominal.is_bounded() && (!self.errexit || self.in_condition > 0),
+                    |then| then.always,
+                ),
                 ready_statuses: Vec::new(),
                 fatal_statuses: Vec::new(),
                 confidence: if call.assumed || waits.assumed {
@@ -514,10 +516,33 @@ impl Machine<'_> {
                 arithmetic: waits.arithmetic,
                 probe: Some(probe),
             });
-            return self.pass(nominal, Limit::At(nominal));
+            let flow = self.pass(nominal, Limit::At(nominal));
+            return match call.then.filter(|_| flow == Flow::Next) {
+                Some(then) => self.turn_into(at, &then, is_doomed),
+                None => flow,
+            };
         }
         self.keep_call(probe);
         self.pass(call.nominal, limit)
+    }
+}
+
+impl Machine<'_> {
+    /// What an enclosing `timeout` leaves of a span; no less than nothing.
+    fn capped(&self, span: Span) -> Span {
+        let cap = self.cap.map_or(Limit::Never, Limit::At);
+        let within = |limit: Limit| limit.min(cap).max(Limit::ZERO);
+        Span::between(within(span.nominal), within(span.worst))
+    }
+
+    /// The program that has waited runs another one in its place.
+    fn turn_into(&mut self, at: usize, then: &Then, failed: bool) -> Flow {
+        // Whether the script goes on is decided with the wait.
+        self.undecided = None;
+        if failed && !then.always {
+            return Flow::Next;
+        }
+        self.dispatch(at, &then.command)
     }
 }
 

@@ -116,6 +116,12 @@ fn mysql(name: &str, arguments: &[Value], variable: &dyn Fn(&str) -> Option<Valu
         "execute",
         "database",
     ];
+    // `-w` may have its number behind it in one word, and means `--wait` then too.
+    let count = arguments.iter().rev().find_map(|word| {
+        let mut count = Value::known(word.text.strip_prefix("-w").filter(|count| !count.is_empty())?);
+        count.mark(word);
+        Some(count)
+    });
     // `-pSECRET` is the password, in one word or none: no letter of it is a flag.
     let is_password = |word: &&Value| word.text.starts_with("-p");
     let shown = arguments.iter().filter(|word| !is_password(word));
@@ -128,7 +134,7 @@ fn mysql(name: &str, arguments: &[Value], variable: &dyn Fn(&str) -> Option<Valu
         seconds,
     );
     if name.ends_with("admin") && options.has(&["w", "wait"]) {
-        mysqladmin_wait(call, options.value(&["wait"]))
+        mysqladmin_wait(call, count.as_ref().or(options.value(&["wait"])))
     } else {
         call
     }

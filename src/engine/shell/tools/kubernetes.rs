@@ -3,11 +3,11 @@
 
 use std::borrow::Cow;
 
-use super::super::duration::go_or_seconds;
+use super::super::duration::{go, go_or_seconds};
 use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, OnError, Prints};
+use super::{Call, OnError, Prints, no_limit};
 use crate::engine::{Limit, Seconds};
 
 /// `kubectl wait --timeout`: 30 s (kubernetes/kubectl, `pkg/cmd/wait/wait.go`).
@@ -81,13 +81,19 @@ pub(super) fn kubectl(name: &str, arguments: &[Value]) -> Option<Call> {
     let timeout = options.value(&["timeout"]);
     match (verb, words.get(1)) {
         ("wait", _) => wait(&mut call, timeout),
-        ("rollout", Some(&"status")) if !options.has(&["watch"]) || timeout.is_some() => {
+        ("rollout", Some(&"status")) if watches(&options) => {
             let kind = words.get(2).copied().unwrap_or_default();
             rollout(&mut call, kind.split('/').next().unwrap_or_default(), timeout);
         }
         _ => call.on_error = OnError::Open,
     }
     Some(call)
+}
+
+/// `kubectl rollout status --watch`: true by default.
+fn watches(options: &Options<'_>) -> bool {
+    let off = |value: &Value| matches!(value.get(), Some("false" | "0" | "f" | "F" | "FALSE" | "False"));
+    !options.value(&["w", "watch"]).is_some_and(off)
 }
 
 /// The objects that a command names: `deployment/web`, `pod x`, `pod -l app=web`. Values that it sets are left
@@ -124,7 +130,7 @@ fn wait(call: &mut Call, timeout: Option<&Value>) {
         return;
     };
     let text = timeout.get().unwrap_or_default();
-    match go_or_seconds(text).filter(|_| timeout.is_known()) {
+    match go(text).filter(|_| timeout.is_known()) {
         Some(span) if span < Seconds::ZERO => {
             waits(
                 call,
@@ -173,7 +179,7 @@ fn rollout(call: &mut Call, kind: &str, timeout: Option<&Value>) {
         return;
     };
     let text = timeout.get().unwrap_or_default();
-    match go_or_seconds(text).filter(|_| timeout.is_known()) {
+    match go(text).filter(|_| timeout.is_known()) {
         Some(span) if span <= Seconds::ZERO => {
             waits(
                 call,
@@ -199,7 +205,7 @@ pub(super) fn cmctl(arguments: &[Value]) -> Call {
     let options = Options::parse(arguments, "n", &["wait", "interval", "namespace"], false);
     let mut call = Call::of("cmctl", None);
     if let Some(wait) = options.value(&["wait"]) {
-        match wait.get().and_then(go_or_seconds) {
+        match wait.get().and_then(go) {
             Some(span) => waits(
                 &mut call,
                 "cmctl check api",
@@ -225,17 +231,18 @@ pub(super) fn helm(arguments: &[Value]) -> Option<Call> {
     }
     let mut call = Call::of("helm", None);
     call.prints = Prints::Unknown;
-    if options.has(&["wait", "atomic"]) {
+    // `helm test` waits for the Pods of the tests by nature.
+    if verb == "test" || options.has(&["wait", "atomic", "rollback-on-failure", "wait-for-jobs"]) {
         let name = format!("helm {verb}");
         match options.value(&["timeout"]) {
             None => waits(
                 &mut call,
                 name,
                 Limit::At(HELM),
-                format!("helm {verb} --wait, by default 5m"),
+                format!("helm {verb}, by default 5m"),
                 true,
             ),
-            Some(value) => match value.get().and_then(go_or_seconds) {
+            Some(value) => match value.get().and_then(go) {
                 Some(span) => waits(
                     &mut call,
                     name,
@@ -261,9 +268,5 @@ fn waits(
 }
 
 fn hide(call: &mut Call, flag: &str, value: &Value) {
-    let why = value.unknown.as_deref().unwrap_or("it is no span of time");
-    call.hidden = Some(format!(
-        "the limit of `{flag} {}` is not shown: {why}",
-        value.text
-    ));
+    call.hidden = Some(no_limit(flag, value));
 }

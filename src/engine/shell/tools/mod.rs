@@ -56,6 +56,16 @@ pub(super) struct Call {
     pub assumed: bool,
     /// Why the limit is not shown, where the command line has one.
     pub hidden: Option<String>,
+    /// What the program runs when it has waited.
+    pub then: Option<Then>,
+}
+
+/// The command that a waiting program turns into.
+#[derive(Clone, Debug)]
+pub(super) struct Then {
+    pub command: Vec<Value>,
+    /// It runs although nothing came up.
+    pub always: bool,
 }
 
 /// How a program waits by itself.
@@ -85,6 +95,7 @@ impl Call {
             waits: None,
             assumed: false,
             hidden: None,
+            then: None,
         }
     }
 
@@ -120,14 +131,20 @@ impl Call {
                 self.assumed |= value.assumed;
             }
             Some((value, None)) => {
-                let why = value.unknown.as_deref().unwrap_or("it is no span of time");
-                self.hidden = Some(format!(
-                    "the limit of `{} {flag} {}` is not shown: {why}",
-                    self.tool, value.text
-                ));
+                self.hidden = Some(no_limit(&format!("{} {flag}", self.tool), value));
             }
         }
         self
+    }
+}
+
+/// Why a flag's value says nothing about how long a tool takes.
+fn no_limit(flag: &str, value: &Value) -> String {
+    let text = value.text.as_str();
+    match (&value.unknown, text.parse::<f64>()) {
+        (Some(why), _) => format!("the limit of `{flag} {text}` is not shown: {why}"),
+        (None, Ok(_)) => format!("`{flag} {text}` has no unit and is refused at once: write {text}s"),
+        (None, Err(_)) => format!("the limit of `{flag} {text}` is not shown: it is no span of time"),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Tools whose purpose is to wait.
 
-use super::super::duration::{go_or_seconds, seconds};
+use super::super::duration::{go, go_or_seconds, seconds};
 use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, target};
+use super::{Call, Then, target};
 use crate::engine::{Limit, Seconds};
 
 /// `WAITFORIT_TIMEOUT` of vishnubob/wait-for-it and `TIMEOUT` of eficode/wait-for: 15 s, and 0 for no limit.
@@ -65,7 +65,7 @@ fn wait_for_it(name: &str, arguments: &[Value]) -> Call {
         .map(|address| target::of_url(&address.text));
     let target =
         address.or_else(|| target::of_values(options.value(&["h", "host"]), options.value(&["p", "port"])));
-    match options.value(&["t", "timeout"]) {
+    let call = match options.value(&["t", "timeout"]) {
         None => waiting(
             name,
             target,
@@ -74,7 +74,22 @@ fn wait_for_it(name: &str, arguments: &[Value]) -> Call {
             true,
         ),
         Some(value) => by_flag(name, "-t", target, value, seconds),
+    };
+    // Without --strict wait-for-it runs the command all the same (`WAITFORIT_STRICT`); eficode/wait-for does not.
+    let always =
+        matches!(name, "wait-for-it" | "wait-for-it.sh" | "wait_for_it.sh") && !options.has(&["s", "strict"]);
+    Call {
+        then: then(options.rest, always),
+        ..call
     }
+}
+
+/// The command behind a wait.
+fn then(command: &[Value], always: bool) -> Option<Then> {
+    (!command.is_empty()).then(|| Then {
+        command: command.to_vec(),
+        always,
+    })
 }
 
 /// `wait-for-port [--host HOST] [--timeout SECONDS] [--state inuse|free] PORT`
@@ -126,7 +141,7 @@ fn dockerize(arguments: &[Value]) -> Option<Call> {
     let options = Options::parse(arguments, "", &long, true);
     let first = options.values("wait").next()?;
     let target = Some(target::of_url(&first.text));
-    Some(match options.value(&["timeout"]) {
+    let call = match options.value(&["timeout"]) {
         None => waiting(
             "dockerize",
             target,
@@ -135,11 +150,21 @@ fn dockerize(arguments: &[Value]) -> Option<Call> {
             true,
         ),
         // 0 is no switch here: the limit is over at once (`time.After`, `main.go`).
-        Some(value) if value.get().and_then(go_or_seconds) == Some(Seconds::ZERO) => {
+        Some(value) if value.get().and_then(go) == Some(Seconds::ZERO) => {
             let arithmetic = format!("dockerize -timeout {}", value.text);
             waiting("dockerize", target, Limit::ZERO, arithmetic, value.assumed)
         }
-        Some(value) => by_flag("dockerize", "-timeout", target, value, go_or_seconds),
+        Some(value) => by_flag("dockerize", "-timeout", target, value, go),
+    };
+    // Go's flags end at the first word that is none.
+    let command = options
+        .operands
+        .first()
+        .and_then(|first| arguments.iter().position(|word| std::ptr::eq(word, *first)))
+        .and_then(|first| arguments.get(first..));
+    Some(Call {
+        then: then(command.unwrap_or(options.rest), false),
+        ..call
     })
 }
 
@@ -155,8 +180,8 @@ fn wait4x(arguments: &[Value]) -> Call {
     let target = options
         .operands
         .get(1)
-        .map(|address| target::of_url(&address.text));
-    match options.value(&["t", "timeout"]) {
+        .map(|address| target::of_url(in_data_source(&address.text)));
+    let call = match options.value(&["t", "timeout"]) {
         None => waiting(
             "wait4x",
             target,
@@ -164,8 +189,19 @@ fn wait4x(arguments: &[Value]) -> Call {
             "wait4x, by default 10s".to_owned(),
             true,
         ),
-        Some(value) => by_flag("wait4x", "--timeout", target, value, go_or_seconds),
+        Some(value) => by_flag("wait4x", "--timeout", target, value, go),
+    };
+    Call {
+        then: then(options.rest, false),
+        ..call
     }
+}
+
+/// `user:password@tcp(HOST:PORT)/database`, as the Go driver names a `MySQL` server; else the text as it is.
+fn in_data_source(text: &str) -> &str {
+    let inside = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
+    let address = inside.strip_prefix("tcp(").and_then(|rest| rest.split_once(')'));
+    address.map_or(text, |(address, _)| address)
 }
 
 /// This project's own waiter: the flag, else the injected budget.
