@@ -313,7 +313,8 @@ fn a_job_that_waits_well_keeps_the_retries_that_can_finish() {
     let spec = |job: &Job<'_>| {
         let changes = planned(job, RewriteLevel::All).changes.into_iter();
         let spec = changes.filter(|change| change.field.starts_with("spec."));
-        spec.map(|change| (change.field, change.rule)).collect::<Vec<_>>()
+        spec.map(|change| (change.field.into_owned(), change.rule))
+            .collect::<Vec<_>>()
     };
     let set = |field: &str, rule: &str| (format!("spec.{field}"), rule.to_owned().into());
     assert_eq!(
