@@ -375,8 +375,7 @@ fn a_job_of_the_same_name_takes_over_and_both_results_count() {
 fn run(number: i64, status: &Value) -> Value {
     let mut object = job(&format!("tf-state-backup-{number}"), status);
     object["metadata"]["annotations"] = json!({});
-    object["metadata"]["ownerReferences"] =
-        json!([{"kind": "CronJob", "name": "tf-state-backup", "uid": "c", "controller": true}]);
+    object["metadata"]["ownerReferences"] = json!([{"apiVersion": "batch/v1", "kind": "CronJob", "name": "tf-state-backup", "uid": "c", "controller": true}]);
     object
 }
 
@@ -425,6 +424,71 @@ fn a_cron_jobs_results_add_up_in_order_and_history_is_not_counted_as_news() {
         at(400),
     );
     assert!(index.snapshot(at(400)).owners.is_empty());
+}
+
+#[test]
+fn a_run_that_never_came_is_the_owners_failure_until_one_comes() {
+    let mut index = synced();
+    let cron_event = |reason: &str, second: i64| {
+        let mut event = event("CronJob", "tf-state-backup", reason, "a word");
+        event["lastTimestamp"] = at(second).to_string().into();
+        event
+    };
+    let told = |index: &Index, second: i64| {
+        let causes = index
+            .missed_runs(at(second))
+            .into_iter()
+            .map(|missed| missed.root_cause);
+        causes.collect::<Vec<_>>()
+    };
+    apply(
+        &mut index,
+        Kind::CronJobEvent,
+        &cron_event("MissSchedule", 60),
+        60,
+    );
+    // The same event again, as after a new list, is no second failure; a renewed one is.
+    apply(
+        &mut index,
+        Kind::CronJobEvent,
+        &cron_event("MissSchedule", 60),
+        61,
+    );
+    apply(
+        &mut index,
+        Kind::CronJobEvent,
+        &cron_event("MissSchedule", 120),
+        121,
+    );
+    let owner_view = owner(&index, "CronJob", "tf-state-backup");
+    assert_eq!(
+        (
+            owner_view.last_failed,
+            owner_view.failures[&RootCause::CronMissedSchedule]
+        ),
+        (Some(true), 2)
+    );
+    assert_eq!(told(&index, 130), [Some(RootCause::CronMissedSchedule)]);
+    // A run that is left out because another one goes on is counted, and is no result.
+    apply(
+        &mut index,
+        Kind::CronJobEvent,
+        &cron_event("JobAlreadyActive", 180),
+        181,
+    );
+    let owner_view = owner(&index, "CronJob", "tf-state-backup");
+    assert_eq!(owner_view.consecutive_failures, 2);
+    assert_eq!(owner_view.failures[&RootCause::CronConcurrencyBlocked], 1);
+    assert_eq!(told(&index, 190), [Some(RootCause::CronConcurrencyBlocked)]);
+    let mut later = run(5, &ended("Complete", "CompletionsReached", 260));
+    later["metadata"]["creationTimestamp"] = at(240).to_string().into();
+    apply(&mut index, Kind::Job, &later, 261);
+    index.tick(at(270));
+    assert_eq!(told(&index, 270), []);
+    assert_eq!(
+        owner(&index, "CronJob", "tf-state-backup").last_failed,
+        Some(false)
+    );
 }
 
 fn helm_release(timeout: &str, conditions: &Value) -> Value {

@@ -9,6 +9,7 @@ use super::evidence::{
     Condition, ContainerRecord, ContainerState, EventRecord, Evidence, JobRecord, PodRecord, Termination,
     Waiting,
 };
+use super::missed_run::is_missed_run;
 use super::phase::is_past;
 use super::signatures::{LogSignature, holds};
 use super::told::{Hit, hits};
@@ -310,6 +311,9 @@ fn trigger(evidence: &Evidence, phase: JobPhase, now: Timestamp) -> Trigger {
             .events
             .iter()
             .any(|event| event.reason == "SuccessfulCreate");
+    if is_missed_run(evidence) {
+        return Trigger::NeverStarted;
+    }
     let old = job
         .created
         .or(job.started)

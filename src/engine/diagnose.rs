@@ -12,6 +12,7 @@ use super::diagnosis::{
     Trigger, Verdict,
 };
 use super::evidence::{Evidence, Lost};
+use super::missed_run::is_missed_run;
 use super::progress::progress;
 use super::root_cause::{Rank, RootCause, Severity};
 
@@ -130,12 +131,15 @@ fn severity(cause: Option<RootCause>, verdict: Verdict) -> Severity {
 
 fn summary(case: &Case<'_>, root: Option<&Match>) -> String {
     let job = case.job();
-    let name = format!("Job {}/{}", job.namespace, job.name);
+    let missed = is_missed_run(case.evidence);
+    let kind = if missed { "CronJob" } else { "Job" };
+    let name = format!("{kind} {}/{}", job.namespace, job.name);
     let after = case
         .elapsed()
         .map_or_else(String::new, |span| format!(" after {} s", span.whole()));
     let state = match (case.phase, case.trigger) {
         (JobPhase::Succeeded, _) => return format!("{name} has succeeded."),
+        (_, Trigger::NeverStarted) if missed => "has made no Job".to_owned(),
         (_, Trigger::NeverStarted) => "has never started".to_owned(),
         (_, Trigger::ReleaseTimeout) => "was given up by its release and goes on".to_owned(),
         (JobPhase::Failed, trigger) => format!("failed with {}{after}", trigger.as_str()),
@@ -153,6 +157,14 @@ fn summary(case: &Case<'_>, root: Option<&Match>) -> String {
 fn chain(case: &Case<'_>, root: Option<&Match>) -> Vec<ChainLink> {
     let job = case.job();
     let mut chain = Vec::new();
+    if is_missed_run(case.evidence) {
+        let links = root.into_iter().flat_map(|found| found.links.iter().cloned());
+        chain.extend(links.map(|link| ChainLink {
+            relation: String::new(),
+            ..link
+        }));
+        return chain;
+    }
     let release = job
         .release
         .as_ref()

@@ -22,6 +22,7 @@ pub mod formulas;
 pub mod inventory;
 pub mod job;
 pub mod judge;
+pub mod missed_run;
 pub mod nearest;
 pub mod phase;
 pub mod policy;

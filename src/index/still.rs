@@ -55,6 +55,12 @@ impl Still {
         self.index.diagnose(job, self.now)
     }
 
+    /// The diagnoses of runs that never came, of each `CronJob` that has not run since.
+    #[must_use]
+    pub fn missed_runs(&self) -> Vec<Diagnosis> {
+        self.index.missed_runs(self.now)
+    }
+
     /// The moment.
     #[must_use]
     pub const fn now(&self) -> Timestamp {

@@ -55,8 +55,17 @@ impl Wanted {
 }
 
 /// The diagnoses of the Jobs that are wanted: of one that is named whatever its state, else of those that wait,
-/// are suspended or have failed. By namespace and name.
+/// are suspended or have failed, by namespace and name; then of the runs of `CronJob`s that never came.
 pub(super) fn diagnoses(still: &Still, wanted: Option<&Wanted>, namespace: Option<&str>) -> Vec<Diagnosis> {
+    let missed = still.missed_runs().into_iter().filter(|missed| {
+        let there = namespace.is_none_or(|name| missed.job.namespace == name);
+        let named = match wanted {
+            None => true,
+            Some(Wanted::CronJob(name)) => missed.job.name == *name,
+            Some(Wanted::Job(_)) => false,
+        };
+        there && named
+    });
     let jobs = still.jobs();
     jobs.iter()
         .filter(|job| namespace.is_none_or(|name| *job.key.namespace == *name))
@@ -65,6 +74,7 @@ pub(super) fn diagnoses(still: &Still, wanted: Option<&Wanted>, namespace: Optio
             Some(_) => still.diagnosis(&job.key),
             None => job.diagnosis.as_deref().cloned(),
         })
+        .chain(missed)
         .collect()
 }
 

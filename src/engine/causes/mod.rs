@@ -10,6 +10,9 @@ pub mod command_not_found;
 pub mod config_missing;
 pub mod connection_refused;
 pub mod container_create_failed;
+pub mod cron_concurrency_blocked;
+pub mod cron_invalid;
+pub mod cron_missed_schedule;
 pub mod cron_replaced;
 pub mod deadline_too_short;
 pub mod dependency_crashloop;
@@ -134,6 +137,9 @@ pub fn registry() -> &'static [&'static dyn Cause] {
         &sidecar_not_terminated::SidecarNotTerminated,
         &budget_misconfigured::BudgetMisconfigured,
         &suspended::Suspended,
+        &cron_missed_schedule::CronMissedSchedule,
+        &cron_concurrency_blocked::CronConcurrencyBlocked,
+        &cron_invalid::CronInvalid,
         &cron_replaced::CronReplaced,
         &job_object_deleted::JobObjectDeleted,
         &app_error::AppError,

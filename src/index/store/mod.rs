@@ -1,6 +1,7 @@
 //! The index itself: one writer, three verbs per kind (`reset` as begin and end, `apply`, `delete`), no I/O.
 
 mod apply;
+mod crons;
 mod judge;
 mod logs;
 mod restore;
@@ -11,8 +12,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
+use self::crons::CronState;
 use super::change::{Action, Change};
-use super::entry::{Entry, add_event};
+use super::entry::Entry;
 use super::kind::{JobKey, Kind};
 use super::owners::{OwnerKey, OwnerView};
 use super::view::{JobView, KindView, ReportState, Snapshot};
@@ -76,12 +78,6 @@ pub struct Index {
 #[derive(Debug)]
 struct PodOwner {
     job: Box<str>,
-    epoch: u32,
-}
-
-#[derive(Debug, Default)]
-struct CronState {
-    events: Vec<EventRecord>,
     epoch: u32,
 }
 
@@ -241,11 +237,5 @@ impl Index {
             let open = self.jobs.iter().filter(|(_, entry)| !entry.counted);
             self.dirty.extend(open.map(|(key, _)| key.clone()));
         }
-    }
-
-    fn add_cron_event(&mut self, event: EventRecord) {
-        const EVENTS: usize = 16;
-        let key = JobKey::new(&event.object.namespace, &event.object.name);
-        add_event(&mut self.crons.entry(key).or_default().events, event, EVENTS);
     }
 }

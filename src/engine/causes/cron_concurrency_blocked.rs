@@ -1,0 +1,88 @@
+//! `cron_concurrency_blocked`.
+
+use crate::engine::case::Case;
+use crate::engine::cause::{Match, cause};
+use crate::engine::missed_run::event_of;
+use crate::engine::root_cause::RootCause;
+
+cause! {
+    /// # What it is
+    ///
+    /// A run was due while the one before still went on, and `concurrencyPolicy: Forbid` keeps the two apart: this run was left out.
+    ///
+    /// # Evidence
+    ///
+    /// An event `JobAlreadyActive` on the CronJob.
+    ///
+    /// # Not to be confused with
+    ///
+    /// `cron_missed_schedule`: there nothing was in the way. `cron_replaced`: with `Replace` the old run is deleted instead.
+    ///
+    /// # Repair
+    ///
+    /// Look at the run that still goes on: it hangs, or takes longer than the interval. An `activeDeadlineSeconds` below the
+    /// interval ends it in time for the next one.
+    ///
+    /// # Do not
+    ///
+    /// Do not set `Allow` to get rid of it: two runs at once may spoil what they both write.
+    CronConcurrencyBlocked, find
+}
+
+fn find(case: &Case<'_>) -> Option<Match> {
+    let event = event_of(case, RootCause::CronConcurrencyBlocked)?;
+    let finding = format!(
+        "CronJob {} left a run out: the one before still goes on",
+        event.object.name
+    );
+    let found = Match::from_event(RootCause::CronConcurrencyBlocked, finding, event);
+    Some(found.repair("Give the Job an activeDeadlineSeconds below the interval of the schedule, and see why the run that goes on takes so long."))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::cause::Cause;
+    use crate::engine::evidence::Evidence;
+    use crate::engine::missed_run::missed_run;
+    use crate::engine::testkit::{at, evidence, find, judge};
+
+    fn event(reason: &str) -> serde_json::Value {
+        let object = json!({"kind": "CronJob", "namespace": "demo", "name": "backup"});
+        json!({"object": object, "type": "Warning", "reason": reason, "message": "m", "last": at(9)})
+    }
+
+    fn missed(reason: &str) -> Evidence {
+        let events = vec![serde_json::from_value(event(reason)).expect("an event")];
+        missed_run(&events).expect("a run").0
+    }
+
+    #[test]
+    fn its_evidence_is_found() {
+        for reason in ["JobAlreadyActive"] {
+            let evidence = missed(reason);
+            assert!(find(&CronConcurrencyBlocked, &evidence).is_some(), "{reason}");
+            assert_eq!(
+                judge(&evidence).root_cause,
+                Some(CronConcurrencyBlocked.meta().cause)
+            );
+        }
+    }
+
+    #[test]
+    fn its_neighbour_is_not() {
+        let evidence = missed("MissSchedule");
+        assert!(find(&CronConcurrencyBlocked, &evidence).is_none());
+        assert_eq!(judge(&evidence).root_cause, Some(RootCause::CronMissedSchedule));
+    }
+
+    #[test]
+    fn a_run_that_came_has_causes_of_its_own() {
+        let owner = json!({"kind": "CronJob", "namespace": "demo", "name": "backup"});
+        let job = json!({"namespace": "demo", "name": "backup-1", "owner": owner, "created": at(0)});
+        let evidence = evidence(&json!({"job": job, "events": [event("JobAlreadyActive")]}));
+        assert!(find(&CronConcurrencyBlocked, &evidence).is_none());
+    }
+}
