@@ -258,8 +258,15 @@ fn code_unit(text: &[u8]) -> Option<u16> {
 pub(super) fn unescaped(inside: &str) -> Result<String, Error> {
     let mut text = String::with_capacity(inside.len());
     let mut rest = inside;
-    while let Some((before, behind)) = rest.split_once('\\') {
+    // Inside a string only escapes stop a plain run.
+    loop {
+        let (before, behind) = rest
+            .split_at_checked(plain(rest.as_bytes()))
+            .unwrap_or((rest, ""));
         text.push_str(before);
+        let Some(behind) = behind.get(1..) else {
+            return Ok(text);
+        };
         let mut length = 1;
         text.push(match behind.as_bytes().first() {
             Some(b'b') => '\u{8}',
@@ -278,8 +285,6 @@ pub(super) fn unescaped(inside: &str) -> Result<String, Error> {
         });
         rest = behind.get(length..).unwrap_or_default();
     }
-    text.push_str(rest);
-    Ok(text)
 }
 
 /// The character of `uXXXX`, or of `uXXXX\uXXXX` where it takes two units, and the length of that.
