@@ -113,17 +113,18 @@ new-rule code name:
         "{{ code }}" "{{ name }}" Warning check
     }
 
-    fn check(cx: &Context<'_>) -> Vec<Finding> {
+    fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
         let wrong = false;
         if !wrong {
-            return Vec::new();
+            return;
         }
-        vec![Finding {
-            at: At::field(cx.field("backoffLimit")),
-            message: "the object and the field, the arithmetic, the consequence".to_owned(),
-            help: "the value to write".to_owned(),
+        found.push(Finding {
+            at: cx.at(|| At::field(cx.field("backoffLimit"))),
+            brief: cx.brief(|_| "the numbers in a few words"),
+            message: cx.message(|_| "the object and the field, the arithmetic, the consequence"),
+            help: cx.help(|_| "the value to write"),
             ..RULE.finding(Severity::Warning, Confidence::Certain)
-        }]
+        });
     }
     RULE
     sed -i "0,/^pub mod /s//pub mod $module;\npub mod /; s/^];/    \&$module::RULE,\n];/" src/engine/rules/mod.rs

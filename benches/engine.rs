@@ -16,6 +16,7 @@ use hookbudget::engine::release::Surroundings;
 use hookbudget::engine::rule::{Context, Told};
 use hookbudget::engine::shell::{Files, read_container};
 use hookbudget::engine::timeline::Scenario;
+use hookbudget::engine::words::Page;
 use hookbudget::engine::{Limit, Seconds};
 use hookbudget::k8s::JobObject;
 
@@ -65,14 +66,16 @@ fn judgement(c: &mut Criterion) {
     group.bench_function("all rules on eight Jobs", |b| {
         b.iter(|| {
             for judged in &objects.judged {
-                black_box(rules(&Context {
+                let context = Context {
                     job: &judged.job,
                     clocks: &judged.assessment.clocks,
                     around: Surroundings::default(),
                     policy: &options.policy,
                     exemptions: &[],
                     told: Told::Everything,
-                }));
+                    page: &Page::default(),
+                };
+                black_box(rules(&context, Vec::new()));
             }
         });
     });

@@ -39,12 +39,12 @@ fn count(webhook: Webhook, body: &[u8]) -> (u64, u64, String) {
     (first, again, String::from_utf8(answer).unwrap())
 }
 
-/// What a review may take at most, with some room for what is still to come: where a script is new, and again.
-/// What is wanted is less; `docs/design/performance.md` says where the rest goes.
+/// What a review may take at most: where a script is new, with some room, and again.
+/// `docs/design/performance.md` says where they go.
 const BOUNDS: [(Case, Webhook, &str, u64, u64); 3] = [
-    (Case::Allow, Webhook::Validate, "\"allowed\":true}", 3_700, 46),
-    (Case::Deny, Webhook::Validate, "HB101", 550, 135),
-    (Case::Rewrite, Webhook::Mutate, "JSONPatch", 1_400, 225),
+    (Case::Allow, Webhook::Validate, "\"allowed\":true}", 3_600, 30),
+    (Case::Deny, Webhook::Validate, "HB101", 420, 40),
+    (Case::Rewrite, Webhook::Mutate, "JSONPatch", 1_200, 60),
 ];
 
 #[test]

@@ -63,7 +63,9 @@ fn apply(edit: &Edit, object: &mut Value) {
     match edit {
         Edit::Set { value, .. } => *at = value.clone(),
         Edit::Prepend { value, .. } => at.as_array_mut().unwrap().insert(0, value.clone()),
-        Edit::Append { value, .. } => at.as_array_mut().unwrap().push(value.clone()),
+        Edit::Append { .. } | Edit::Variable { .. } => {
+            at.as_array_mut().unwrap().push(edit.value().into_owned());
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use serde_json::value::RawValue;
 
 use super::message;
 use super::observer::{Observer, Outcome, Skipped};
@@ -16,17 +15,18 @@ use super::surroundings::Surroundings;
 use super::unjudged::{invalid, not_judged};
 use super::update;
 use crate::engine::assess::{Assessment, assess_with};
-use crate::engine::finding::{Decision, Edit};
+use crate::engine::finding::{Decision, Edit, FixSafety};
 use crate::engine::job::Job;
-use crate::engine::policy::{Mode, Policy};
+use crate::engine::policy::{Mode, Policy, RewriteLevel};
 use crate::engine::release::{Surroundings as EngineSurroundings, TimeoutSource};
 use crate::engine::rewrite::{self, Change, Rewrite};
 use crate::engine::rule::Told;
 use crate::engine::shell::Readings;
 use crate::engine::window::Windows;
+use crate::k8s::JobObject;
+use crate::k8s::json::Whole;
 use crate::k8s::namespace::NamespaceFacts;
-use crate::k8s::patch::{PatchError, json_patch};
-use crate::k8s::{JobObject, Problem};
+use crate::k8s::patch::json_patch;
 
 /// Which of the two webhooks is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,10 +92,11 @@ impl Admission {
     /// A sentence for the caller where the body holds no uid to answer to.
     pub fn answer(&self, webhook: Webhook, body: &[u8]) -> Result<Vec<u8>, String> {
         let start = Instant::now();
-        let answered = match review::read(body)? {
+        let answered = match review::read_as::<Whole<'_, JobObject<'_>>>(body)? {
             Incoming::Review(review) => {
-                let answer = self.guarded(webhook, &review.request);
-                answer.write(&review.api_version.0, &review.request.uid.0)
+                let (request, object) = review.request.apart();
+                let answer = self.guarded(webhook, &request, object);
+                answer.write(&review.api_version.0, &request.uid.0)
             }
             Incoming::Other {
                 uid,
@@ -132,8 +133,8 @@ impl Admission {
     }
 
     /// A panic in a rule costs its own review the judgement and nobody else anything.
-    fn guarded(&self, webhook: Webhook, request: &Request<'_>) -> Answer {
-        catch_unwind(AssertUnwindSafe(|| self.judge(webhook, request))).unwrap_or_else(|_| {
+    fn guarded<'a>(&self, webhook: Webhook, request: &Request<'a>, object: Option<Object<'a>>) -> Answer {
+        catch_unwind(AssertUnwindSafe(|| self.judge(webhook, request, object))).unwrap_or_else(|_| {
             self.observer
                 .skipped(webhook, scope::kind_label(request), Skipped::Panic);
             tracing::error!(
@@ -153,7 +154,7 @@ impl Admission {
         (facts, mode)
     }
 
-    fn judge(&self, webhook: Webhook, request: &Request<'_>) -> Answer {
+    fn judge<'a>(&self, webhook: Webhook, request: &Request<'a>, object: Option<Object<'a>>) -> Answer {
         let skip = |reason| {
             self.observer.skipped(webhook, scope::kind_label(request), reason);
             Answer::default()
@@ -175,8 +176,12 @@ impl Admission {
             return skip(Skipped::OutOfScope);
         }
         let policy = self.policy.load();
-        let (object, (mut job, problems)) = match read_object(request) {
-            Ok(read) => read,
+        let object = object.map_or_else(
+            || Err("the review holds no object".to_owned()),
+            |object| object.map_err(|why| format!("the object cannot be read: {why}")),
+        );
+        let (mut job, problems) = match object {
+            Ok(object) => object.into_facts(),
             Err(why) => {
                 skip(Skipped::Unreadable);
                 return not_judged(mode, &why);
@@ -217,7 +222,10 @@ impl Admission {
         around.windows = windows.as_ref();
         // What is said to nobody is not put into words: a rewrite takes the fixes, and a verdict is reached by codes.
         let told = match webhook {
-            Webhook::Mutate => Told::Fixes,
+            Webhook::Mutate => Told::Fixes(match rewrite::level(&job, facts.rewrite, &policy) {
+                RewriteLevel::All => FixSafety::Unsafe,
+                RewriteLevel::Safe | RewriteLevel::None => FixSafety::Safe,
+            }),
             Webhook::Validate => Told::Codes,
         };
         let mut assessment = assess_with(&job, around, &policy, told, |container, files| {
@@ -242,12 +250,12 @@ impl Admission {
             assessment: &assessment,
         };
         match webhook {
-            Webhook::Mutate => self.mutate(&case, object),
+            Webhook::Mutate => self.mutate(&case),
             Webhook::Validate => self.validate(&case, decision),
         }
     }
 
-    fn mutate(&self, case: &Case<'_>, object: &RawValue) -> Answer {
+    fn mutate(&self, case: &Case<'_>) -> Answer {
         let update = case.scope.operation == "UPDATE";
         if case.mode == Mode::Audit || update && update::changes_nothing(case.request) {
             // Audit changes nothing that anybody could see outside the audit log; and whoever labels a CronJob
@@ -261,6 +269,7 @@ impl Admission {
             changes,
             mut warnings,
         } = rewrite::plan(case.job, case.assessment, case.policy, level, &self.wait_image);
+        let object = case.request.object.map_or("", |object| object.0);
         let patch = patch_text(object, &edits).unwrap_or_else(|error| {
             warnings.push(format!("hookbudget rewrites nothing: {error}"));
             Vec::new()
@@ -290,7 +299,9 @@ impl Admission {
                 let before = if text.is_empty() { "" } else { ", " };
                 let _ = write!(text, "{before}{change}");
             }
-            answer.audit.push(("rewritten", message::for_audit(&text).into()));
+            answer
+                .audit
+                .push(("rewritten", message::into_audited(text).into()));
         }
         answer.patch = patch;
         let changes = if answer.patch.is_empty() {
@@ -327,7 +338,7 @@ impl Admission {
             if *release != TimeoutSource::None {
                 answer
                     .audit
-                    .push(("release-timeout", message::for_audit(&release.to_string()).into()));
+                    .push(("release-timeout", message::audited(release).into()));
             }
         }
         match decision {
@@ -366,12 +377,13 @@ impl Admission {
         if case.request.dry_run == Some(true) {
             return;
         }
-        let findings: Vec<&'static str> = if webhook == Webhook::Validate {
-            let standing = case.assessment.findings.iter().filter(|f| f.exempted.is_none());
-            standing.map(|finding| finding.code).collect()
-        } else {
-            Vec::new()
-        };
+        let all = &case.assessment.findings;
+        let mut findings = Vec::new();
+        if webhook == Webhook::Validate && !all.is_empty() {
+            findings.reserve(all.len());
+            let standing = all.iter().filter(|finding| finding.exempted.is_none());
+            findings.extend(standing.map(|finding| finding.code));
+        }
         self.observer.judged(&Outcome {
             webhook,
             operation: case.scope.operation,
@@ -401,13 +413,13 @@ struct Case<'a> {
 }
 
 /// The text of the patch; nothing where there is nothing to write.
-fn patch_text(object: &RawValue, edits: &[Edit]) -> Result<Vec<u8>, PatchError> {
+fn patch_text(object: &str, edits: &[Edit]) -> Result<Vec<u8>, String> {
     if edits.is_empty() {
         return Ok(Vec::new());
     }
-    let operations = json_patch(object.get(), edits)?;
-    let mut text = Vec::with_capacity(2_048);
-    serde_json::to_writer(&mut text, &operations)?;
+    let operations = json_patch(object, edits).map_err(|error| error.to_string())?;
+    let mut text = Vec::with_capacity(4_096);
+    serde_json::to_writer(&mut text, &operations).map_err(|error| error.to_string())?;
     Ok(text)
 }
 
@@ -437,11 +449,5 @@ fn requester<'a>(request: &'a Request<'_>) -> &'a str {
         .map_or("", |name| name.0.as_ref())
 }
 
-type Read<'a> = (&'a RawValue, (Job<'a>, Vec<Problem>));
-
-fn read_object<'a>(request: &Request<'a>) -> Result<Read<'a>, String> {
-    let object = request.object.ok_or("the review holds no object")?;
-    let facts = serde_json::from_str::<JobObject<'a>>(object.get())
-        .map_err(|error| format!("the object cannot be read: {error}"))?;
-    Ok((object, facts.into_facts()))
-}
+/// What was read out of the object's text, or why there is nothing.
+type Object<'a> = Result<JobObject<'a>, String>;

@@ -1,6 +1,6 @@
 //! Findings as a requester reads them: one short warning each, or a denial whose first line stands alone.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
 
 use serde_json::Value;
 
@@ -36,11 +36,16 @@ pub(super) fn warnings(assessment: &Assessment, mode: Mode) -> Vec<String> {
 
 /// Keeps every warning and all of them together within what the API server passes on.
 pub(super) fn within_limits(warnings: Vec<String>) -> Vec<String> {
+    if let [only] = warnings.as_slice()
+        && is_plain(only, WARNING)
+    {
+        return warnings;
+    }
     let mut kept: Vec<String> = Vec::with_capacity(warnings.len());
     let mut room = ALL_WARNINGS - WARNING;
     let all = warnings.len();
     for text in warnings {
-        let text = shortened(&text, WARNING);
+        let text = within(text, WARNING);
         let length = text.chars().count();
         if length > room || (kept.len() + 1 == MOST_WARNINGS && kept.len() + 1 < all) {
             kept.push(format!("hookbudget has {} more warnings", all - kept.len()));
@@ -79,7 +84,7 @@ fn short_fix(finding: &Finding) -> Option<String> {
         parts.map(|parts| parts.join(", "))
     });
     from_edits
-        .or_else(|| Some(finding.help.clone()))
+        .or_else(|| Some(finding.help.to_string()))
         .filter(|text| !text.is_empty() && text.chars().count() <= LONGEST)
 }
 
@@ -90,19 +95,34 @@ pub(super) fn rewritten(changes: &[Change]) -> Option<String> {
     let behaviour = changes.iter().filter(|change| {
         !change.field.starts_with("env.") && !QUIET.iter().any(|field| change.field.ends_with(field))
     });
-    let texts: Vec<String> = behaviour
-        .map(|change| {
-            let field = change.field.strip_suffix(".rules").unwrap_or(&change.field);
-            let field = field.rsplit('.').next().unwrap_or_default();
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            match (&change.from, &change.to) {
-                (_, Value::Object(_)) => field.to_owned(),
-                (Value::Null, to) => format!("{field} {}", text(to)),
-                (from, to) => format!("{field} {} -> {}", text(from), text(to)),
-            }
-        })
-        .collect();
-    (!texts.is_empty()).then(|| format!("hookbudget rewrote {}", texts.join(", ")))
+    let mut text = String::new();
+    for change in behaviour {
+        let field = change.field.strip_suffix(".rules").unwrap_or(&change.field);
+        let field = field.rsplit('.').next().unwrap_or_default();
+        if text.is_empty() {
+            text.reserve(WARNING);
+            text.push_str("hookbudget rewrote ");
+        } else {
+            text.push_str(", ");
+        }
+        text.push_str(field);
+        if change.to.is_object() {
+            continue;
+        }
+        if !change.from.is_null() {
+            let _ = write!(text, " {} ->", plain(&change.from));
+        }
+        let _ = write!(text, " {}", plain(&change.to));
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// A value without the quotes of a text.
+fn plain(value: &Value) -> impl Display {
+    fmt::from_fn(move |f| match value.as_str() {
+        Some(text) => f.write_str(text),
+        None => value.fmt(f),
+    })
 }
 
 /// The text of a denial: the finding that denies first, whole in its first line, then the others.
@@ -114,20 +134,22 @@ pub(super) fn denial(job: &Job<'_>, assessment: &Assessment) -> String {
             .take(DENIAL.1 + 1)
     };
     let told = |finding: &Finding| {
-        let arithmetic = finding.arithmetic.as_ref().map_or(0, String::len);
+        let arithmetic = finding.arithmetic.as_ref().map_or(0, |text| text.len());
         finding.message.len() + finding.help.len() + arithmetic + finding.at.pointer.len() + 256
     };
     let mut text = String::with_capacity(standing().map(told).sum());
-    let mut line = String::with_capacity(standing().map(told).max().unwrap_or_default());
     for (number, finding) in standing().enumerate() {
         text.push_str(match number {
             0 => "",
             1 => "\nAlso:\n  ",
             _ => "\n  ",
         });
-        line.clear();
-        write_line(&mut line, job, finding);
-        push_short(&mut text, &line, DENIAL.0);
+        let begun = text.len();
+        write_line(&mut text, job, finding);
+        if !is_plain(&text[begun..], DENIAL.0) {
+            let line = text.split_off(begun);
+            push_short(&mut text, &line, DENIAL.0);
+        }
     }
     text
 }
@@ -165,10 +187,7 @@ pub(super) fn audit(findings: &[Finding]) -> String {
         let (severity, confidence) = (finding.severity.as_str(), finding.confidence.as_str());
         text.extend([before, finding.code, " ", severity, " ", confidence, exempt]);
     }
-    if text.len() <= AUDITED {
-        return text;
-    }
-    for_audit(&text)
+    within(text, AUDITED)
 }
 
 /// Controls, the line and paragraph separators, and the marks of Unicode's bidirectional algorithm (UAX #9).
@@ -190,6 +209,30 @@ pub(super) fn for_audit(text: &str) -> String {
     shortened(text, AUDITED)
 }
 
+/// As [`for_audit`], of a text that is given away.
+pub(super) fn into_audited(text: String) -> String {
+    within(text, AUDITED)
+}
+
+/// As [`for_audit`], of what is no text yet.
+pub(super) fn audited(what: &impl Display) -> String {
+    let mut text = String::with_capacity(128);
+    let _ = write!(text, "{what}");
+    within(text, AUDITED)
+}
+
+/// A text as it is where it is one line of at most `length` characters.
+fn within(text: String, length: usize) -> String {
+    if is_plain(&text, length) {
+        return text;
+    }
+    shortened(&text, length)
+}
+
+fn is_plain(text: &str, length: usize) -> bool {
+    text.len() <= length && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 /// At most `length` characters in one line.
 fn shortened(text: &str, length: usize) -> String {
     // Nothing grows but by the mark.
@@ -202,7 +245,7 @@ fn shortened(text: &str, length: usize) -> String {
 /// requester: no character of theirs that moves a cursor, breaks a line or turns the direction of writing reaches a
 /// terminal or a log.
 fn push_short(text: &mut String, added: &str, length: usize) {
-    if added.len() <= length && added.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if is_plain(added, length) {
         text.push_str(added);
         return;
     }

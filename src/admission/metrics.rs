@@ -177,13 +177,12 @@ impl Metrics {
                 }
             }
         }
-        let mut counted: Vec<&str> = Vec::new();
-        for change in outcome.changes {
+        for (number, change) in outcome.changes.iter().enumerate() {
             let Cow::Borrowed(rule) = change.rule else {
                 continue;
             };
-            if !counted.contains(&rule) {
-                counted.push(rule);
+            let mut counted = outcome.changes.iter().take(number);
+            if counted.all(|earlier| earlier.rule != rule) {
                 self.rewritten.inc(RewriteLabels {
                     namespace: named(),
                     mode,

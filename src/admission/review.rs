@@ -1,8 +1,8 @@
 //! `AdmissionReview` (`admission.k8s.io/v1`) on the wire, for whoever writes a webhook.
 //!
 //! A review is read where it lies: no field is copied, neither object becomes a tree, and what nobody asks for is
-//! skipped. [`read`] gives a [`Review`] whose objects are text; the webhook reads out of that text what it wants to
-//! know. [`Answer::write`] gives the body of the HTTP answer. Both cost a few allocations, whatever the object holds.
+//! skipped. [`read`] gives a [`Review`] whose objects are text; [`read_as`] gives what a webhook wants to know of the
+//! object beside its text, in the same walk. [`Answer::write`] gives the body of the HTTP answer. Both cost a few allocations, whatever the object holds.
 //!
 //! ```
 //! use hookbudget::admission::review::{Answer, Incoming, read};
@@ -19,7 +19,7 @@
 //!                 pointer: "/metadata/labels/team".into(),
 //!                 value: namespace.into(),
 //!             };
-//!             let object = request.object.map_or("{}", |object| object.get());
+//!             let object = request.object.map_or("{}", |object| object.0);
 //!             let edits = [label];
 //!             let patch = json_patch(object, &edits).map_err(|error| error.to_string())?;
 //!             let patch = serde_json::to_vec(&patch).map_err(|error| error.to_string())?;
@@ -43,9 +43,9 @@
 //!
 //! # Taking it elsewhere
 //!
-//! It stands on `serde`, `serde_json` (feature `raw_value`) and `base64`, and on two files of this crate: `k8s/text.rs`
-//! (strings that borrow where they can) and `k8s/patch.rs` (a JSON patch by one walk along the edited paths; of
-//! `engine::finding` it takes the three forms of an edit). The four together know nothing of Jobs.
+//! It stands on `serde`, `serde_json` and `base64`, and on three parts of this crate: `k8s/text.rs` (strings that
+//! borrow where they can), `k8s/json/` (the reader) and `k8s/patch.rs` (a JSON patch by one walk along the edited paths; of
+//! `engine::finding` it takes the three forms of an edit). Together they know nothing of Jobs.
 //!
 //! What a server has to see to beside it is in `admission/http.rs`: a limit for one body and one for all, a deadline
 //! below the `timeout` that the API server sends, no unpacking, HTTP 200 for every answer to a uid and an error for
@@ -54,10 +54,11 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+use crate::k8s::json::{self, Raw, Whole};
 use crate::k8s::text::Str;
 
 /// The only version that is judged; a review of another one is let through.
@@ -66,8 +67,8 @@ const KIND: &str = "AdmissionReview";
 
 /// A review as far as it is read: everything borrowed from the body, both objects left as text.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Review<'a> {
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
+pub struct Review<'a, O = Raw<'a>> {
     /// `admission.k8s.io/v1`.
     #[serde(borrow, default)]
     pub api_version: Str<'a>,
@@ -76,13 +77,13 @@ pub struct Review<'a> {
     pub kind: Str<'a>,
     /// What is asked.
     #[serde(borrow)]
-    pub request: Request<'a>,
+    pub request: Request<'a, O>,
 }
 
 /// The request of a review.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Request<'a> {
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
+pub struct Request<'a, O = Raw<'a>> {
     /// Has to come back with the answer.
     #[serde(borrow)]
     pub uid: Str<'a>,
@@ -104,11 +105,10 @@ pub struct Request<'a> {
     /// True where nothing will be stored.
     pub dry_run: Option<bool>,
     /// The object as it is to become.
-    #[serde(borrow)]
-    pub object: Option<&'a RawValue>,
+    pub object: Option<O>,
     /// The object as it is; absent on CREATE.
     #[serde(borrow)]
-    pub old_object: Option<&'a RawValue>,
+    pub old_object: Option<Raw<'a>>,
 }
 
 /// Group, version and kind of the object.
@@ -140,7 +140,7 @@ pub struct UserInfo<'a> {
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
     #[serde(borrow)]
-    api_version: Option<&'a RawValue>,
+    api_version: Option<&'a serde_json::value::RawValue>,
     #[serde(borrow)]
     request: Identity<'a>,
 }
@@ -157,9 +157,9 @@ struct Identity<'a> {
     clippy::large_enum_variant,
     reason = "one lives on the stack per review; a box would allocate"
 )]
-pub enum Incoming<'a> {
+pub enum Incoming<'a, O = Raw<'a>> {
     /// A review.
-    Review(Review<'a>),
+    Review(Review<'a, O>),
     /// Something with a uid that is no review of the version spoken here.
     Other {
         /// To be answered to.
@@ -171,16 +171,49 @@ pub enum Incoming<'a> {
     },
 }
 
+impl<'a, T> Request<'a, Whole<'a, T>> {
+    /// The request with the object as text, and what was read out of that text.
+    #[must_use]
+    pub fn apart(self) -> (Request<'a>, Option<Result<T, String>>) {
+        let (object, value) = self
+            .object
+            .map_or((None, None), |whole| (Some(Raw(whole.text)), Some(whole.value)));
+        let request = Request {
+            uid: self.uid,
+            kind: self.kind,
+            sub_resource: self.sub_resource,
+            namespace: self.namespace,
+            operation: self.operation,
+            user_info: self.user_info,
+            dry_run: self.dry_run,
+            object,
+            old_object: self.old_object,
+        };
+        (request, value)
+    }
+}
+
 /// Reads a body.
 ///
 /// # Errors
 /// A sentence for the caller when there is no uid to answer to.
 pub fn read(body: &[u8]) -> Result<Incoming<'_>, String> {
+    read_as(body)
+}
+
+/// Reads a body, and the object as the type says: [`Raw`] leaves it as text, [`Whole`] reads it in the same walk.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as<'a, O: Deserialize<'a>>(body: &'a [u8]) -> Result<Incoming<'a, O>, String> {
     const REMEDY: &str = "send an AdmissionReview of admission.k8s.io/v1 with request.uid";
     if body.is_empty() {
         return Err(format!("the body is empty: {REMEDY}"));
     }
-    match serde_json::from_slice::<Review<'_>>(body) {
+    let review = std::str::from_utf8(body)
+        .map_err(|error| error.to_string())
+        .and_then(|text| json::read::<Review<'a, O>>(text).map_err(|error| error.to_string()));
+    match review {
         Ok(review) if review.request.uid.0.is_empty() => {
             Err(format!("the review has an empty request.uid: {REMEDY}"))
         }
@@ -198,7 +231,7 @@ pub fn read(body: &[u8]) -> Result<Incoming<'_>, String> {
                 why,
             })
         }
-        Err(error) => match serde_json::from_slice::<Envelope<'_>>(body) {
+        Err(error) => match serde_json::from_slice::<Envelope<'a>>(body) {
             Ok(Envelope { request, api_version }) if !request.uid.0.is_empty() => Ok(Incoming::Other {
                 uid: request.uid,
                 api_version: answer_version(api_version.map_or("", |text| text.get().trim_matches('"'))),
@@ -256,8 +289,8 @@ struct WireResponse<'a> {
     audit_annotations: &'a [(&'static str, Cow<'static, str>)],
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_base64")]
+    patch: Option<&'a [u8]>,
 }
 
 #[derive(Serialize)]
@@ -275,6 +308,11 @@ fn as_map<S: serde::Serializer>(
     serializer.collect_map(pairs.iter().map(|(key, value)| (*key, value)))
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, clippy::ref_option)] // serde hands a reference
+fn as_base64<S: serde::Serializer>(bytes: &Option<&[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Base64Display::new(bytes.unwrap_or_default(), &STANDARD))
+}
+
 impl Answer {
     /// The body of the HTTP answer.
     ///
@@ -284,7 +322,7 @@ impl Answer {
         let patch = if self.patch.is_empty() || self.denial.is_some() {
             None
         } else {
-            Some(base64::engine::general_purpose::STANDARD.encode(&self.patch))
+            Some(self.patch.as_slice())
         };
         let wire = Wire {
             api_version,
@@ -310,7 +348,7 @@ impl Answer {
             .chain(&self.warnings)
             .map(|text| text.len() + 32);
         let audit = self.audit.iter().map(|(key, text)| key.len() + text.len() + 8);
-        let patch = wire.response.patch.as_ref().map_or(0, String::len);
+        let patch = wire.response.patch.map_or(0, |patch| 4 * patch.len() / 3 + 4);
         let mut body = Vec::with_capacity(256 + patch + texts.chain(audit).sum::<usize>());
         serde_json::to_writer(&mut body, &wire)?;
         Ok(body)

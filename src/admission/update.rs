@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 
 use super::review::Request;
+use crate::k8s::json::{self, Raw};
 use crate::k8s::text::{StrMap, null_default};
 
 /// Annotations below this prefix are part of what is judged.
@@ -17,7 +17,7 @@ struct Object<'a> {
     #[serde(borrow, deserialize_with = "null_default")]
     metadata: Metadata<'a>,
     #[serde(borrow)]
-    spec: Option<&'a RawValue>,
+    spec: Option<Raw<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -47,20 +47,19 @@ pub(super) fn changes_nothing(request: &Request<'_>) -> bool {
         return false;
     };
     // The API server writes both objects by the same encoder, so equal specs are equal texts.
-    new.spec.map(RawValue::get) == old.spec.map(RawValue::get)
-        && judged(&new.metadata.annotations) == judged(&old.metadata.annotations)
+    new.spec == old.spec && judged(&new.metadata.annotations) == judged(&old.metadata.annotations)
 }
 
 /// True when denying would keep nothing unsafe out: the `CronJob` stays suspended or becomes so, or was the same
 /// before. Whoever suspends a `CronJob` that does harm, or labels one that is older than the mode, is not stopped.
 pub(super) fn starts_nothing_new(request: &Request<'_>) -> bool {
     let spec = read(request.object).and_then(|object| object.spec);
-    let spec = spec.and_then(|spec| serde_json::from_str::<Spec>(spec.get()).ok());
+    let spec = spec.and_then(|spec| json::read::<Spec>(spec.0).ok());
     spec.is_some_and(|spec| spec.suspend == Some(true)) || changes_nothing(request)
 }
 
-fn read(object: Option<&RawValue>) -> Option<Object<'_>> {
-    serde_json::from_str(object?.get()).ok()
+fn read(object: Option<Raw<'_>>) -> Option<Object<'_>> {
+    json::read(object?.0).ok()
 }
 
 /// The annotations that a judgement takes into account, in one order.

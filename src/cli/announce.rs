@@ -45,7 +45,7 @@ fn denied(outcome: &Outcome<'_>, denial: &str) -> Note {
         action: "Deny",
         text: denial.lines().next().unwrap_or_default().to_owned(),
         regarding: object(outcome.job),
-        related: outcome.release.object.as_ref().and_then(release),
+        related: outcome.release.object.as_deref().and_then(release),
     }
 }
 
@@ -57,7 +57,7 @@ fn rewritten(outcome: &Outcome<'_>) -> Note {
         action: "Rewrite",
         text: format!("{}: {}", outcome.job, changes.join(", ")),
         regarding: object(outcome.job),
-        related: outcome.release.object.as_ref().and_then(release),
+        related: outcome.release.object.as_deref().and_then(release),
     }
 }
 
@@ -72,7 +72,7 @@ fn object(job: &Job<'_>) -> Object {
 }
 
 fn release(object: &ReleaseObject) -> Option<Object> {
-    let api_version = match object.kind.as_str() {
+    let api_version = match object.kind {
         "HelmRelease" => "helm.toolkit.fluxcd.io/v2",
         "Kustomization" => "kustomize.toolkit.fluxcd.io/v1",
         "Application" => "argoproj.io/v1alpha1",
@@ -80,7 +80,7 @@ fn release(object: &ReleaseObject) -> Option<Object> {
     };
     Some(Object {
         api_version,
-        kind: object.kind.clone(),
+        kind: object.kind.to_owned(),
         namespace: object.namespace.clone(),
         name: object.name.clone(),
     })

@@ -14,6 +14,7 @@ use super::policy::{Mode, Policy};
 use super::release::{Surroundings, release_of};
 use super::rule::{Context, Told};
 use super::shell::{self, Files, Reading};
+use super::words::Page;
 
 /// The clocks of a Job and the findings about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,14 +41,18 @@ pub struct Decisions {
 impl Assessment {
     /// Judges the Job once more, to tell more of each finding; by the surroundings and the policy of before.
     pub fn judge(&mut self, job: &Job<'_>, around: Surroundings<'_>, policy: &Policy, told: Told) {
-        (self.findings, self.exemptions) = judge(&Context {
+        let page = Page::default();
+        let context = Context {
             job,
             clocks: &self.clocks,
             around,
             policy,
             exemptions: &exemption::of(job, around.now),
             told,
-        });
+            page: &page,
+        };
+        (self.findings, self.exemptions) = judge(&context, std::mem::take(&mut self.findings));
+        page.finish(self.findings.iter_mut().flat_map(Finding::words));
     }
 
     /// The answer under a mode.

@@ -1,11 +1,16 @@
 //! What a rule has to say about an object.
 
-use serde::Serialize;
-use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::policy::Mode;
 use super::release::ReleaseObject;
 use super::shell::Place;
+use super::words::Words;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -69,13 +74,13 @@ pub struct Finding {
     /// Where it stands in the object.
     pub at: At,
     /// The numbers in a few words, for an admission warning: 70 characters at the most.
-    pub brief: String,
+    pub brief: Words,
     /// What is wrong and what follows from it, in one or two sentences.
-    pub message: String,
+    pub message: Words,
     /// The numbers that prove it, in one line.
-    pub arithmetic: Option<String>,
+    pub arithmetic: Option<Words>,
     /// What to write instead.
-    pub help: String,
+    pub help: Words,
     /// The edits that mend it, where they can be derived.
     pub fix: Option<Fix>,
     /// The reason of the annotation that exempts the object from this rule.
@@ -113,26 +118,35 @@ impl At {
     /// The field as people write it: `spec.backoffLimit`.
     #[must_use]
     pub fn dotted(&self) -> String {
-        let mut text = String::with_capacity(self.pointer.len() + 2);
-        self.write_dotted(&mut text);
-        text
+        dotted(&self.pointer)
     }
 
     /// As [`At::dotted`], behind what a text holds already.
     pub fn write_dotted(&self, text: &mut String) {
-        let begun = text.len();
-        for part in self.pointer.split('/').skip(1) {
-            if part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty() {
-                text.extend(["[", part, "]"]);
+        write_dotted(&self.pointer, text);
+    }
+}
+
+/// A JSON pointer as people write a field: `spec.backoffLimit`.
+pub(super) fn dotted(pointer: &str) -> String {
+    let mut text = String::with_capacity(pointer.len() + 2);
+    write_dotted(pointer, &mut text);
+    text
+}
+
+fn write_dotted(pointer: &str, text: &mut String) {
+    let begun = text.len();
+    for part in pointer.split('/').skip(1) {
+        if part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty() {
+            text.extend(["[", part, "]"]);
+        } else {
+            if text.len() > begun {
+                text.push('.');
+            }
+            if part.contains('~') {
+                text.push_str(&part.replace("~1", "/").replace("~0", "~"));
             } else {
-                if text.len() > begun {
-                    text.push('.');
-                }
-                if part.contains('~') {
-                    text.push_str(&part.replace("~1", "/").replace("~0", "~"));
-                } else {
-                    text.push_str(part);
-                }
+                text.push_str(part);
             }
         }
     }
@@ -184,9 +198,66 @@ pub enum Edit {
         /// The new last item.
         value: Value,
     },
+    /// Puts a variable at the end of a container's environment, which is made when absent.
+    Variable {
+        /// JSON pointer of the environment, which all variables of a container share.
+        pointer: Arc<str>,
+        /// Its name.
+        name: Cow<'static, str>,
+        /// Its value.
+        value: Setting,
+    },
+}
+
+/// The value of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// A whole number.
+    Number(i64),
+    /// Anything else.
+    Text(Arc<str>),
+}
+
+impl Setting {
+    /// True for the value that a text states.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        match self {
+            Self::Number(number) => number.to_string() == text,
+            Self::Text(own) => **own == *text,
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Serialize for Setting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl Edit {
+    /// What is written.
+    #[must_use]
+    pub fn value(&self) -> Cow<'_, Value> {
+        match self {
+            Self::Set { value, .. } | Self::Prepend { value, .. } | Self::Append { value, .. } => {
+                Cow::Borrowed(value)
+            }
+            Self::Variable { name, value, .. } => {
+                Cow::Owned(json!({"name": name, "value": value.to_string()}))
+            }
+        }
+    }
+
     /// JSON pointer of what is changed.
     #[must_use]
     pub fn pointer(&self) -> &str {
@@ -194,6 +265,7 @@ impl Edit {
             Self::Set { pointer, .. } | Self::Prepend { pointer, .. } | Self::Append { pointer, .. } => {
                 pointer
             }
+            Self::Variable { pointer, .. } => pointer,
         }
     }
 }
@@ -224,6 +296,12 @@ impl Decision {
 }
 
 impl Finding {
+    /// Its texts.
+    pub(super) fn words(&mut self) -> impl Iterator<Item = &mut Words> {
+        let texts = [&mut self.brief, &mut self.message, &mut self.help];
+        texts.into_iter().chain(&mut self.arithmetic)
+    }
+
     /// What this finding leads to under a mode. Only an error that is certain is ever denied, and information
     /// is no reason to warn.
     #[must_use]
@@ -270,10 +348,10 @@ mod tests {
             severity,
             confidence,
             at: At::default(),
-            brief: String::new(),
-            message: String::new(),
+            brief: Words::default(),
+            message: Words::default(),
             arithmetic: None,
-            help: String::new(),
+            help: Words::default(),
             fix: None,
             exempted: None,
         }

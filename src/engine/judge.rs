@@ -6,29 +6,22 @@ use super::policy::RuleLevel;
 use super::rule::Context;
 use super::rules;
 
-/// More findings than most Jobs have.
-const USUAL: usize = 12;
-
 /// Judges a Job by every rule. Findings come with the worst first; an exempted one keeps its place and names
-/// the reason. Beside them, what became of the exemptions.
+/// the reason. Beside them, what became of the exemptions. Where there are findings already, of the same Job by the
+/// same context, only their rules are asked again, to tell more.
 #[must_use]
-pub fn judge(context: &Context<'_>) -> (Vec<Finding>, Vec<Exemption>) {
+pub fn judge(context: &Context<'_>, mut findings: Vec<Finding>) -> (Vec<Finding>, Vec<Exemption>) {
     let mut exemptions = context.exemptions.to_vec();
     if context.job.is_foreign() {
         return (Vec::new(), exemptions);
     }
-    let mut findings: Vec<Finding> = Vec::new();
-    for rule in rules::ALL {
-        if context.policy.rules.get(rule.code) == Some(&RuleLevel::Off) {
+    let known = Known::of(&findings);
+    findings.clear();
+    for (number, rule) in rules::ALL.iter().enumerate() {
+        if context.policy.rules.get(rule.code) == Some(&RuleLevel::Off) || !known.may_find(number) {
             continue;
         }
-        let found = (rule.check)(context);
-        if !found.is_empty() {
-            if findings.is_empty() {
-                findings.reserve(USUAL);
-            }
-            findings.extend(found);
-        }
+        (rule.check)(context, &mut findings);
     }
     exemption::apply(&mut exemptions, &mut findings);
     exemption::settle(&mut exemptions, context.policy);
@@ -43,6 +36,25 @@ pub fn judge(context: &Context<'_>) -> (Vec<Finding>, Vec<Exemption>) {
     }
     findings.sort_by(|a, b| (b.severity, b.confidence, a.code).cmp(&(a.severity, a.confidence, b.code)));
     (findings, exemptions)
+}
+
+/// The rules that have found something, one bit each by their place in [`rules::ALL`]; all where none has.
+struct Known(u128);
+
+impl Known {
+    fn of(findings: &[Finding]) -> Self {
+        let bits = rules::ALL.iter().enumerate().map(|(number, rule)| {
+            let found = findings.iter().any(|finding| finding.code == rule.code);
+            u128::from(found).checked_shl(u32::try_from(number).unwrap_or(u32::MAX))
+        });
+        // A rule beyond the last bit is always asked.
+        Self(bits.map(Option::unwrap_or_default).fold(0, |all, bit| all | bit))
+    }
+
+    fn may_find(&self, number: usize) -> bool {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        self.0 == 0 || self.0.checked_shr(number).is_none_or(|bits| bits & 1 == 1)
+    }
 }
 
 #[cfg(test)]

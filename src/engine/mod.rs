@@ -46,6 +46,7 @@ pub(crate) mod testkit;
 pub mod timeline;
 pub mod told;
 pub mod window;
+pub mod words;
 
 pub use assess::{Assessment, assess};
 pub use seconds::Seconds;

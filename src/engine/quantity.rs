@@ -1,5 +1,7 @@
 //! Quantities as Kubernetes writes them: `128Mi`, `1.5G`, `64000k`, `1e9`.
 
+use std::borrow::Cow;
+
 /// Reads a quantity of bytes (kubernetes/apimachinery `pkg/api/resource/quantity.go`): a decimal number, then
 /// a binary suffix (`Ki` to `Ei`), a decimal one (`n`, `u`, `m`, none, `k` to `E`), or an exponent (`e3`, `E3`).
 /// Fractions of a byte count as a whole one, as there; what is too large counts as the largest number. `None`
@@ -18,7 +20,11 @@ pub fn bytes(text: &str) -> Option<u64> {
     let (base, power) = scale(suffix)?;
     // Digits beyond these change no byte.
     let fraction = fraction.get(..fraction.len().min(18))?;
-    let digits = format!("{whole}{fraction}");
+    let digits = if fraction.is_empty() {
+        Cow::Borrowed(whole)
+    } else {
+        Cow::Owned([whole, fraction].concat())
+    };
     let digits = digits.trim_start_matches('0');
     let Some(mantissa) = number_of(digits) else {
         return Some(u64::MAX);

@@ -3,6 +3,8 @@
 mod helm_release;
 mod owner;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -38,7 +40,7 @@ pub struct Release {
     /// Who states it.
     pub source: TimeoutSource,
     /// The release object that owns the Job, where it could be told.
-    pub object: Option<ReleaseObject>,
+    pub object: Option<Arc<ReleaseObject>>,
 }
 
 impl Release {
@@ -56,7 +58,7 @@ impl Release {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ReleaseObject {
     /// `HelmRelease`, `Kustomization` or `Application`.
-    pub kind: String,
+    pub kind: &'static str,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -72,14 +74,14 @@ pub enum TimeoutSource {
     /// A `HelmRelease` states it in this field.
     HelmRelease {
         /// The object.
-        object: ReleaseObject,
+        object: Arc<ReleaseObject>,
         /// The field, or that it is the field's default.
         field: &'static str,
     },
     /// An Argo CD `Application` runs the hook, and waits without a limit.
     Application {
         /// The object.
-        object: ReleaseObject,
+        object: Arc<ReleaseObject>,
         /// How often a failed sync is tried again, if known; below zero for ever.
         retries: Option<i64>,
     },
@@ -196,16 +198,16 @@ pub fn release_of(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> R
         Origin::ArgoHook => return of_application(job, around),
         Origin::CronJob | Origin::Plain => {
             return Release {
-                object: owner::owning_kustomization(job),
+                object: owner::owning_kustomization(job).map(Arc::new),
                 ..Release::default()
             };
         }
     }
     if let Some(release) = owning_helm_release(job, around.helm_releases, around.requester) {
         let (timeout, field) = release.timeout_for(job);
-        let object = release.object();
+        let object = Arc::new(release.object());
         let source = TimeoutSource::HelmRelease {
-            object: object.clone(),
+            object: Arc::clone(&object),
             field,
         };
         return Release {
@@ -227,13 +229,16 @@ pub fn release_of(job: &Job<'_>, around: Surroundings<'_>, policy: &Policy) -> R
 }
 
 fn of_application(job: &Job<'_>, around: Surroundings<'_>) -> Release {
-    owner::owning_application(job, around).map_or_else(Release::default, |(object, retries)| Release {
-        timeout: None,
-        source: TimeoutSource::Application {
-            object: object.clone(),
-            retries,
-        },
-        object: Some(object),
+    owner::owning_application(job, around).map_or_else(Release::default, |(object, retries)| {
+        let object = Arc::new(object);
+        Release {
+            timeout: None,
+            source: TimeoutSource::Application {
+                object: Arc::clone(&object),
+                retries,
+            },
+            object: Some(object),
+        }
     })
 }
 

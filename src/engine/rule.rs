@@ -2,10 +2,11 @@
 
 use super::budget::Clocks;
 use super::exemption::{self, Exemption};
-use super::finding::{At, Confidence, Finding, Fix, Severity};
+use super::finding::{At, Confidence, Finding, Fix, FixSafety, Severity};
 use super::job::{Job, Origin};
 use super::policy::{Policy, RuleLevel};
 use super::release::Surroundings;
+use super::words::{Page, Said, Words};
 
 /// Which parts of findings somebody is going to look at. The others stay empty: most findings of a review are
 /// counted and never shown, and to write them costs more than to find them.
@@ -18,8 +19,8 @@ pub enum Told {
     Denial,
     /// What a warning says: brief, help, fix.
     Warnings,
-    /// What a rewrite does: the fix.
-    Fixes,
+    /// What a rewrite does: the fix, unless it is less safe than this.
+    Fixes(FixSafety),
     /// Code, severity and confidence alone.
     Codes,
 }
@@ -39,6 +40,8 @@ pub struct Context<'a> {
     pub exemptions: &'a [Exemption],
     /// What is told of each finding.
     pub told: Told,
+    /// Where it is written.
+    pub page: &'a Page,
 }
 
 impl Context<'_> {
@@ -58,48 +61,56 @@ impl Context<'_> {
     pub(super) fn at(&self, at: impl FnOnce() -> At) -> At {
         match self.told {
             Told::Everything | Told::Denial => at(),
-            Told::Warnings | Told::Fixes | Told::Codes => At::default(),
+            Told::Warnings | Told::Fixes(_) | Told::Codes => At::default(),
         }
     }
 
     /// [`Finding::brief`], where it is told.
-    pub(super) fn brief(&self, text: impl FnOnce() -> String) -> String {
+    pub(super) fn brief<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Words {
         match self.told {
-            Told::Everything | Told::Warnings => text(),
-            Told::Denial | Told::Fixes | Told::Codes => String::new(),
+            Told::Everything | Told::Warnings => self.page.write(text),
+            Told::Denial | Told::Fixes(_) | Told::Codes => Words::default(),
         }
     }
 
     /// [`Finding::message`], where it is told.
-    pub(super) fn message(&self, text: impl FnOnce() -> String) -> String {
+    pub(super) fn message<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Words {
         match self.told {
-            Told::Everything | Told::Denial => text(),
-            Told::Warnings | Told::Fixes | Told::Codes => String::new(),
+            Told::Everything | Told::Denial => self.page.write(text),
+            Told::Warnings | Told::Fixes(_) | Told::Codes => Words::default(),
         }
     }
 
     /// [`Finding::arithmetic`], where it is told.
-    pub(super) fn arithmetic(&self, text: impl FnOnce() -> Option<String>) -> Option<String> {
+    pub(super) fn arithmetic<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Option<Words> {
         match self.told {
-            Told::Everything | Told::Denial => text(),
-            Told::Warnings | Told::Fixes | Told::Codes => None,
+            Told::Everything | Told::Denial => Some(self.page.write(text)).filter(Words::is_written),
+            Told::Warnings | Told::Fixes(_) | Told::Codes => None,
         }
     }
 
     /// [`Finding::help`], where it is told.
-    pub(super) fn help(&self, text: impl FnOnce() -> String) -> String {
+    pub(super) fn help<S: Said>(&self, text: impl FnOnce(&mut String) -> S) -> Words {
         match self.told {
-            Told::Everything | Told::Denial | Told::Warnings => text(),
-            Told::Fixes | Told::Codes => String::new(),
+            Told::Everything | Told::Denial | Told::Warnings => self.page.write(text),
+            Told::Fixes(_) | Told::Codes => Words::default(),
         }
     }
 
     /// [`Finding::fix`], where it is told.
     pub(super) fn fix(&self, fix: impl FnOnce() -> Option<Fix>) -> Option<Fix> {
         match self.told {
-            Told::Everything | Told::Warnings | Told::Fixes => fix(),
+            Told::Everything | Told::Warnings | Told::Fixes(_) => fix(),
             Told::Denial | Told::Codes => None,
         }
+    }
+
+    /// [`Finding::fix`] where it changes how the Job behaves, where it is told.
+    pub(super) fn unsafe_fix(&self, fix: impl FnOnce() -> Option<Fix>) -> Option<Fix> {
+        if self.told == Told::Fixes(FixSafety::Safe) {
+            return None;
+        }
+        self.fix(fix)
     }
 
     /// True when another rule runs here and no exemption takes its findings.
@@ -120,8 +131,8 @@ pub struct Rule {
     pub severity: Severity,
     /// The documentation page in Markdown: the doc comment of the rule's file.
     pub docs: &'static str,
-    /// Judges one Job.
-    pub check: fn(&Context<'_>) -> Vec<Finding>,
+    /// Judges one Job: what it finds comes behind what others have found.
+    pub check: fn(&Context<'_>, &mut Vec<Finding>),
 }
 
 impl Rule {
@@ -144,10 +155,10 @@ impl Rule {
             severity,
             confidence,
             at: At::default(),
-            brief: String::new(),
-            message: String::new(),
+            brief: Words::default(),
+            message: Words::default(),
             arithmetic: None,
-            help: String::new(),
+            help: Words::default(),
             fix: None,
             exempted: None,
         }

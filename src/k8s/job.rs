@@ -4,12 +4,14 @@ mod failure_policy;
 mod limits;
 mod references;
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use failure_policy::{PodFailurePolicy, failure_rules};
 use references::{EnvFromObject, Projected, ValueFrom, need};
 
-use super::text::{Str, StrMap, null_default};
+use super::text::{Str, StrMap, long_list, null_default};
 use crate::engine::Seconds;
 use crate::engine::job::{
     BackoffLimit, Concurrency, Container, Cron, EnvVar, Job, JobKind, Mount, Need, NeedPlace, Owner,
@@ -147,7 +149,7 @@ struct ContainerObject<'a> {
     args: Vec<Str<'a>>,
     #[serde(borrow, deserialize_with = "null_default")]
     command: Vec<Str<'a>>,
-    #[serde(borrow, deserialize_with = "null_default")]
+    #[serde(borrow, deserialize_with = "long_list")]
     env: Vec<EnvObject<'a>>,
     #[serde(borrow, deserialize_with = "null_default")]
     env_from: Vec<EnvFromObject<'a>>,
@@ -313,7 +315,7 @@ impl Problems {
     }
 
     /// A count that the API declares as `int32` and refuses below zero.
-    fn count(&mut self, value: Option<i64>, root: &str, field: &str) -> Option<u32> {
+    fn count(&mut self, value: Option<i64>, root: impl fmt::Display, field: &str) -> Option<u32> {
         let value = value?;
         let fits = u32::try_from(value)
             .ok()
@@ -326,7 +328,7 @@ impl Problems {
     }
 
     /// A span that the API declares in whole seconds and refuses below zero.
-    fn span(&mut self, value: Option<i64>, root: &str, field: &str) -> Option<Seconds> {
+    fn span(&mut self, value: Option<i64>, root: impl fmt::Display, field: &str) -> Option<Seconds> {
         let value = value?;
         if value < 0 {
             self.add(
@@ -438,7 +440,7 @@ fn job<'a>(metadata: Metadata<'a>, spec: Spec<'a>, root: &str, problems: &mut Pr
 }
 
 fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplate<'a> {
-    let here = format!("{root}/template/spec");
+    let here = format_args!("{root}/template/spec");
     let restart_policy = match spec
         .restart_policy
         .as_ref()
@@ -463,11 +465,7 @@ fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplat
             "has no container: a Job needs at least one",
         );
     }
-    limits::containers(
-        spec.containers.len() + spec.init_containers.len(),
-        &here,
-        problems,
-    );
+    limits::containers(spec.containers.len() + spec.init_containers.len(), here, problems);
     let mut needs = Vec::new();
     let volumes = spec
         .volumes
@@ -512,10 +510,10 @@ fn pod<'a>(spec: PodSpec<'a>, root: &str, problems: &mut Problems) -> PodTemplat
     let containers = containers(spec.containers, false);
     PodTemplate {
         restart_policy,
-        active_deadline: problems.span(spec.active_deadline_seconds, &here, "activeDeadlineSeconds"),
+        active_deadline: problems.span(spec.active_deadline_seconds, here, "activeDeadlineSeconds"),
         grace: problems.span(
             spec.termination_grace_period_seconds,
-            &here,
+            here,
             "terminationGracePeriodSeconds",
         ),
         service_account: text(spec.service_account_name).or_else(|| text(spec.service_account)),

@@ -108,7 +108,7 @@ fn release_record(clocks: &budget::Clocks, origin: Origin) -> Option<ReleaseReco
     }
     Some(ReleaseRecord {
         object: release.object.as_ref().map(|object| ObjectRef {
-            kind: object.kind.clone(),
+            kind: object.kind.to_owned(),
             namespace: object.namespace.clone(),
             name: object.name.clone(),
         }),

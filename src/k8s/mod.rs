@@ -11,6 +11,7 @@ pub mod helm_release;
 pub mod job;
 pub mod job_record;
 pub mod job_status;
+pub mod json;
 pub mod kustomization;
 pub mod meta;
 pub mod namespace;

@@ -3,7 +3,6 @@
 //! The object's text is walked once, along the pointers of the edits alone, to learn which of their parents
 //! exist; nothing else of it is read, so nothing of it can be lost.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -12,7 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::text::Str;
-use crate::engine::finding::Edit;
+use crate::engine::finding::{Edit, Setting};
 
 /// One operation of a JSON patch; its parts are borrowed from the edit that it is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -55,10 +54,38 @@ impl Serialize for Path<'_> {
 pub enum Written<'e> {
     /// A parent that was absent: `{}`.
     Parent,
-    /// The value of the edit.
-    Value(&'e Value),
-    /// A list with the value of the edit as its only item.
-    List(&'e Value),
+    /// What the edit writes.
+    Value(Item<'e>),
+    /// A list with what the edit writes as its only item.
+    List(Item<'e>),
+}
+
+/// What an edit writes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Item<'e> {
+    /// Any value.
+    Json(&'e Value),
+    /// A variable of a container.
+    Variable {
+        /// Its name.
+        name: &'e str,
+        /// Its value.
+        value: &'e Setting,
+    },
+}
+
+impl Serialize for Item<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Json(value) => value.serialize(serializer),
+            Self::Variable { name, value } => {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("name", name)?;
+                map.serialize_entry("value", value)?;
+                map.end()
+            }
+        }
+    }
 }
 
 impl Serialize for Written<'_> {
@@ -76,7 +103,7 @@ impl Serialize for Written<'_> {
 pub enum PatchError {
     /// The text is no JSON object.
     #[error("the object cannot be read: {0}")]
-    Unreadable(#[from] serde_json::Error),
+    Unreadable(#[from] super::json::Error),
     /// A parent of an edited field is of another type, or the pointer is none.
     #[error("{pointer} cannot be written: {why}")]
     Unreachable {
@@ -93,19 +120,21 @@ pub enum PatchError {
 /// # Errors
 /// [`PatchError`] if the text is no JSON or a parent of an edited field is neither object nor array.
 pub fn json_patch<'e>(object: &str, edits: &'e [Edit]) -> Result<Vec<Operation<'e>>, PatchError> {
-    let mut root = Node::default();
+    let mut tree = Tree::with_room_for(edits);
     for edit in edits {
-        edit.pointer()
-            .split('/')
-            .skip(1)
-            .fold(&mut root, |node, key| node.child(unescape(key)));
+        let keys = edit.pointer().split('/').skip(1);
+        keys.fold(ROOT, |node, key| tree.child(node, key));
     }
-    let mut reader = serde_json::Deserializer::from_str(object);
-    Shape(&mut root).deserialize(&mut reader)?;
-    reader.end()?;
-    let mut operations = Vec::with_capacity(edits.len());
+    super::json::read_by(
+        object,
+        Shape {
+            tree: &mut tree,
+            node: ROOT,
+        },
+    )?;
+    let mut operations = Vec::with_capacity(edits.len() + MOST_PARENTS);
     for edit in edits {
-        write(&mut root, edit, &mut operations).map_err(|why| PatchError::Unreachable {
+        write(&mut tree, edit, &mut operations).map_err(|why| PatchError::Unreachable {
             pointer: edit.pointer().to_owned(),
             why,
         })?;
@@ -124,29 +153,60 @@ enum State {
     Array(usize),
 }
 
+/// Parents that are absent from most objects: annotations, an environment or two.
+const MOST_PARENTS: usize = 4;
+
+/// The whole object in a [`Tree`].
+const ROOT: usize = 0;
+
 /// A place that an edit passes.
 #[derive(Debug, Default)]
 struct Node<'e> {
-    key: Cow<'e, str>,
+    /// As the pointer has it, escaped.
+    key: &'e str,
     state: State,
-    children: Vec<Node<'e>>,
+    /// The first of its children.
+    first: Option<usize>,
+    /// The next child of its parent.
+    next: Option<usize>,
 }
 
-impl<'e> Node<'e> {
-    fn child(&mut self, key: Cow<'e, str>) -> &mut Self {
-        let at = self.children.iter().position(|child| child.key == key);
-        let at = at.unwrap_or_else(|| {
-            self.children.push(Node {
-                key,
-                ..Node::default()
-            });
-            self.children.len() - 1
-        });
-        &mut self.children[at]
-    }
-
+impl Node<'_> {
     const fn is_empty(&self) -> bool {
         matches!(self.state, State::Absent | State::Null)
+    }
+}
+
+/// All places that edits pass, in one list.
+#[derive(Debug)]
+struct Tree<'e>(Vec<Node<'e>>);
+
+impl<'e> Tree<'e> {
+    fn with_room_for(edits: &[Edit]) -> Self {
+        let mut nodes = Vec::with_capacity(2 * edits.len() + 16);
+        nodes.push(Node::default());
+        Self(nodes)
+    }
+
+    /// The child that a test picks.
+    fn find(&self, parent: usize, is_wanted: impl Fn(&str) -> bool) -> Option<usize> {
+        let mut children = std::iter::successors(self.0[parent].first, |child| self.0[*child].next);
+        children.find(|child| is_wanted(self.0[*child].key))
+    }
+
+    /// The child of a key, made where there is none.
+    fn child(&mut self, parent: usize, key: &'e str) -> usize {
+        if let Some(child) = self.find(parent, |other| other == key) {
+            return child;
+        }
+        let child = self.0.len();
+        self.0.push(Node {
+            key,
+            next: self.0[parent].first,
+            ..Node::default()
+        });
+        self.0[parent].first = Some(child);
+        child
     }
 }
 
@@ -156,17 +216,29 @@ fn index(key: &str) -> Option<usize> {
     key.parse().ok().filter(|_| canonical)
 }
 
-fn unescape(key: &str) -> Cow<'_, str> {
-    if key.contains('~') {
-        Cow::Owned(key.replace("~1", "/").replace("~0", "~"))
-    } else {
-        Cow::Borrowed(key)
+/// True where a key of a pointer, with its escapes, names a field.
+fn names(escaped: &str, field: &str) -> bool {
+    if !escaped.contains('~') {
+        return escaped == field;
     }
+    let mut field = field.chars();
+    let mut key = escaped.chars().peekable();
+    while let Some(c) = key.next() {
+        let c = match (c, key.peek()) {
+            ('~', Some('0')) => key.next().map(|_| '~'),
+            ('~', Some('1')) => key.next().map(|_| '/'),
+            _ => Some(c),
+        };
+        if c != field.next() {
+            return false;
+        }
+    }
+    field.next().is_none()
 }
 
 /// Makes one edit on the tree of states and notes the operation.
 fn write<'e>(
-    root: &mut Node<'e>,
+    tree: &mut Tree<'e>,
     edit: &'e Edit,
     operations: &mut Vec<Operation<'e>>,
 ) -> Result<(), &'static str> {
@@ -175,13 +247,13 @@ fn write<'e>(
         return Err("the pointer names no field");
     }
     let (parent, last) = pointer.rsplit_once('/').ok_or("the pointer names no field")?;
-    let mut node = root;
+    let mut node = ROOT;
     let mut length = 0;
     for key in parent.split('/').skip(1) {
-        node = step(node, key)?;
+        node = step(tree, node, key)?;
         length += 1 + key.len();
-        if node.is_empty() {
-            node.state = State::Object;
+        if tree.0[node].is_empty() {
+            tree.0[node].state = State::Object;
             operations.push(Operation {
                 op: "add",
                 path: Path {
@@ -192,50 +264,52 @@ fn write<'e>(
             });
         }
     }
-    let node = step(node, last)?;
-    let (op, item, value) = match edit {
-        Edit::Set { value, .. } => {
-            let op = if node.state == State::Absent {
-                "add"
-            } else {
-                "replace"
-            };
-            node.state = state_of(value);
-            node.children.clear();
-            (op, "", Written::Value(value))
+    let node = step(tree, node, last)?;
+    let node = &mut tree.0[node];
+    let item = match edit {
+        Edit::Set { value, .. } | Edit::Append { value, .. } | Edit::Prepend { value, .. } => {
+            Item::Json(value)
         }
-        Edit::Append { value, .. } | Edit::Prepend { value, .. } => {
-            match node.state {
-                State::Absent | State::Null => {
-                    node.state = State::Array(1);
-                    ("add", "", Written::List(value))
-                }
-                State::Array(length) => {
-                    node.state = State::Array(length + 1);
-                    let item = if matches!(edit, Edit::Append { .. }) {
-                        "/-"
-                    } else {
-                        // What was known of the items stands under other numbers from here on.
-                        node.children.clear();
-                        "/0"
-                    };
-                    ("add", item, Written::Value(value))
-                }
-                State::Scalar | State::Object => return Err("it is no array"),
-            }
-        }
+        Edit::Variable { name, value, .. } => Item::Variable { name, value },
     };
-    let path = Path { field: pointer, item };
+    let (op, place, value) = match (edit, node.state) {
+        (Edit::Set { value, .. }, state) => {
+            let op = if state == State::Absent { "add" } else { "replace" };
+            node.state = state_of(value);
+            node.first = None;
+            (op, "", Written::Value(item))
+        }
+        (_, State::Absent | State::Null) => {
+            node.state = State::Array(1);
+            ("add", "", Written::List(item))
+        }
+        (_, State::Array(length)) => {
+            node.state = State::Array(length + 1);
+            let place = if matches!(edit, Edit::Prepend { .. }) {
+                // What was known of the items stands under other numbers from here on.
+                node.first = None;
+                "/0"
+            } else {
+                "/-"
+            };
+            ("add", place, Written::Value(item))
+        }
+        (_, State::Scalar | State::Object) => return Err("it is no array"),
+    };
+    let path = Path {
+        field: pointer,
+        item: place,
+    };
     operations.push(Operation { op, path, value });
     Ok(())
 }
 
-fn step<'n, 'e>(node: &'n mut Node<'e>, key: &'e str) -> Result<&'n mut Node<'e>, &'static str> {
-    match node.state {
-        State::Object => Ok(node.child(unescape(key))),
+fn step<'e>(tree: &mut Tree<'e>, node: usize, key: &'e str) -> Result<usize, &'static str> {
+    match tree.0[node].state {
+        State::Object => Ok(tree.child(node, key)),
         State::Array(_) => {
-            let item = node.child(Cow::Borrowed(key));
-            if item.state == State::Absent {
+            let item = tree.child(node, key);
+            if tree.0[item].state == State::Absent {
                 return Err("the array has no such item");
             }
             Ok(item)
@@ -255,7 +329,24 @@ const fn state_of(value: &Value) -> State {
 }
 
 /// Fills the states of a tree from the text, and skips all that no edit passes.
-struct Shape<'n, 'e>(&'n mut Node<'e>);
+struct Shape<'n, 'e> {
+    tree: &'n mut Tree<'e>,
+    node: usize,
+}
+
+impl<'e> Shape<'_, 'e> {
+    fn note(&mut self, state: State) {
+        self.tree.0[self.node].state = state;
+    }
+
+    /// Of one of its children.
+    fn of(&mut self, node: usize) -> Shape<'_, 'e> {
+        Shape {
+            tree: &mut *self.tree,
+            node,
+        }
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Shape<'_, '_> {
     type Value = ();
@@ -271,27 +362,22 @@ impl<'de> Visitor<'de> for Shape<'_, '_> {
         f.write_str("a JSON value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        self.0.state = State::Object;
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        self.note(State::Object);
         while let Some(Str(key)) = map.next_key::<Str<'de>>()? {
-            match self.0.children.iter_mut().find(|child| child.key == key) {
-                Some(child) => map.next_value_seed(Shape(child))?,
+            match self.tree.find(self.node, |child| names(child, &key)) {
+                Some(child) => map.next_value_seed(self.of(child))?,
                 None => map.next_value::<IgnoredAny>().map(|_| ())?,
             }
         }
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
         let mut length = 0;
         loop {
-            let wanted = self
-                .0
-                .children
-                .iter_mut()
-                .find(|child| index(&child.key) == Some(length));
-            let item = match wanted {
-                Some(child) => items.next_element_seed(Shape(child))?,
+            let item = match self.tree.find(self.node, |child| index(child) == Some(length)) {
+                Some(child) => items.next_element_seed(self.of(child))?,
                 None => items.next_element::<IgnoredAny>()?.map(|_| ()),
             };
             if item.is_none() {
@@ -299,37 +385,37 @@ impl<'de> Visitor<'de> for Shape<'_, '_> {
             }
             length += 1;
         }
-        self.0.state = State::Array(length);
+        self.note(State::Array(length));
         Ok(())
     }
 
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.0.state = State::Null;
+    fn visit_unit<E: Error>(mut self) -> Result<(), E> {
+        self.note(State::Null);
         Ok(())
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        self.0.state = State::Scalar;
+    fn visit_str<E: Error>(mut self, _: &str) -> Result<(), E> {
+        self.note(State::Scalar);
         Ok(())
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        self.0.state = State::Scalar;
+    fn visit_bool<E: Error>(mut self, _: bool) -> Result<(), E> {
+        self.note(State::Scalar);
         Ok(())
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        self.0.state = State::Scalar;
+    fn visit_i64<E: Error>(mut self, _: i64) -> Result<(), E> {
+        self.note(State::Scalar);
         Ok(())
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        self.0.state = State::Scalar;
+    fn visit_u64<E: Error>(mut self, _: u64) -> Result<(), E> {
+        self.note(State::Scalar);
         Ok(())
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        self.0.state = State::Scalar;
+    fn visit_f64<E: Error>(mut self, _: f64) -> Result<(), E> {
+        self.note(State::Scalar);
         Ok(())
     }
 }

@@ -25,8 +25,7 @@ pub fn apply(value: &mut Value, edit: &Edit) -> Result<(), &'static str> {
             _ => return Err("its parent is neither a mapping nor a list"),
         };
     }
-    let (Edit::Set { value, .. } | Edit::Prepend { value, .. } | Edit::Append { value, .. }) = edit;
-    let value = value.clone();
+    let value = edit.value().into_owned();
     if matches!(edit, Edit::Set { .. }) {
         *at = value;
         return Ok(());
@@ -35,7 +34,7 @@ pub fn apply(value: &mut Value, edit: &Edit) -> Result<(), &'static str> {
         *at = Value::Array(Vec::new());
     }
     let items = at.as_array_mut().ok_or("it is no list")?;
-    let end = if matches!(edit, Edit::Append { .. }) {
+    let end = if matches!(edit, Edit::Append { .. } | Edit::Variable { .. }) {
         items.len()
     } else {
         0

@@ -192,7 +192,7 @@ fn object_report<'a>(judged: &'a Judged<'_>) -> ObjectReport<'a> {
         name: &job.name,
         origin: job.origin().as_str(),
         hooks: job.hooks(),
-        release: clocks.release.object.as_ref(),
+        release: clocks.release.object.as_deref(),
         clocks: clocks_report(clocks),
         ends_by: clocks.ends_by.as_str(),
         ends_at: clocks.ends_at,

@@ -150,7 +150,7 @@ fn text<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> Rendered<'a> {
         None => (judged.document, field(judged, &finding.at.pointer)),
     };
     let mut notes = vec![format!("{} ({})", judged.job, judged.job.origin().as_str())];
-    notes.extend(finding.arithmetic.clone());
+    notes.extend(finding.arithmetic.as_deref().map(str::to_owned));
     if let Some(reason) = &finding.exempted {
         notes.push(format!("exempted: {reason}"));
     }
@@ -172,7 +172,7 @@ fn text<'a>(judged: &'a Judged<'_>, finding: &'a Finding) -> Rendered<'a> {
             primary: true,
         }],
         notes,
-        help: vec![finding.help.clone()],
+        help: vec![finding.help.to_string()],
     }
 }
 

@@ -50,7 +50,7 @@ fn exposition() -> String {
     let until = serving::expiry_gauge(&mut registry);
     let _keeper = certs::Metrics::register(&mut registry, until);
     let change = Change {
-        field: "spec.backoffLimit".to_owned(),
+        field: "spec.backoffLimit".into(),
         from: Value::from(6),
         to: Value::from(0),
         rule: Cow::Borrowed("HB101"),

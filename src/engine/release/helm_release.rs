@@ -181,7 +181,7 @@ impl HelmRelease {
     #[must_use]
     pub fn object(&self) -> ReleaseObject {
         ReleaseObject {
-            kind: "HelmRelease".to_owned(),
+            kind: "HelmRelease",
             namespace: self.namespace.clone(),
             name: self.name.clone(),
         }
@@ -222,28 +222,22 @@ impl HelmRelease {
         }
     }
 
-    /// The actions that a Job's hooks belong to and that can run now or next: the one that the status tells, where it is
-    /// among them, else all.
-    fn actions_of(&self, hooks: &[&str]) -> Vec<Action> {
+    /// The timeout that counts for a Job, and the field that states it. Where the status tells which action runs
+    /// or comes next, and a hook of the Job belongs to it, that action's; else the shortest of its hooks'.
+    pub(super) fn timeout_for(&self, job: &Job<'_>) -> (Seconds, &'static str) {
         let next = match self.stage {
             Stage::Unknown => None,
             Stage::New => Some(Action::Install),
             Stage::Deployed => Some(Action::Upgrade),
             Stage::Running(action) => Some(action),
         };
+        let actions = || job.each_hook().map(Action::of);
         if let Some(action) = next
-            && (hooks.is_empty() || hooks.iter().any(|hook| Action::of(hook) == action))
+            && (actions().next().is_none() || actions().any(|of_hook| of_hook == action))
         {
-            return vec![action];
+            return self.timeout_of_action(action);
         }
-        hooks.iter().map(|hook| Action::of(hook)).collect()
-    }
-
-    /// The timeout that counts for a Job, and the field that states it. Where the status tells which action runs
-    /// or comes next, and a hook of the Job belongs to it, that action's; else the shortest of its hooks'.
-    pub(super) fn timeout_for(&self, job: &Job<'_>) -> (Seconds, &'static str) {
-        let actions = self.actions_of(&job.hooks());
-        let clocks = actions.iter().map(|action| self.timeout_of_action(*action));
+        let clocks = actions().map(|action| self.timeout_of_action(action));
         let shortest = clocks.min_by_key(|(timeout, _)| *timeout);
         shortest.unwrap_or_else(|| self.timeout_of_action(Action::Install))
     }

@@ -92,7 +92,7 @@ pub(super) fn owning_application(
     let fits = |app: &&Application| app.name == name && namespace.is_none_or(|ns| ns == app.namespace);
     let app = around.applications.iter().find(fits);
     let object = ReleaseObject {
-        kind: "Application".to_owned(),
+        kind: "Application",
         namespace: app.map_or_else(
             || namespace.unwrap_or("argocd").to_owned(),
             |app| app.namespace.clone(),
@@ -106,7 +106,7 @@ pub(super) fn owning_application(
 pub(super) fn owning_kustomization(job: &Job<'_>) -> Option<ReleaseObject> {
     let label = |key| lookup(&job.labels, key);
     Some(ReleaseObject {
-        kind: "Kustomization".to_owned(),
+        kind: "Kustomization",
         namespace: label("kustomize.toolkit.fluxcd.io/namespace")?.to_owned(),
         name: label("kustomize.toolkit.fluxcd.io/name")?.to_owned(),
     })

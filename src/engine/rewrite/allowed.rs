@@ -33,7 +33,7 @@ pub fn is_allowed(job: &Job<'_>, edit: &Edit) -> bool {
         return set;
     }
     if field == "podFailurePolicy/rules" {
-        return !set;
+        return matches!(edit, Edit::Append { .. } | Edit::Prepend { .. });
     }
     if field == "template/spec/initContainers" {
         return matches!(edit, Edit::Prepend { .. });
@@ -41,17 +41,18 @@ pub fn is_allowed(job: &Job<'_>, edit: &Edit) -> bool {
     let Some(list) = field.strip_prefix("template/spec/") else {
         return false;
     };
-    let parts: Vec<&str> = list.split('/').collect();
-    match parts.as_slice() {
-        ["containers" | "initContainers", index, "env"] => {
-            is_index(index) && matches!(edit, Edit::Append { .. })
+    let mut parts = list.split('/');
+    let (Some("containers" | "initContainers"), Some(index)) = (parts.next(), parts.next()) else {
+        return false;
+    };
+    let field = (parts.next(), parts.next(), parts.next(), parts.next());
+    is_index(index)
+        && match field {
+            (Some("env"), None, ..) => matches!(edit, Edit::Append { .. } | Edit::Variable { .. }),
+            (Some("env"), Some(entry), Some("value"), None) => is_index(entry) && set,
+            (Some("terminationMessagePolicy"), None, ..) => set,
+            _ => false,
         }
-        ["containers" | "initContainers", index, "env", entry, "value"] => {
-            is_index(index) && is_index(entry) && set
-        }
-        ["containers" | "initContainers", index, "terminationMessagePolicy"] => is_index(index) && set,
-        _ => false,
-    }
 }
 
 /// The field of an allowed edit, for a counter's label: one of a small closed set.

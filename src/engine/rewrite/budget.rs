@@ -1,10 +1,15 @@
 //! The numbers that a container is told: how long it may wait, how often it may try.
 
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
 use super::WAIT_CONTAINER;
 use crate::engine::Seconds;
 use crate::engine::budget::{Clocks, ContainerReading};
+use crate::engine::finding::Setting;
 use crate::engine::job::{Container, Job};
 use crate::engine::policy::Policy;
+use crate::engine::release::TimeoutSource;
 use crate::engine::shell::Wait;
 
 /// A number of the budget, as the annotation `hookbudget.dev/env` names it.
@@ -66,6 +71,19 @@ impl Quantity {
         }
     }
 
+    /// How a change of that variable is recorded.
+    pub(super) const fn recorded(self) -> &'static str {
+        match self {
+            Self::WaitTimeout => "env.HOOKBUDGET_WAIT_TIMEOUT_SECONDS",
+            Self::WaitInterval => "env.HOOKBUDGET_WAIT_INTERVAL_SECONDS",
+            Self::WaitAttempts => "env.HOOKBUDGET_WAIT_ATTEMPTS",
+            Self::ProbeTimeout => "env.HOOKBUDGET_PROBE_TIMEOUT_SECONDS",
+            Self::Deadline => "env.HOOKBUDGET_DEADLINE_SECONDS",
+            Self::ReleaseTimeout => "env.HOOKBUDGET_RELEASE_TIMEOUT_SECONDS",
+            Self::ReleaseTimeoutSource => "env.HOOKBUDGET_RELEASE_TIMEOUT_SOURCE",
+        }
+    }
+
     /// Reads the right-hand side of `hookbudget.dev/env`.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
@@ -80,9 +98,48 @@ pub struct Budget {
     wait_interval: Seconds,
     probe_timeout: Seconds,
     deadline: Option<Seconds>,
-    release: Option<(Seconds, String)>,
+    release: Option<(Seconds, TimeoutSource)>,
     /// The sum that gives the wait, for a message.
-    arithmetic: String,
+    arithmetic: Sum,
+}
+
+/// What the wait is left of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Sum {
+    /// `release timeout 900 s - slack 60 s - grace 30 s - start-up 10 s`, and the waits before.
+    Release([Seconds; 4], [Seconds; 2]),
+    /// `deadline 840 s - headroom 240 s - start-up 10 s`, and the waits before.
+    Deadline([Seconds; 3], [Seconds; 2]),
+    /// `cold start 600 s`.
+    ColdStart(Seconds),
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [before, behind] = match self {
+            Self::Release([timeout, slack, grace, startup], waits) => {
+                write!(
+                    f,
+                    "release timeout {timeout} - slack {slack} - grace {grace} - start-up {startup}"
+                )?;
+                waits
+            }
+            Self::Deadline([deadline, headroom, startup], waits) => {
+                write!(
+                    f,
+                    "deadline {deadline} - headroom {headroom} - start-up {startup}"
+                )?;
+                waits
+            }
+            Self::ColdStart(span) => return write!(f, "cold start {span}"),
+        };
+        for (span, whose) in [(before, "in init containers"), (behind, "of the script's own")] {
+            if *span != Seconds::ZERO {
+                write!(f, " - {span} {whose}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Budget {
@@ -98,27 +155,18 @@ impl Budget {
     pub fn of(job: &Job<'_>, clocks: &Clocks, policy: &Policy, deadline: Option<Seconds>) -> Self {
         let startup = clocks.startup;
         let (before, behind) = (init_waits(job, clocks), waits_behind_the_helper(job, clocks));
-        let part = |span: Seconds, whose: &str| match span {
-            Seconds::ZERO => String::new(),
-            span => format!(" - {span} {whose}"),
-        };
-        let minus_before = part(before, "in init containers") + &part(behind, "of the script's own");
+        let waits = [before, behind];
         let before = before + behind;
         let within_release = |timeout: Seconds| {
             let left = timeout - policy.slack - clocks.grace - startup - before;
-            let sum = format!(
-                "release timeout {timeout} - slack {} - grace {} - start-up {startup}{minus_before}",
-                policy.slack, clocks.grace
-            );
-            (left, sum)
+            (
+                left,
+                Sum::Release([timeout, policy.slack, clocks.grace, startup], waits),
+            )
         };
         let within_deadline = deadline.map(|deadline| {
             let left = deadline - policy.headroom - startup - before;
-            let sum = format!(
-                "deadline {deadline} - headroom {} - start-up {startup}{minus_before}",
-                policy.headroom
-            );
-            (left, sum)
+            (left, Sum::Deadline([deadline, policy.headroom, startup], waits))
         });
         let release = clocks.release.timeout;
         let stated = release.filter(|_| clocks.release.is_known());
@@ -131,7 +179,7 @@ impl Budget {
             (None, _) => release.map_or_else(
                 || {
                     let cold_start = clocks.cold_start.span;
-                    (cold_start, format!("cold start {cold_start}"))
+                    (cold_start, Sum::ColdStart(cold_start))
                 },
                 within_release,
             ),
@@ -145,7 +193,7 @@ impl Budget {
                 .duration("hookbudget.dev/probe-timeout")
                 .unwrap_or(policy.probe_timeout),
             deadline,
-            release: stated.map(|timeout| (timeout, clocks.release.source.to_string())),
+            release: stated.map(|timeout| (timeout, clocks.release.source.clone())),
             arithmetic,
         }
     }
@@ -160,40 +208,45 @@ impl Budget {
     ///
     /// # Errors
     /// Why there is none: it would not be positive, or no clock states it.
-    pub fn value(&self, quantity: Quantity) -> Result<String, String> {
-        let positive = |span: Seconds, sum: &dyn Fn() -> String| match span.whole() {
-            seconds if seconds > 0 => Ok(seconds.to_string()),
-            seconds => Err(format!("{} gives {seconds} s", sum())),
+    pub fn value(&self, quantity: Quantity) -> Result<Setting, Cow<'static, str>> {
+        const UNSTATED: &str = "no object states the release's timeout";
+        let positive = |span: Seconds, sum: &dyn fmt::Display| match span.whole() {
+            seconds if seconds > 0 => Ok(Setting::Number(seconds)),
+            seconds => Err(Cow::Owned(format!("{sum} gives {seconds} s"))),
         };
         match quantity {
-            Quantity::WaitTimeout => positive(self.wait_timeout, &|| self.arithmetic.clone()),
-            Quantity::WaitInterval => positive(self.wait_interval, &|| "the interval".to_owned()),
-            Quantity::ProbeTimeout => positive(self.probe_timeout, &|| "the probe's limit".to_owned()),
+            Quantity::WaitTimeout => positive(self.wait_timeout, &self.arithmetic),
+            Quantity::WaitInterval => positive(self.wait_interval, &"the interval"),
+            Quantity::ProbeTimeout => positive(self.probe_timeout, &"the probe's limit"),
             Quantity::WaitAttempts => self.attempts(),
             Quantity::Deadline => match self.deadline {
-                Some(deadline) => positive(deadline, &|| "activeDeadlineSeconds".to_owned()),
-                None => Err("the Job has no activeDeadlineSeconds".to_owned()),
+                Some(deadline) => positive(deadline, &"activeDeadlineSeconds"),
+                None => Err("the Job has no activeDeadlineSeconds".into()),
             },
             Quantity::ReleaseTimeout => match &self.release {
-                Some((timeout, _)) => positive(*timeout, &|| "the release's timeout".to_owned()),
-                None => Err("no object states the release's timeout".to_owned()),
+                Some((timeout, _)) => positive(*timeout, &"the release's timeout"),
+                None => Err(UNSTATED.into()),
             },
             Quantity::ReleaseTimeoutSource => match &self.release {
-                Some((_, source)) => Ok(source.clone()),
-                None => Err("no object states the release's timeout".to_owned()),
+                Some((_, source)) => {
+                    let mut text = String::with_capacity(128);
+                    let _ = write!(text, "{source}");
+                    Ok(Setting::Text(text.into()))
+                }
+                None => Err(UNSTATED.into()),
             },
         }
     }
 
     /// As many tries as fit when every probe hangs to its limit.
-    fn attempts(&self) -> Result<String, String> {
+    fn attempts(&self) -> Result<Setting, Cow<'static, str>> {
         let round = self.wait_interval + self.probe_timeout;
         match self.wait().map_or(0, |wait| wait.fits(round)) {
-            0 => Err(format!(
+            0 => Err(Cow::Owned(format!(
                 "no try of {round} (interval {} + probe {}) fits into {}",
                 self.wait_interval, self.probe_timeout, self.arithmetic
-            )),
-            attempts => Ok(attempts.to_string()),
+            ))),
+            attempts => Ok(Setting::Number(i64::try_from(attempts).unwrap_or(i64::MAX))),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! The budget's environment: the fixed names in every container, and the names that a chart uses already.
 
-use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::record;
 use super::wait_container::WAIT_CONTAINER;
 use super::{Budget, Change, Plan, Quantity};
-use crate::engine::finding::Edit;
+use crate::engine::finding::{Edit, Setting};
 use crate::engine::job::{Container, EnvVar, Job};
 
 /// The most names that one Job may map: each is looked for in every container.
@@ -56,7 +59,7 @@ pub(super) fn inject(plan: &mut Plan<'_>, budget: &Budget, mapped: &[Mapping<'_>
     for quantity in Quantity::ALL {
         // A number that does not exist is missed only by those who ask for it by name.
         if let Ok(value) = budget.value(quantity) {
-            inject_everywhere(plan, quantity.variable(), &value);
+            inject_everywhere(plan, quantity, &value);
         }
     }
     for (name, quantity) in mapped {
@@ -67,42 +70,41 @@ pub(super) fn inject(plan: &mut Plan<'_>, budget: &Budget, mapped: &[Mapping<'_>
     }
 }
 
-fn inject_everywhere(plan: &mut Plan<'_>, name: &str, value: &str) {
-    let job = plan.job;
+fn inject_everywhere(plan: &mut Plan<'_>, quantity: Quantity, value: &Setting) {
+    let (job, name) = (plan.job, quantity.variable());
     let recorded = record::recorded_variable(job, name);
     let mut from = Value::Null;
     let mut changed = false;
     for (init, index, container) in job.containers() {
-        let pointer = job.container_pointer(init, index);
         match last(container, name) {
             None => {
-                append(plan, &pointer, name, value);
+                let pointer = plan.environment(init, index);
+                append(plan, pointer, Cow::Borrowed(name), value.clone());
                 changed = true;
             }
             // What an earlier rewrite wrote may be out of date by now; what the chart states is its own.
-            Some((entry, Some(present))) if present != value && recorded.as_deref() == Some(present) => {
+            Some((entry, Some(present))) if !value.is(present) && recorded.as_deref() == Some(present) => {
                 from = present.into();
-                replace(plan, &pointer, entry, value);
+                replace(plan, &job.container_pointer(init, index), entry, value);
                 changed = true;
             }
             Some(_) => {}
         }
     }
     if changed {
-        note(plan, name, from, value, "budget");
+        note(plan, quantity.recorded().into(), from, value, "budget");
     }
 }
 
 /// A name that some container sets already is set there and nowhere else: in another container the same name
 /// may mean something else.
-fn map_name(plan: &mut Plan<'_>, name: &str, value: &str) {
+fn map_name(plan: &mut Plan<'_>, name: &str, value: &Setting) {
     let job = plan.job;
     let sets_it = |container: &Container<'_>| container.env.iter().any(|variable| variable.name == name);
     let somewhere = job.containers().any(|(_, _, container)| sets_it(container));
     let mut from = Value::Null;
     let mut changed = false;
     for (init, index, container) in job.containers() {
-        let pointer = job.container_pointer(init, index);
         match last(container, name) {
             Some((_, None)) => {
                 plan.warn(format!(
@@ -110,20 +112,27 @@ fn map_name(plan: &mut Plan<'_>, name: &str, value: &str) {
                     container.name
                 ));
             }
-            Some((entry, Some(present))) if present != value => {
+            Some((entry, Some(present))) if !value.is(present) => {
                 from = present.into();
-                replace(plan, &pointer, entry, value);
+                replace(plan, &job.container_pointer(init, index), entry, value);
                 changed = true;
             }
             None if !somewhere && container.name != WAIT_CONTAINER => {
-                append(plan, &pointer, name, value);
+                let pointer = plan.environment(init, index);
+                append(plan, pointer, Cow::Owned(name.to_owned()), value.clone());
                 changed = true;
             }
             Some(_) | None => {}
         }
     }
     if changed {
-        note(plan, name, from, value, "hookbudget.dev/env");
+        note(
+            plan,
+            record::env_field(name).into(),
+            from,
+            value,
+            "hookbudget.dev/env",
+        );
     }
 }
 
@@ -151,7 +160,7 @@ pub(super) fn told<'c>(
     // The later of two equal names wins.
     told.env.extend(fixed.chain(mapped).map(|(name, value)| EnvVar {
         name: name.to_owned().into(),
-        value: Some(value.into()),
+        value: Some(value.to_string().into()),
     }));
     told
 }
@@ -167,25 +176,22 @@ fn last<'c>(container: &'c Container<'_>, name: &str) -> Option<(usize, Option<&
         .map(|(entry, variable)| (entry, variable.value.as_deref()))
 }
 
-fn append(plan: &mut Plan<'_>, container: &str, name: &str, value: &str) {
-    plan.rewrite.edits.push(Edit::Append {
-        pointer: [container, "/env"].concat(),
-        value: json!({"name": name, "value": value}),
-    });
+fn append(plan: &mut Plan<'_>, pointer: Arc<str>, name: Cow<'static, str>, value: Setting) {
+    plan.edit(Edit::Variable { pointer, name, value });
 }
 
-fn replace(plan: &mut Plan<'_>, container: &str, entry: usize, value: &str) {
-    plan.rewrite.edits.push(Edit::Set {
+fn replace(plan: &mut Plan<'_>, container: &str, entry: usize, value: &Setting) {
+    plan.edit(Edit::Set {
         pointer: format!("{container}/env/{entry}/value"),
-        value: value.into(),
+        value: value.to_string().into(),
     });
 }
 
-fn note(plan: &mut Plan<'_>, name: &str, from: Value, value: &str, rule: &'static str) {
-    plan.rewrite.changes.push(Change {
-        field: record::env_field(name),
+fn note(plan: &mut Plan<'_>, field: Cow<'static, str>, from: Value, value: &Setting, rule: &'static str) {
+    plan.note(Change {
+        field,
         from,
-        to: value.into(),
+        to: value.to_string().into(),
         rule: rule.into(),
     });
 }

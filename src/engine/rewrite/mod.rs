@@ -11,6 +11,8 @@ mod record;
 mod retries;
 mod wait_container;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 pub use allowed::{field_label, is_allowed};
@@ -20,7 +22,7 @@ pub use wait_container::{WAIT_CONTAINER, WAIT_IMAGE};
 
 use super::Seconds;
 use super::assess::Assessment;
-use super::finding::{At, Edit, Finding, FixSafety};
+use super::finding::{Edit, Finding, FixSafety, dotted};
 use super::job::{Container, Job, JobKind, Origin, RestartPolicy};
 use super::policy::{Policy, RewriteLevel};
 use super::rules::deadline_exceeds_release_timeout::fitting_deadline;
@@ -133,14 +135,48 @@ pub fn plan(
 struct Plan<'j> {
     job: &'j Job<'j>,
     rewrite: Rewrite,
+    /// Where the variables of a container stand: of the container that was asked for last.
+    environment: Option<((bool, usize), Arc<str>)>,
 }
+
+/// Edits of a Job with one container that is told everything.
+const USUAL: usize = 16;
 
 impl<'j> Plan<'j> {
     fn new(job: &'j Job<'j>) -> Self {
         Self {
             job,
             rewrite: Rewrite::default(),
+            environment: None,
         }
+    }
+
+    /// JSON pointer of a container's environment.
+    fn environment(&mut self, init: bool, index: usize) -> Arc<str> {
+        if let Some((container, pointer)) = &self.environment
+            && *container == (init, index)
+        {
+            return Arc::clone(pointer);
+        }
+        let mut pointer = self.job.container_pointer(init, index);
+        pointer.push_str("/env");
+        let pointer: Arc<str> = pointer.into();
+        self.environment = Some(((init, index), Arc::clone(&pointer)));
+        pointer
+    }
+
+    fn edit(&mut self, edit: Edit) {
+        if self.rewrite.edits.is_empty() {
+            self.rewrite.edits.reserve(USUAL);
+        }
+        self.rewrite.edits.push(edit);
+    }
+
+    fn note(&mut self, change: Change) {
+        if self.rewrite.changes.is_empty() {
+            self.rewrite.changes.reserve(USUAL);
+        }
+        self.rewrite.changes.push(change);
     }
 
     fn warn(&mut self, text: String) {
@@ -161,18 +197,13 @@ impl<'j> Plan<'j> {
     }
 
     fn push(&mut self, edit: Edit, from: Value, rule: &'static str) {
-        let to = match &edit {
-            Edit::Set { value, .. } | Edit::Append { value, .. } | Edit::Prepend { value, .. } => {
-                value.clone()
-            }
-        };
-        self.rewrite.changes.push(Change {
-            field: At::field(edit.pointer()).dotted(),
+        self.note(Change {
+            field: dotted(edit.pointer()).into(),
             from,
-            to,
+            to: edit.value().into_owned(),
             rule: rule.into(),
         });
-        self.rewrite.edits.push(edit);
+        self.edit(edit);
     }
 
     /// The value of a field before the rewrite, as far as the facts know it; null when absent or unknown.
@@ -191,9 +222,12 @@ impl<'j> Plan<'j> {
 
     /// What the plan leaves in a field that it sets.
     fn planned(&self, field: &str) -> Option<&Value> {
-        let pointer = format!("{}/{field}", self.job.spec_pointer());
+        let is_it = |pointer: &str| {
+            let inside = pointer.strip_prefix(self.job.spec_pointer());
+            inside.and_then(|inside| inside.strip_prefix('/')) == Some(field)
+        };
         self.rewrite.edits.iter().rev().find_map(|edit| match edit {
-            Edit::Set { pointer: p, value } if *p == pointer => Some(value),
+            Edit::Set { pointer, value } if is_it(pointer) => Some(value),
             _ => None,
         })
     }
@@ -331,19 +365,21 @@ fn apply_fixes(plan: &mut Plan<'_>, assessment: &Assessment, level: RewriteLevel
         else {
             continue;
         };
-        let edits: Vec<&Edit> = match part {
+        match part {
             Part::Deadline { later: false } if finding.code == "HB102" => continue,
-            Part::Deadline { .. } => fix.edits.iter().filter(|edit| sets_deadline(edit)).collect(),
             Part::Rest if fix.edits.iter().any(sets_deadline) => continue,
-            Part::Rest => fix.edits.iter().collect(),
+            Part::Deadline { .. } | Part::Rest => {}
+        }
+        let edits = || {
+            let edits = fix.edits.iter();
+            edits.filter(|edit| part == Part::Rest || sets_deadline(edit))
         };
-        let fits = edits
-            .iter()
+        let fits = edits()
             .all(|edit| is_allowed(plan.job, edit) && !plan.touches(edit.pointer()) && !uncounts(plan, edit));
         if !fits {
             continue;
         }
-        for edit in edits {
+        for edit in edits() {
             let from = plan.present(edit.pointer());
             let same = matches!(edit, Edit::Set { value, .. } if *value == from);
             let is_kept = keeps_numbers && from.is_number();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::Plan;
@@ -13,11 +13,14 @@ use crate::engine::job::{Job, lookup};
 /// The annotation that records a rewrite: a JSON list of [`Change`]s.
 pub const REWRITTEN: &str = "hookbudget.dev/rewritten";
 
+/// Its place.
+const POINTER: &str = "/metadata/annotations/hookbudget.dev~1rewritten";
+
 /// One field that was rewritten.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// The field as people write it, `spec.backoffLimit`; `env.NAME` for a variable.
-    pub field: String,
+    pub field: Cow<'static, str>,
     /// Its value before; null when absent.
     pub from: Value,
     /// Its value now.
@@ -84,9 +87,7 @@ pub(super) fn annotate(plan: &mut Plan<'_>) {
         return;
     }
     let earlier = earlier(plan.job);
-    let stands = |old: &&Change| new.iter().all(|change| change.field != old.field);
-    let all: Vec<&Change> = earlier.iter().filter(stands).chain(new).collect();
-    let Ok(text) = serde_json::to_string(&all) else {
+    let Some(text) = written(&earlier, new) else {
         return;
     };
     let others = plan.job.annotations.iter().filter(|(key, _)| key != REWRITTEN);
@@ -100,8 +101,23 @@ pub(super) fn annotate(plan: &mut Plan<'_>) {
         ));
         return;
     }
-    plan.rewrite.edits.push(Edit::Set {
-        pointer: format!("/metadata/annotations/{}", REWRITTEN.replace('/', "~1")),
+    plan.edit(Edit::Set {
+        pointer: POINTER.to_owned(),
         value: text.into(),
     });
+}
+
+/// The new changes, behind those earlier ones that are of other fields.
+fn written(earlier: &[Change], new: &[Change]) -> Option<String> {
+    struct All<'c>(&'c [Change], &'c [Change]);
+    impl Serialize for All<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let Self(earlier, new) = self;
+            let stands = |old: &&Change| new.iter().all(|change| change.field != old.field);
+            serializer.collect_seq(earlier.iter().filter(stands).chain(*new))
+        }
+    }
+    let mut text = Vec::with_capacity(128 * (earlier.len() + new.len()));
+    serde_json::to_writer(&mut text, &All(earlier, new)).ok()?;
+    String::from_utf8(text).ok()
 }

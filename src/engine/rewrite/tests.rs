@@ -49,7 +49,7 @@ fn planned(job: &Job<'_>, level: RewriteLevel) -> Rewrite {
 
 fn variable(rewrite: &Rewrite, name: &str) -> Option<String> {
     rewrite.edits.iter().find_map(|edit| match edit {
-        Edit::Append { value, .. } if value["name"] == name => value["value"].as_str().map(str::to_owned),
+        Edit::Variable { name: own, value, .. } if own == name => Some(value.to_string()),
         _ => None,
     })
 }
@@ -313,7 +313,8 @@ fn a_job_that_waits_well_keeps_the_retries_that_can_finish() {
     let spec = |job: &Job<'_>| {
         let changes = planned(job, RewriteLevel::All).changes.into_iter();
         let spec = changes.filter(|change| change.field.starts_with("spec."));
-        spec.map(|change| (change.field, change.rule)).collect::<Vec<_>>()
+        spec.map(|change| (change.field.into_owned(), change.rule))
+            .collect::<Vec<_>>()
     };
     let set = |field: &str, rule: &str| (format!("spec.{field}"), rule.to_owned().into());
     assert_eq!(
@@ -370,6 +371,7 @@ fn policy_of(job: &Job<'_>) -> Vec<(String, Value)> {
         Edit::Set { pointer, value } | Edit::Append { pointer, value } | Edit::Prepend { pointer, value } => {
             (pointer, value)
         }
+        Edit::Variable { .. } => unreachable!("a variable of the policy"),
     })
     .collect()
 }
@@ -433,11 +435,10 @@ fn carried_out(job: &Job<'static>, rewrite: &Rewrite) -> Job<'static> {
             Edit::Set { pointer, value } if pointer == "/spec/activeDeadlineSeconds" => {
                 job.active_deadline = value.as_i64().map(Seconds::new);
             }
-            Edit::Append { pointer, value } if pointer.ends_with("/env") => {
-                let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+            Edit::Variable { name, value, .. } => {
                 job.pod.containers[0].env.push(EnvVar {
-                    name: text("name").into(),
-                    value: Some(text("value").into()),
+                    name: name.clone(),
+                    value: Some(value.to_string().into()),
                 });
             }
             _ => {}

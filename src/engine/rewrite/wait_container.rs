@@ -69,7 +69,7 @@ pub(super) fn add(plan: &mut Plan<'_>, budget: &Budget, image: &str, targets: &[
         .into_iter()
         .filter_map(|quantity| {
             let value = budget.value(quantity).ok()?;
-            Some(json!({"name": quantity.variable(), "value": value}))
+            Some(json!({"name": quantity.variable(), "value": value.to_string()}))
         })
         .collect();
     let container = json!({

@@ -40,22 +40,23 @@ rule! {
     "HB603" "annotation-invalid" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     // HB602 speaks of exemptions.
     let exempts = |key: &str| key.starts_with(EXEMPT_ONE) || key == EXEMPT_ALL || key == EXEMPT_UNTIL;
-    of(cx.job)
-        .filter(|(_, key, _)| !exempts(key))
-        .filter_map(|(map, key, value)| {
-            let found = wrong(key.strip_prefix(PREFIX)?, value)?;
-            Some(Finding {
-                at: cx.at(|| At::field(pointer(map, key))),
-                brief: cx.brief(|| format!("{key} {}", found.what)),
-                message: cx.message(|| format!("{key} {}: it does nothing", found.what)),
-                help: cx.help(|| found.write),
-                ..RULE.finding(Severity::Warning, Confidence::Certain)
-            })
-        })
-        .collect()
+    found.extend(
+        of(cx.job)
+            .filter(|(_, key, _)| !exempts(key))
+            .filter_map(|(map, key, value)| {
+                let found = wrong(key.strip_prefix(PREFIX)?, value)?;
+                Some(Finding {
+                    at: cx.at(|| At::field(pointer(map, key))),
+                    brief: cx.brief(|_| format!("{key} {}", found.what)),
+                    message: cx.message(|_| format!("{key} {}: it does nothing", found.what)),
+                    help: cx.help(|_| found.write),
+                    ..RULE.finding(Severity::Warning, Confidence::Certain)
+                })
+            }),
+    );
 }
 
 #[cfg(test)]

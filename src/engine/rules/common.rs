@@ -1,6 +1,7 @@
 //! What several rules say in the same words.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{self, Display};
 
 use crate::engine::annotations::WAIT;
 use crate::engine::backoff::{Retries, fitting_limit};
@@ -239,10 +240,9 @@ pub(super) fn retry_under_never(cx: &Context<'_>, limit: u32) -> Vec<Edit> {
 }
 
 /// ` for http://web:80/`, or nothing where the script does not say it in words that a person can read.
-pub(super) fn for_target(target: Option<&Target>) -> String {
-    target
-        .filter(|target| !target.text.contains(['$', '`']))
-        .map_or_else(String::new, |target| format!(" for {target}"))
+pub(super) fn for_target(target: Option<&Target>) -> impl Display {
+    let shown = target.filter(|target| !target.text.contains(['$', '`']));
+    fmt::from_fn(move |f| shown.map_or(Ok(()), |target| write!(f, " for {target}")))
 }
 
 /// A span as people write it in a manifest: `15m` for `15m0s`.
@@ -266,23 +266,36 @@ pub(super) fn limit_to_write(tool: &str, limit: Seconds) -> String {
     }
 }
 
+/// The container that a reading is of.
+pub(super) fn container_of<'a>(cx: &Context<'a>, reading: &ContainerReading) -> Option<&'a Container<'a>> {
+    let read = cx.clocks.containers.iter().map(|reading| &reading.pointer);
+    let mut both = cx.job.containers().zip(read);
+    both.find(|(_, pointer)| **pointer == reading.pointer)
+        .map(|((_, _, container), _)| container)
+}
+
 /// The command at a place of a container's script, with the lines that it is continued on.
-pub(super) fn command_at(cx: &Context<'_>, container: &ContainerReading, place: Place) -> Option<String> {
-    let (_, _, found) = cx
-        .job
-        .containers()
-        .find(|(init, index, _)| cx.job.container_pointer(*init, *index) == container.pointer)?;
+pub(super) fn command_at<'a>(
+    cx: &Context<'a>,
+    container: &ContainerReading,
+    place: Place,
+) -> Option<Cow<'a, str>> {
+    let found = container_of(cx, container)?;
     let script = found.command.iter().chain(&found.args).nth(place.element)?;
+    let mut lines = script.lines().skip(place.line).map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    if !first.ends_with('\\') {
+        return Some(Cow::Borrowed(first));
+    }
     let mut text = String::new();
-    for line in script.lines().skip(place.line) {
-        let line = line.trim();
+    for line in std::iter::once(first).chain(lines) {
         text.push_str(line.trim_end_matches('\\'));
         if !line.ends_with('\\') {
             break;
         }
         text.push(' ');
     }
-    Some(text)
+    Some(Cow::Owned(text))
 }
 
 /// ` + 45 s start-up` in a sum, nothing where no start-up is counted.
@@ -294,74 +307,84 @@ pub(super) fn plus_startup(cx: &Context<'_>) -> String {
 }
 
 /// `activeDeadlineSeconds: 840`, and the release timeout that it then needs where the one in force is shorter.
-pub(super) fn deadline_to_write(cx: &Context<'_>, deadline: Seconds) -> String {
+pub(super) fn deadline_to_write(cx: &Context<'_>, deadline: Seconds) -> impl Display {
     let deadline = Seconds::new(deadline.ceil());
     let needed = needed_release(deadline, cx.clocks.grace);
-    let write = format!("activeDeadlineSeconds: {}", deadline.whole());
-    match cx.clocks.release.timeout {
-        Some(timeout) if needed >= timeout => {
-            format!(
-                "{write} with a release timeout of {}",
-                go(needed + cx.policy.slack)
-            )
+    let timeout = cx.clocks.release.timeout.filter(|timeout| needed >= *timeout);
+    let needed = timeout.map(|_| needed + cx.policy.slack);
+    fmt::from_fn(move |f| {
+        write!(f, "activeDeadlineSeconds: {}", deadline.whole())?;
+        match needed {
+            Some(needed) => write!(f, " with a release timeout of {}", go(needed)),
+            None => Ok(()),
         }
-        _ => write,
-    }
+    })
 }
 
 /// The pauses of a retry timeline: `0 + 10 + 20 + 40`, cut short after a few.
-pub(super) fn pauses(retries: Retries) -> String {
-    let rounds = || retries.rounds().take(MOST_TERMS + 1);
-    let all = rounds().count();
-    let last = all - usize::from(retries.policy == RestartPolicy::Never && all > 0);
-    let mut text = String::with_capacity(64);
-    for (number, round) in rounds().take(last.min(MOST_TERMS)).enumerate() {
-        let plus = if number == 0 { "" } else { " + " };
-        let _ = write!(text, "{plus}{}", round.delay.whole());
-    }
-    match (all > MOST_TERMS, text.is_empty()) {
-        (true, true) => text.push_str("..."),
-        (true, false) => text.push_str(" + ..."),
-        (false, true) => text.push('0'),
-        (false, false) => {}
-    }
-    text
+pub(super) fn pauses(retries: Retries) -> impl Display {
+    fmt::from_fn(move |f| {
+        let rounds = || retries.rounds().take(MOST_TERMS + 1);
+        let all = rounds().count();
+        let last = all - usize::from(retries.policy == RestartPolicy::Never && all > 0);
+        let shown = last.min(MOST_TERMS);
+        for (number, round) in rounds().take(shown).enumerate() {
+            let plus = if number == 0 { "" } else { " + " };
+            write!(f, "{plus}{}", round.delay.whole())?;
+        }
+        f.write_str(match (all > MOST_TERMS, shown == 0) {
+            (true, true) => "...",
+            (true, false) => " + ...",
+            (false, true) => "0",
+            (false, false) => "",
+        })
+    })
 }
 
 /// The retry timeline in one line: `OnFailure, backoffLimit 6: 0 + 10 + 20 + 40 + 80 + 160 = 310 s with attempts
 /// that fail at once, at most 1180 s when each hangs for 127 s`.
-pub(super) fn retry_sum(cx: &Context<'_>) -> String {
+pub(super) fn retry_sum(cx: &Context<'_>) -> impl Display {
     let retries = Retries {
         run: cx.clocks.run.nominal,
         ..retries_of(cx.job, cx.policy)
     };
-    let Limit::At(lower) = cx.clocks.retries_lower else {
-        return "the retries never end".to_owned();
-    };
-    let policy = cx.job.pod.restart_policy.as_str();
-    let starts = match (cx.clocks.startup, cx.job.pod.restart_policy) {
-        (Seconds::ZERO, _) => String::new(),
-        (startup, RestartPolicy::Never) => format!("{} x {startup} start-up + ", cx.clocks.attempts),
-        (startup, _) => format!("{startup} start-up + "),
-    };
-    let sum = format!("{starts}{}", pauses(retries));
-    let (runs, each) = match cx.clocks.run.nominal {
-        Limit::At(run) if run > Seconds::ZERO => {
-            (format!("{} x {run} + ", cx.clocks.attempts), format!("of {run}"))
+    fmt::from_fn(move |f| {
+        let Limit::At(lower) = cx.clocks.retries_lower else {
+            return f.write_str("the retries never end");
+        };
+        let attempts = cx.clocks.attempts;
+        let restart_policy = cx.job.pod.restart_policy;
+        write!(
+            f,
+            "{}, backoffLimit {}: ",
+            restart_policy.as_str(),
+            cx.job.backoff_limit.value
+        )?;
+        let run = match cx.clocks.run.nominal {
+            Limit::At(run) if run > Seconds::ZERO => Some(run),
+            _ => None,
+        };
+        if let Some(run) = run {
+            write!(f, "{attempts} x {run} + ")?;
         }
-        _ => (String::new(), "that fail at once".to_owned()),
-    };
-    let most = match (cx.clocks.retries_upper, cx.clocks.run.worst) {
-        (Limit::At(upper), Limit::At(hang)) if Limit::At(hang) > cx.clocks.run.nominal => {
-            format!(", at most {upper} when each hangs for {hang}")
+        match (cx.clocks.startup, restart_policy) {
+            (Seconds::ZERO, _) => {}
+            (startup, RestartPolicy::Never) => write!(f, "{attempts} x {startup} start-up + ")?,
+            (startup, _) => write!(f, "{startup} start-up + ")?,
         }
-        (Limit::At(upper), _) => format!(", at most {upper} with overshooting delays"),
-        (Limit::Never, _) => String::new(),
-    };
-    format!(
-        "{policy}, backoffLimit {}: {runs}{sum} = {lower} with attempts {each}{most}",
-        cx.job.backoff_limit.value
-    )
+        write!(f, "{} = {lower} with attempts ", pauses(retries))?;
+        match run {
+            Some(run) => write!(f, "of {run}")?,
+            None => f.write_str("that fail at once")?,
+        }
+        match (cx.clocks.retries_upper, cx.clocks.run.worst) {
+            (Limit::At(upper), Limit::At(hang)) if Limit::At(hang) > cx.clocks.run.nominal => {
+                write!(f, ", at most {upper} when each hangs for {hang}")
+            }
+            (Limit::At(upper), _) => write!(f, ", at most {upper} with overshooting delays"),
+            (Limit::Never, _) => Ok(()),
+        }
+    })
 }
 
 /// True for a `backoffLimit` that somebody chose. At admission a stated 6 looks like the default, so that it

@@ -35,13 +35,13 @@ rule! {
     "HB408" "container-restarts-uncounted" Error check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let job = cx.job;
     if job.pod.restart_policy != RestartPolicy::Never || job.active_deadline.is_some() {
-        return Vec::new();
+        return;
     }
     let Some((init, index, container)) = job.containers().find(|(init, _, c)| restarts(*init, c)) else {
-        return Vec::new();
+        return;
     };
     let (field, what) = if container.has_restart_rules {
         ("restartPolicyRules", "")
@@ -56,16 +56,16 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .release
         .timeout
         .map(|timeout| timeout - cx.policy.slack - clocks.grace);
-    let help = || {
+    let help = |_: &mut String| {
         outer.filter(|outer| outer.whole() > 0).map_or_else(
             || "activeDeadlineSeconds above the longest run that is still good".to_owned(),
-            |outer| deadline_to_write(cx, outer),
+            |outer| deadline_to_write(cx, outer).to_string(),
         )
     };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(format!("{}/{field}", job.container_pointer(init, index)))),
-        brief: cx.brief(|| format!("no clock counts the restarts of container {}", container.name)),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("no clock counts the restarts of container {}", container.name)),
+        message: cx.message(|_| format!(
             "container {} has {field}{}{what} under the Pod's restartPolicy Never, and the Job has no activeDeadlineSeconds: \
              its restarts count towards no limit and never end",
             container.name,
@@ -73,7 +73,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         )),
         help: cx.help(help),
         ..RULE.finding(Severity::Error, Confidence::Certain)
-    }]
+    });
 }
 
 /// True for a container that is restarted in place although the Pod's policy is `Never`.

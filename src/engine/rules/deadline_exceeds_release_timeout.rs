@@ -50,14 +50,14 @@ rule! {
     "HB103" "deadline-exceeds-release-timeout" Error check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let clocks = cx.clocks;
     let (Some(deadline), Some(timeout)) = (clocks.deadline, clocks.release.timeout) else {
-        return Vec::new();
+        return;
     };
     let needed = needed_release(deadline, clocks.grace);
     if needed < timeout {
-        return Vec::new();
+        return;
     }
     let release = &clocks.release;
     let known = release.is_known();
@@ -76,13 +76,13 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let release_lacks_it =
         release.source.is_defaulted() && release.object.is_some() && cx.around.inventory.is_some();
     let raise = || release_timeout_to_write(cx, needed + cx.policy.slack);
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(pointer())),
-        brief: cx.brief(|| format!(
+        brief: cx.brief(|_| format!(
             "deadline {deadline} + {} grace, release timeout {timeout}",
             clocks.grace
         )),
-        message: cx.message(|| if deadline >= timeout {
+        message: cx.message(|_| if deadline >= timeout {
             format!(
                 "the deadline of {deadline} ends after the release has given up at {timeout} ({}): the Job goes \
                  on and nobody is told how it ends",
@@ -95,11 +95,11 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 clocks.release.source
             )
         }),
-        arithmetic: cx.arithmetic(|| Some(format!(
+        arithmetic: cx.arithmetic(|_| Some(format!(
             "{deadline} + {} grace + {RELEASE_POLL} poll = {needed}, release timeout {timeout}",
             clocks.grace
         ))),
-        help: cx.help(|| if is_mended {
+        help: cx.help(|_| if is_mended {
             format!("activeDeadlineSeconds: {}, or {}", fitting.whole(), raise())
         } else {
             raise()
@@ -113,7 +113,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             }],
         })),
         ..RULE.finding(severity, confidence)
-    }]
+    });
 }
 
 /// The latest deadline whose end the release still sees.

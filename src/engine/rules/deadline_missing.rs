@@ -51,10 +51,10 @@ rule! {
     "HB106" "deadline-missing" Error check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let clocks = cx.clocks;
     if clocks.deadline.is_some() {
-        return Vec::new();
+        return;
     }
     let unbounded = clocks.waits_for_something().any(|(_, wait)| !wait.is_bounded());
     let outside = clocks
@@ -75,22 +75,22 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let pointer = cx.field("activeDeadlineSeconds");
     let plan = Plan::of(cx, unbounded);
     let derived = plan.derived(cx);
-    let arithmetic = || {
+    let arithmetic = |_: &mut String| {
         plan.outer.zip(clocks.release.timeout).map(|(outer, timeout)| {
             let (slack, grace) = (cx.policy.slack, clocks.grace);
             let source = &clocks.release.source;
             format!("release timeout {timeout} ({source}) - {slack} slack - {grace} grace = {outer}")
         })
     };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(pointer.clone())),
-        brief: cx.brief(|| "nothing ends a Pod that never starts".to_owned()),
-        message: cx.message(|| format!("no activeDeadlineSeconds: {consequence}")),
+        brief: cx.brief(|_| "nothing ends a Pod that never starts".to_owned()),
+        message: cx.message(|_| format!("no activeDeadlineSeconds: {consequence}")),
         arithmetic: cx.arithmetic(arithmetic),
-        help: cx.help(|| plan.help(cx)),
+        help: cx.help(|_| plan.help(cx)),
         fix: cx.fix(|| derived.map(|deadline| fix(cx, pointer, deadline))),
         ..RULE.finding(severity, Confidence::Certain)
-    }]
+    });
 }
 
 /// The deadline; where the retries of a hook that seems to wait by them would be over before it, together with
@@ -169,7 +169,7 @@ impl Plan {
 
     fn help(&self, cx: &Context<'_>) -> String {
         let write = |deadline: Seconds| format!("activeDeadlineSeconds: {}", deadline.whole());
-        let needed = deadline_to_write(cx, self.needed);
+        let needed = deadline_to_write(cx, self.needed).to_string();
         match self.outer {
             Some(outer) if waits_by_failing(cx) => {
                 let wait = outer.minus_or_zero(cx.policy.headroom + cx.clocks.startup);

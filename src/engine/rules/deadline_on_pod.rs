@@ -45,9 +45,9 @@ rule! {
     "HB109" "deadline-on-pod" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let (Some(of_pod), None) = (cx.job.pod.active_deadline, cx.clocks.deadline) else {
-        return Vec::new();
+        return;
     };
     // A Pod that its deadline ends has failed under either policy, and the Job makes another.
     let retries = Retries {
@@ -73,15 +73,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .timeout
         .is_none_or(|timeout| needed_release(of_pod, cx.clocks.grace) < timeout);
     let pointer = cx.field("activeDeadlineSeconds");
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(cx.field("template/spec/activeDeadlineSeconds"))),
-        brief: cx.brief(|| format!("ends each Pod after {of_pod}, not the Job")),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("ends each Pod after {of_pod}, not the Job")),
+        message: cx.message(|_| format!(
             "activeDeadlineSeconds of the Pod template ends each of {pods} Pods after {of_pod}, {lasts}, and it ends \
              none that no node has accepted: nothing ends the Job"
         )),
-        arithmetic: cx.arithmetic(|| Some(arithmetic)),
-        help: cx.help(|| format!(
+        arithmetic: cx.arithmetic(|_| Some(arithmetic)),
+        help: cx.help(|_| format!(
             "{}: {} (the Job's field), and no activeDeadlineSeconds in the Pod template",
             At::field(&pointer).dotted(),
             of_pod.whole()
@@ -95,7 +95,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             }],
         })),
         ..RULE.finding(Severity::Warning, Confidence::Certain)
-    }]
+    });
 }
 
 /// No message counts more Pods than this.
@@ -124,7 +124,9 @@ mod tests {
         job.active_deadline = of_job.map(Seconds::new);
         job.backoff_limit.value = limit;
         let mut findings = found(&job, "HB109");
-        findings.pop().and_then(|finding| finding.arithmetic)
+        findings
+            .pop()
+            .and_then(|finding| Some(finding.arithmetic?.into()))
     }
 
     #[test]

@@ -38,8 +38,8 @@ rule! {
     "HB601" "declared-wait-differs" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = annotation(cx).into_iter().collect();
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
+    found.extend(annotation(cx));
     let mut budget: Option<Budget> = None;
     for (init, index, container) in cx.job.containers() {
         for (entry, variable) in container.env.iter().enumerate() {
@@ -58,22 +58,21 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             let Some(wrong) = contradiction(cx, budget, container, &variable.name, value) else {
                 continue;
             };
-            findings.push(Finding {
+            found.push(Finding {
                 at: cx.at(|| At::field(format!("{}/env/{entry}", cx.job.container_pointer(init, index)))),
-                brief: cx.brief(|| format!("{} {value}: {}", variable.name, wrong.short)),
-                message: cx.message(|| {
+                brief: cx.brief(|_| format!("{} {value}: {}", variable.name, wrong.short)),
+                message: cx.message(|_| {
                     format!(
                         "container {} sets {} to {value}: {}",
                         container.name, variable.name, wrong.text
                     )
                 }),
-                arithmetic: cx.arithmetic(|| wrong.arithmetic),
-                help: cx.help(|| wrong.help),
+                arithmetic: cx.arithmetic(|_| wrong.arithmetic),
+                help: cx.help(|_| wrong.help),
                 ..RULE.finding(Severity::Warning, Confidence::Certain)
             });
         }
     }
-    findings
 }
 
 /// The annotation beside the script. Where another container cannot be looked into, the annotation may speak of
@@ -106,12 +105,12 @@ fn annotation(cx: &Context<'_>) -> Option<Finding> {
         .map_or("", |(map, _, _)| map);
     Some(Finding {
         at: cx.at(|| At::field(pointer(map, WAIT))),
-        brief: cx.brief(|| format!("declares a wait of {declared}, the script waits {nominal}")),
-        message: cx.message(|| {
+        brief: cx.brief(|_| format!("declares a wait of {declared}, the script waits {nominal}")),
+        message: cx.message(|_| {
             format!("{WAIT} declares {declared}, and the script waits {nominal}: the script is what runs")
         }),
-        arithmetic: cx.arithmetic(|| Some(sums.join(", then "))),
-        help: cx.help(|| format!("no annotation {PREFIX}wait where a script shows the wait")),
+        arithmetic: cx.arithmetic(|_| Some(sums.join(", then "))),
+        help: cx.help(|_| format!("no annotation {PREFIX}wait where a script shows the wait")),
         ..RULE.finding(Severity::Warning, confidence_of_waits(cx))
     })
 }
@@ -145,7 +144,12 @@ fn contradiction(
             help: format!("no {name}, or a whole number"),
         });
     };
-    let in_force = |quantity| budget.value(quantity).ok().and_then(|text| number(&text));
+    let in_force = |quantity| {
+        budget
+            .value(quantity)
+            .ok()
+            .and_then(|value| number(&value.to_string()))
+    };
     let differs = |clock: &str, there: u64| {
         (stated != there).then(|| Contradiction {
             short: format!("{clock} is {there} s"),

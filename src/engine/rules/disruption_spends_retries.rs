@@ -42,24 +42,24 @@ rule! {
     "HB406" "disruption-spends-retries" Info check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let limit = cx.job.backoff_limit.value;
     if cx.job.pod.restart_policy != RestartPolicy::Never || !lacks_disruption(cx.job, limit) {
-        return Vec::new();
+        return;
     }
     let attempts = if limit == 0 {
         "its only attempt"
     } else {
         "one of its two attempts"
     };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(cx.field("podFailurePolicy"))),
-        brief: cx.brief(|| format!("an eviction costs {attempts}")),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("an eviction costs {attempts}")),
+        message: cx.message(|_| format!(
             "backoffLimit {limit} and no podFailurePolicy that ignores DisruptionTarget: an eviction or a lost node \
              costs the Job {attempts}"
         )),
-        help: cx.help(|| "podFailurePolicy with action Ignore on the condition DisruptionTarget".to_owned()),
+        help: cx.help(|_| "podFailurePolicy with action Ignore on the condition DisruptionTarget".to_owned()),
         fix: cx.fix(|| Some(fix(
             cx,
             Wanted {
@@ -68,7 +68,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             },
         ))),
         ..RULE.finding(Severity::Info, Confidence::Certain)
-    }]
+    });
 }
 
 /// The fixes of HB406 and HB407 are one edit of one field: each brings what both ask for.

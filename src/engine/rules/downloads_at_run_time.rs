@@ -40,9 +40,9 @@ rule! {
 /// Downloads that a message names before it counts the rest.
 const NAMED: usize = 2;
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let containers = cx.job.containers().zip(&cx.clocks.containers);
-    containers
+    found.extend(containers
         .filter(|(_, read)| !read.sidecar)
         .filter_map(|((_, _, container), read)| {
             let fetches = fetches(container, read);
@@ -50,17 +50,16 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             let what = list(&fetches);
             Some(Finding {
                 at: cx.at(|| At::script(read.pointer.clone(), first.place)),
-                brief: cx.brief(|| format!("every run fetches its tools ({})", short(&first.what))),
-                message: cx.message(|| format!(
+                brief: cx.brief(|_| format!("every run fetches its tools ({})", short(&first.what))),
+                message: cx.message(|_| format!(
                     "container {} fetches {what} on every run: when that server, DNS or the way out fails, so does \
                      the Job, and each retry fetches it again",
                     read.name
                 )),
-                help: cx.help(|| "an image that holds the tools".to_owned()),
+                help: cx.help(|_| "an image that holds the tools".to_owned()),
                 ..RULE.finding(Severity::Warning, Confidence::Likely)
             })
-        })
-        .collect()
+        }));
 }
 
 fn list(fetches: &[Fetch]) -> String {

@@ -48,21 +48,20 @@ rule! {
     "HB602" "exemption-invalid" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = cx.exemptions.iter().filter_map(invalid).collect();
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
+    found.extend(cx.exemptions.iter().filter_map(invalid));
     let unreadable = of(cx.job).find(|(_, key, value)| *key == EXEMPT_UNTIL && until(value).is_none());
     if let Some((map, key, value)) = unreadable {
-        findings.push(Finding {
+        found.push(Finding {
             at: cx.at(|| At::field(pointer(map, key))),
-            brief: cx.brief(|| "exempt-until is no date".to_owned()),
-            message: cx.message(|| {
+            brief: cx.brief(|_| "exempt-until is no date".to_owned()),
+            message: cx.message(|_| {
                 format!("{key} is {value:?}, no date of RFC 3339: the exemptions of this object never end")
             }),
-            help: cx.help(|| "a day such as 2030-12-31, or a time such as 2030-12-31T18:00:00Z".to_owned()),
+            help: cx.help(|_| "a day such as 2030-12-31, or a time such as 2030-12-31T18:00:00Z".to_owned()),
             ..RULE.finding(Severity::Warning, Confidence::Certain)
         });
     }
-    findings
 }
 
 fn invalid(exemption: &Exemption) -> Option<Finding> {
@@ -98,9 +97,9 @@ fn invalid(exemption: &Exemption) -> Option<Finding> {
     };
     Some(Finding {
         at: At::field(exemption.pointer.clone()),
-        brief,
-        message,
-        help,
+        brief: brief.into(),
+        message: message.into(),
+        help: help.into(),
         ..RULE.finding(Severity::Warning, Confidence::Certain)
     })
 }
@@ -119,10 +118,10 @@ pub(in crate::engine) fn unused(cx: &Context<'_>, exemptions: &[Exemption]) -> V
             );
             Finding {
                 at: cx.at(|| At::field(exemption.pointer.clone())),
-                brief: cx.brief(|| "the exemption is not needed".to_owned()),
-                message: cx.message(|| format!("{} is not needed: {what} here", exemption.annotation)),
+                brief: cx.brief(|_| "the exemption is not needed".to_owned()),
+                message: cx.message(|_| format!("{} is not needed: {what} here", exemption.annotation)),
                 help: cx
-                    .help(|| "remove the annotation, so that it does not hide the next mistake".to_owned()),
+                    .help(|_| "remove the annotation, so that it does not hide the next mistake".to_owned()),
                 ..RULE.finding(Severity::Info, Confidence::Certain)
             }
         })

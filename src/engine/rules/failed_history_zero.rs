@@ -37,18 +37,18 @@ rule! {
 /// The default of `failedJobsHistoryLimit` (kubernetes/kubernetes `pkg/apis/batch/v1/defaults.go`).
 const KEPT: u32 = 1;
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     if cx.job.cron.as_ref().is_none_or(|cron| cron.failed_history > 0) {
-        return Vec::new();
+        return;
     }
     let pointer = "/spec/failedJobsHistoryLimit".to_owned();
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(pointer.clone())),
-        brief: cx.brief(|| "every failed run is deleted at once".to_owned()),
-        message: cx.message(|| "failedJobsHistoryLimit 0: a run that fails is deleted at once, with its Pods and their logs, and \
+        brief: cx.brief(|_| "every failed run is deleted at once".to_owned()),
+        message: cx.message(|_| "failedJobsHistoryLimit 0: a run that fails is deleted at once, with its Pods and their logs, and \
                   nothing says that it has failed"
             .to_owned()),
-        help: cx.help(|| format!("failedJobsHistoryLimit: {KEPT}")),
+        help: cx.help(|_| format!("failedJobsHistoryLimit: {KEPT}")),
         fix: cx.fix(|| Some(Fix {
             safety: FixSafety::Safe,
             on: None,
@@ -58,7 +58,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             }],
         })),
         ..RULE.finding(Severity::Warning, Confidence::Certain)
-    }]
+    });
 }
 
 #[cfg(test)]

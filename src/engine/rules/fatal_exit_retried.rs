@@ -48,12 +48,12 @@ rule! {
     "HB407" "fatal-exit-retried" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     if !retried(cx) {
-        return Vec::new();
+        return;
     }
     let Some((init, index, container, runs)) = unnamed(cx.job).next() else {
-        return Vec::new();
+        return;
     };
     let never = cx.job.pod.restart_policy == RestartPolicy::Never;
     let wanted = Wanted {
@@ -62,15 +62,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     };
     let [wrong_use, refused] = FATAL;
     let rule = format!("podFailurePolicy with action FailJob on exit codes {wrong_use} and {refused}");
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(format!("{}/name", cx.job.container_pointer(init, index)))),
-        brief: cx.brief(|| format!("exit {refused} of the wait helper is retried")),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("exit {refused} of the wait helper is retried")),
+        message: cx.message(|_| format!(
             "container {} ends with {refused} when the service refuses its key (401, 403), and the Job tries it {} \
              times: no further attempt can help",
             container.name, cx.clocks.attempts
         )),
-        help: cx.help(|| if never {
+        help: cx.help(|_| if never {
             rule
         } else {
             format!("restartPolicy: Never and {rule}")
@@ -83,7 +83,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 Runs::Script => Confidence::Likely,
             },
         )
-    }]
+    });
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::engine::budget::ContainerReading;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::rule::{Context, rule};
-use crate::engine::rules::common::command_at;
+use crate::engine::rules::common::{command_at, container_of};
 use crate::engine::rules::folded::Folded;
 use crate::engine::shell::{Probe, Wait};
 
@@ -47,13 +47,13 @@ rule! {
     "HB205" "fatal-status-retried" Info check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let retried = |(container, wait): &(&ContainerReading, &Wait)| {
         let probe = wait.probe.as_ref().filter(|probe| probe.is_service_call());
         probe.is_some_and(|probe| retries_refusals(cx, container, wait, probe).is_some())
     };
     let folded = Folded::of(cx.clocks.waits_for_something().filter(retried));
-    folded.iter().filter_map(|folded| finding(cx, folded)).collect()
+    found.extend(folded.iter().filter_map(|folded| finding(cx, folded)));
 }
 
 fn finding(cx: &Context<'_>, folded: &Folded<'_>) -> Option<Finding> {
@@ -62,8 +62,8 @@ fn finding(cx: &Context<'_>, folded: &Folded<'_>) -> Option<Finding> {
     let confidence = retries_refusals(cx, container, wait, probe)?;
     Some(Finding {
         at: cx.at(|| At::script(container.pointer.clone(), probe.place)),
-        brief: cx.brief(|| "401 and 403 are retried like a refused connection".to_owned()),
-        message: cx.message(|| {
+        brief: cx.brief(|_| "401 and 403 are retried like a refused connection".to_owned()),
+        message: cx.message(|_| {
             format!(
                 "the wait{} of container {} retries 401 and 403 like a refused connection: a wrong password looks as if \
                  the service were not up",
@@ -71,7 +71,7 @@ fn finding(cx: &Context<'_>, folded: &Folded<'_>) -> Option<Finding> {
                 container.name
             )
         }),
-        help: cx.help(|| "ask for the status (curl -w '%{http_code}') and exit with an error on 401 and 403".to_owned()),
+        help: cx.help(|_| "ask for the status (curl -w '%{http_code}') and exit with an error on 401 and 403".to_owned()),
         ..RULE.finding(Severity::Info, confidence.min(folded.confidence()))
     })
 }
@@ -111,12 +111,10 @@ fn retries_refusals(
 /// A pattern such as `4*` or `40[13]` anywhere in the script may stand for them.
 fn names_refusals(cx: &Context<'_>, container: &ContainerReading) -> bool {
     const PATTERNS: [&str; 7] = ["401", "403", "4*", "4?", "40[", "[45]", "-ge 400"];
-    let mut all = cx.job.containers();
-    all.find(|(init, index, _)| cx.job.container_pointer(*init, *index) == container.pointer)
-        .is_some_and(|(_, _, found)| {
-            let mut texts = found.command.iter().chain(&found.args);
-            texts.any(|text| PATTERNS.iter().any(|pattern| text.contains(pattern)))
-        })
+    container_of(cx, container).is_some_and(|found| {
+        let mut texts = found.command.iter().chain(&found.args);
+        texts.any(|text| PATTERNS.iter().any(|pattern| text.contains(pattern)))
+    })
 }
 
 /// `-f`, also among other short options, and `--fail` or `--fail-with-body`.
@@ -150,8 +148,11 @@ fn carries_a_password(command: &str) -> bool {
         "--user",
         "--password",
     ];
-    let lower = command.to_ascii_lowercase();
-    WORDS.iter().any(|word| lower.contains(word)) || command.split_whitespace().any(|word| word == "-u")
+    let holds = |word: &str| {
+        let mut places = command.as_bytes().windows(word.len());
+        places.any(|place| place.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    WORDS.iter().any(|word| holds(word)) || command.split_whitespace().any(|word| word == "-u")
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use crate::engine::shell::Wait;
 /// A wait that is written once and runs several times: the loop of a helper that is called for each target.
 pub(super) struct Folded<'a> {
     pub(super) container: &'a ContainerReading,
-    pub(super) waits: Vec<&'a Wait>,
+    first: &'a Wait,
+    again: Vec<&'a Wait>,
 }
 
 impl<'a> Folded<'a> {
@@ -20,10 +21,11 @@ impl<'a> Folded<'a> {
                 other.container.pointer == container.pointer && other.first().place == wait.place
             };
             match all.iter_mut().find(here) {
-                Some(same) => same.waits.push(wait),
+                Some(same) => same.again.push(wait),
                 None => all.push(Self {
                     container,
-                    waits: vec![wait],
+                    first: wait,
+                    again: Vec::new(),
                 }),
             }
         }
@@ -31,25 +33,35 @@ impl<'a> Folded<'a> {
     }
 
     pub(super) fn first(&self) -> &'a Wait {
-        self.waits[0]
+        self.first
+    }
+
+    /// All of them.
+    fn waits(&self) -> impl Iterator<Item = &'a Wait> {
+        std::iter::once(self.first).chain(self.again.iter().copied())
+    }
+
+    /// How often it waits.
+    pub(super) fn times(&self) -> usize {
+        1 + self.again.len()
     }
 
     /// ` for db:5432, web:80 and cache:6379`, or how often it waits where that is not shown.
     pub(super) fn for_targets(&self) -> String {
         let mut named: Vec<&str> = Vec::new();
-        for target in self.waits.iter().filter_map(|wait| wait.target.as_ref()) {
+        for target in self.waits().filter_map(|wait| wait.target.as_ref()) {
             if !target.text.contains(['$', '`']) && !named.contains(&target.text.as_str()) {
                 named.push(&target.text);
             }
         }
-        let times = match self.waits.len() {
+        let times = match self.times() {
             1 => String::new(),
             more => format!(", {more} times"),
         };
         match named.as_slice() {
             [] => times,
             [only] => format!(" for {only}{times}"),
-            [rest @ .., last] if rest.len() + 1 == self.waits.len() => {
+            [rest @ .., last] if rest.len() + 1 == self.times() => {
                 format!(" for {} and {last}", rest.join(", "))
             }
             [rest @ .., last] => format!(" for {} and {last}{times}", rest.join(", ")),
@@ -59,7 +71,7 @@ impl<'a> Folded<'a> {
     /// The arithmetic of each, equal ones once.
     pub(super) fn arithmetic(&self) -> Option<String> {
         let mut texts: Vec<&str> = Vec::new();
-        for wait in &self.waits {
+        for wait in self.waits() {
             if !wait.arithmetic.is_empty() && !texts.contains(&wait.arithmetic.as_str()) {
                 texts.push(&wait.arithmetic);
             }
@@ -69,12 +81,12 @@ impl<'a> Folded<'a> {
 
     /// The surest of the readings: one wait that is there is enough.
     pub(super) fn confidence(&self) -> Confidence {
-        let all = self.waits.iter().map(|wait| read_confidence(wait.confidence));
+        let all = self.waits().map(|wait| read_confidence(wait.confidence));
         all.max().unwrap_or(Confidence::Possible)
     }
 
     /// True when each of them is for the Pod itself.
     pub(super) fn is_for_own_pod(&self) -> bool {
-        self.waits.iter().all(|wait| wait.is_for_own_pod())
+        self.waits().all(|wait| wait.is_for_own_pod())
     }
 }

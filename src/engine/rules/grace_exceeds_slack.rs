@@ -41,17 +41,17 @@ rule! {
     "HB112" "grace-exceeds-slack" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let clocks = cx.clocks;
     let (Some(deadline), Some(timeout), Some(grace)) =
         (clocks.deadline, clocks.release.timeout, cx.job.pod.grace)
     else {
-        return Vec::new();
+        return;
     };
     // A deadline that leaves no room at all, or too little for the default, is HB103's alone.
     let left = timeout - deadline;
     if left <= Seconds::ZERO || grace <= left || grace <= DEFAULT_GRACE {
-        return Vec::new();
+        return;
     }
     let confidence = if clocks.release.is_known() {
         Confidence::Certain
@@ -64,26 +64,26 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         "a release timeout of {}",
         go(needed_release(deadline, grace) + cx.policy.slack)
     );
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(cx.field("template/spec/terminationGracePeriodSeconds"))),
-        brief: cx.brief(|| format!("grace {grace}, {left} between deadline and release")),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("grace {grace}, {left} between deadline and release")),
+        message: cx.message(|_| format!(
             "the grace period of {grace} is longer than the {left} between the deadline of {deadline} and the release \
              timeout of {timeout} ({source}): the Job is Failed only when its Pod is gone, after the release has \
              given up"
         )),
-        arithmetic: cx.arithmetic(|| Some(format!(
+        arithmetic: cx.arithmetic(|_| Some(format!(
             "release timeout {timeout} - deadline {deadline} = {left}, grace {grace}; {deadline} + {grace} + \
              {RELEASE_POLL} poll = {}",
             needed_release(deadline, grace)
         ))),
-        help: cx.help(|| if fitting > Seconds::ZERO {
+        help: cx.help(|_| if fitting > Seconds::ZERO {
             format!("terminationGracePeriodSeconds: {}, or {raise}", fitting.whole())
         } else {
             raise
         }),
         ..RULE.finding(Severity::Warning, confidence)
-    }]
+    });
 }
 
 #[cfg(test)]

@@ -55,13 +55,13 @@ rule! {
     "HB306" "hook-logs-not-shown" Info check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let applies = cx.around.is_of_manifests()
         && cx.origin() == Origin::HelmHook
         && cx.job.kind == JobKind::Job
         && !is_released_by_flux(cx);
     if !applies || shows_on_failure(cx.job) {
-        return Vec::new();
+        return;
     }
     let present = lookup(&cx.job.annotations, HOOK_OUTPUT)
         .unwrap_or_default()
@@ -71,13 +71,13 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         others => format!("{others},hook-failed"),
     };
     let pointer = format!("/metadata/annotations/{}", HOOK_OUTPUT.replace('/', "~1"));
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(pointer.clone())),
-        brief: cx.brief(|| "Helm prints no logs when the hook fails".to_owned()),
-        message: cx.message(|| {
+        brief: cx.brief(|_| "Helm prints no logs when the hook fails".to_owned()),
+        message: cx.message(|_| {
             format!("no {HOOK_OUTPUT} of hook-failed: when the hook fails, Helm prints the reason and no log")
         }),
-        help: cx.help(|| {
+        help: cx.help(|_| {
             format!("{HOOK_OUTPUT}: {value} (Helm 3.18 and later; not for a chart that Flux installs)")
         }),
         fix: cx.fix(|| {
@@ -91,7 +91,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             })
         }),
         ..RULE.finding(Severity::Info, Confidence::Certain)
-    }]
+    });
 }
 
 #[cfg(test)]

@@ -98,10 +98,10 @@ impl Policies {
     }
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     // A CronJob among the hooks is created and never fails.
     if !cx.origin().is_hook() || cx.job.kind == JobKind::CronJob {
-        return Vec::new();
+        return;
     }
     let at_deletion = cx
         .job
@@ -116,16 +116,16 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let list = [&HELM, &ARGO]
         .into_iter()
         .filter_map(|policies| Some((policies, policies.deleting(cx.job)?)));
-    list.map(|(policies, words)| {
+    found.extend(list.map(|(policies, words)| {
         let mended = policies.mended(&words);
         Finding {
             at: cx.at(|| At::field(policies.pointer)),
-            brief: cx.brief(|| format!("{} deletes the Pods and logs of a failure", policies.failed)),
-            message: cx.message(|| format!(
+            brief: cx.brief(|_| format!("{} deletes the Pods and logs of a failure", policies.failed)),
+            message: cx.message(|_| format!(
                 "{} contains {}: when the hook has failed, the Job is deleted, with its Pods and their logs",
                 policies.annotation, policies.failed
             )),
-            help: cx.help(|| format!("{}: {mended}", policies.annotation)),
+            help: cx.help(|_| format!("{}: {mended}", policies.annotation)),
             fix: cx.fix(|| Some(Fix {
                 safety: FixSafety::Unsafe,
                 on: None,
@@ -136,8 +136,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             })),
             ..RULE.finding(severity, Confidence::Certain)
         }
-    })
-    .collect()
+    }));
 }
 
 #[cfg(test)]

@@ -46,12 +46,12 @@ rule! {
     "HB110" "hooks-outlast-release-window" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let (Some(windows), Some(object)) = (cx.around.windows, &cx.clocks.release.object) else {
-        return Vec::new();
+        return;
     };
     let Some(window) = windows.get(&object.namespace, &object.name) else {
-        return Vec::new();
+        return;
     };
     let releases = cx.around.helm_releases.iter();
     let release = releases
@@ -64,7 +64,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .filter(|(.., spent)| *spent > timeout)
         .reduce(|a, b| if b.3 > a.3 { b } else { a });
     let Some((action, hooks, tries, spent)) = worst else {
-        return Vec::new();
+        return;
     };
     let mine = cx.job.hooks().iter().any(|hook| hook.ends_with(action))
         && hooks
@@ -72,7 +72,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             .as_ref()
             .is_some_and(|(name, _)| *name == cx.job.name);
     if !mine {
-        return Vec::new();
+        return;
     }
     let Window {
         kustomization,
@@ -81,26 +81,26 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } = window;
     let named = format!("Kustomization {}/{}", kustomization.namespace, kustomization.name);
     let again = again(action, tries, release);
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field("/metadata/annotations/helm.sh~1hook")),
-        brief: cx.brief(|| format!("hooks of one {action} {spent}, Kustomization {timeout}")),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("hooks of one {action} {spent}, Kustomization {timeout}")),
+        message: cx.message(|_| format!(
             "the {} of one {action} of HelmRelease {}/{}{again} may take {spent}, and {named} gives up at {timeout} \
              ({field}): it fails while the hooks go on",
             count(hooks),
             object.namespace,
             object.name
         )),
-        arithmetic: cx.arithmetic(|| Some(format!(
+        arithmetic: cx.arithmetic(|_| Some(format!(
             "{}; {named} {field} = {timeout}",
             sum(hooks, tries, spent)
         ))),
-        help: cx.help(|| format!(
+        help: cx.help(|_| format!(
             "spec.timeout: {} in {named}, or shorter deadlines",
             go(spent + cx.policy.slack)
         )),
         ..RULE.finding(Severity::Warning, *confidence)
-    }]
+    });
 }
 
 /// All hooks in all attempts. A release that is tried for ever never outlasts by that alone: whoever writes
@@ -198,7 +198,10 @@ mod tests {
         for job in jobs {
             let findings = assess(job, around, &Policy::default()).findings;
             for finding in findings.into_iter().filter(|f| f.code == "HB110") {
-                found.push((job.name.to_string(), finding.arithmetic.unwrap_or_default()));
+                found.push((
+                    job.name.to_string(),
+                    finding.arithmetic.unwrap_or_default().to_string(),
+                ));
             }
         }
         found

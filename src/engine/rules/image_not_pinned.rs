@@ -31,7 +31,7 @@ rule! {
     "HB403" "image-not-pinned" Info check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let unpinned: Vec<_> = cx
         .job
         .containers()
@@ -39,24 +39,24 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .filter(|(_, _, container)| container.name != WAIT_CONTAINER && floats(&container.image))
         .collect();
     let Some((init, index, first)) = unpinned.first() else {
-        return Vec::new();
+        return;
     };
     let more = match unpinned.len() {
         1 => String::new(),
         count => format!(" and {} more", count - 1),
     };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(format!("{}/image", cx.job.container_pointer(*init, *index)))),
-        brief: cx.brief(|| format!("image {} has no version", first.image)),
-        message: cx.message(|| {
+        brief: cx.brief(|_| format!("image {} has no version", first.image)),
+        message: cx.message(|_| {
             format!(
                 "image {}{more} has no version: a retry may run other code than the attempt before",
                 first.image
             )
         }),
-        help: cx.help(|| "a tag with a version, or a digest".to_owned()),
+        help: cx.help(|_| "a tag with a version, or a digest".to_owned()),
         ..RULE.finding(Severity::Info, Confidence::Certain)
-    }]
+    });
 }
 
 /// True for an image whose content may change under its name. A name that a build tool replaces (`ko://..`) and

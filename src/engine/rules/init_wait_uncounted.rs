@@ -45,29 +45,29 @@ rule! {
     "HB208" "init-wait-uncounted" Info check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let Some((container, wait, init)) = init_wait(cx) else {
-        return Vec::new();
+        return;
     };
     let Some(gap) = declared_too_short(cx, init) else {
-        return Vec::new();
+        return;
     };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::script(container.pointer.clone(), wait.place)),
-        brief: cx.brief(|| format!("init container {} waits {init} more", container.name)),
-        message: cx.message(|| {
+        brief: cx.brief(|_| format!("init container {} waits {init} more", container.name)),
+        message: cx.message(|_| {
             format!(
                 "init container {} waits {init} before the others, which hookbudget.dev/wait does not count",
                 container.name
             )
         }),
-        arithmetic: cx.arithmetic(|| Some(gap.arithmetic)),
-        help: cx.help(|| gap.help),
+        arithmetic: cx.arithmetic(|_| Some(gap.arithmetic)),
+        help: cx.help(|_| gap.help),
         ..RULE.finding(
             Severity::Info,
             read_confidence(wait.confidence).min(Confidence::Likely),
         )
-    }]
+    });
 }
 
 /// What a declaration leaves out.

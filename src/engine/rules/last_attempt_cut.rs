@@ -50,48 +50,48 @@ rule! {
     "HB108" "last-attempt-cut" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let (job, clocks) = (cx.job, cx.clocks);
     let (RestartPolicy::Never, Some(deadline), Limit::At(wait)) =
         (job.pod.restart_policy, clocks.deadline, clocks.run.nominal)
     else {
-        return Vec::new();
+        return;
     };
     if !clocks.has_wait() || wait <= Seconds::ZERO || !is_repeated_whole(job, clocks) {
-        return Vec::new();
+        return;
     }
     let retries = Retries {
         run: clocks.run.nominal,
         ..retries_of(job, cx.policy)
     };
     let Some((number, cut)) = retries.cut_by(deadline) else {
-        return Vec::new();
+        return;
     };
     let (attempts, finished) = (clocks.attempts, number - 1);
     // Where not even the first wait fits it is HB102's; and a Job without containers, which the API server refuses, has
     // no attempts at all.
     if finished == 0 || finished >= attempts {
-        return Vec::new();
+        return;
     }
     let most = u64::from(attempts - finished) * 2 > u64::from(attempts);
     let severity = if most { Severity::Warning } else { Severity::Info };
     let pointer = cx.field("backoffLimit");
     let limit = finished - 1;
     let (start, end) = (cut.start, cut.end);
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(pointer.clone())),
-        brief: cx.brief(|| format!("attempt {number} starts at {start}, cut at {deadline}")),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("attempt {number} starts at {start}, cut at {deadline}")),
+        message: cx.message(|_| format!(
             "attempt {number} of {attempts} starts at {start} and waits until {end}: the deadline cuts it at \
              {deadline} and its logs are deleted with its Pod"
         )),
-        arithmetic: cx.arithmetic(|| Some(format!(
+        arithmetic: cx.arithmetic(|_| Some(format!(
             "{}; {finished} of {attempts} attempts can finish, the next starts at {start} and has {} of {wait} left \
              before the deadline of {deadline}",
             WaitInMessage::of(cx).arithmetic,
             deadline - start
         ))),
-        help: cx.help(|| if limit == 0 {
+        help: cx.help(|_| if limit == 0 {
             "backoffLimit: 0, or backoffLimit: 1 with a podFailurePolicy that ignores DisruptionTarget"
                 .to_owned()
         } else {
@@ -106,7 +106,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             }],
         })),
         ..RULE.finding(severity, confidence_of_waits(cx))
-    }]
+    });
 }
 
 /// True when a wait that runs out fails its attempt, and the next waits again: no wait falls through, and no

@@ -1,5 +1,7 @@
 //! HB301.
 
+use std::fmt::{self, Write as _};
+
 use crate::engine::finding::{At, Confidence, Finding, Fix, FixSafety, Severity};
 use crate::engine::job::{Origin, RestartPolicy};
 use crate::engine::rule::{Context, rule};
@@ -53,10 +55,10 @@ rule! {
     "HB301" "logs-lost-on-failure" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let job = cx.job;
     if job.pod.restart_policy != RestartPolicy::OnFailure {
-        return Vec::new();
+        return;
     }
     let unattended = cx.origin().is_hook() || cx.origin() == Origin::CronJob;
     let severity = if unattended {
@@ -65,51 +67,58 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         Severity::Info
     };
     let attempts = attempts_made(cx);
-    let fails = || match cx.clocks.deadline.filter(|_| attempts < cx.clocks.attempts) {
-        Some(deadline) => format!("when the Job fails, at the deadline of {deadline} at the latest"),
-        None => "when the Job fails".to_owned(),
-    };
+    let cut = cx.clocks.deadline.filter(|_| attempts < cx.clocks.attempts);
     let limit = || limit_under_never(cx);
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(cx.field("template/spec/restartPolicy"))),
-        brief: cx.brief(|| format!("a failure deletes the logs of {}", attempts_word(attempts))),
-        message: cx.message(|| format!(
-            "restartPolicy OnFailure with backoffLimit {}: {}, its Pod is deleted, and the logs and \
-             exit codes of {} go with it",
-            job.backoff_limit.value,
-            fails(),
-            attempts_word(attempts)
-        )),
-        help: cx.help(|| if waits_by_failing(cx) {
-            "restartPolicy: Never keeps every Pod; with one wait inside the container, backoffLimit: 0 is enough"
-                .to_owned()
-        } else if cx.clocks.has_wait() && attempts > 1 {
-            format!(
-                "restartPolicy: Never with backoffLimit: 0 waits once and keeps the Pod; backoffLimit: {} \
-                 waits as often as now",
-                limit()
-            )
-        } else {
-            format!(
-                "restartPolicy: Never with backoffLimit: {} makes as many attempts and keeps every Pod",
-                limit()
+        brief: cx.brief(|text| write!(text, "a failure deletes the logs of {}", attempts_word(attempts))),
+        message: cx.message(|text| {
+            write!(text, "restartPolicy OnFailure with backoffLimit {}: when the Job fails", job.backoff_limit.value)?;
+            if let Some(deadline) = cut {
+                write!(text, ", at the deadline of {deadline} at the latest")?;
+            }
+            write!(
+                text,
+                ", its Pod is deleted, and the logs and exit codes of {} go with it",
+                attempts_word(attempts)
             )
         }),
-        fix: cx.fix(|| Some(Fix {
+        help: cx.help(|text| {
+            if waits_by_failing(cx) {
+                text.push_str(
+                    "restartPolicy: Never keeps every Pod; with one wait inside the container, backoffLimit: 0 is enough",
+                );
+                Ok(())
+            } else if cx.clocks.has_wait() && attempts > 1 {
+                write!(
+                    text,
+                    "restartPolicy: Never with backoffLimit: 0 waits once and keeps the Pod; backoffLimit: {} waits as \
+                     often as now",
+                    limit()
+                )
+            } else {
+                write!(
+                    text,
+                    "restartPolicy: Never with backoffLimit: {} makes as many attempts and keeps every Pod",
+                    limit()
+                )
+            }
+        }),
+        fix: cx.unsafe_fix(|| Some(Fix {
             safety: FixSafety::Unsafe,
             on: None,
             edits: retry_under_never(cx, limit()),
         })),
         ..RULE.finding(severity, Confidence::Certain)
-    }]
+    });
 }
 
-fn attempts_word(attempts: u32) -> String {
-    match attempts {
-        1 => "its only attempt".to_owned(),
-        2 => "both attempts".to_owned(),
-        more => format!("all {more} attempts"),
-    }
+fn attempts_word(attempts: u32) -> impl fmt::Display {
+    fmt::from_fn(move |f| match attempts {
+        1 => f.write_str("its only attempt"),
+        2 => f.write_str("both attempts"),
+        more => write!(f, "all {more} attempts"),
+    })
 }
 
 #[cfg(test)]

@@ -38,9 +38,9 @@ rule! {
 /// The limit under which the downloads of the incident failed.
 const SMALL: u64 = 128 << 20;
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let containers = cx.job.containers().zip(&cx.clocks.containers);
-    containers
+    found.extend(containers
         .filter(|(_, read)| !read.sidecar)
         .filter_map(|((_, _, container), read)| {
             let limit = container.memory_limit.as_deref()?;
@@ -48,18 +48,17 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             let first = fetches(container, read).into_iter().next()?;
             Some(Finding {
                 at: cx.at(|| At::field(format!("{}/resources/limits/memory", read.pointer))),
-                brief: cx.brief(|| format!("downloads with a memory limit of {limit}")),
-                message: cx.message(|| format!(
+                brief: cx.brief(|_| format!("downloads with a memory limit of {limit}")),
+                message: cx.message(|_| format!(
                     "container {} fetches `{}` on every run with a memory limit of {limit}: a download that grows \
                      ends as OOMKilled, without a word in the log",
                     read.name, first.what
                 )),
-                arithmetic: cx.arithmetic(|| Some(format!("{limit} = {} MiB, at most {} MiB is small", mib(small), mib(SMALL)))),
-                help: cx.help(|| "an image that holds the tools, or until then memory: 256Mi".to_owned()),
+                arithmetic: cx.arithmetic(|_| Some(format!("{limit} = {} MiB, at most {} MiB is small", mib(small), mib(SMALL)))),
+                help: cx.help(|_| "an image that holds the tools, or until then memory: 256Mi".to_owned()),
                 ..RULE.finding(Severity::Warning, Confidence::Possible)
             })
-        })
-        .collect()
+        }));
 }
 
 /// MiB, rounded up.

@@ -46,11 +46,11 @@ rule! {
 /// The label by which charts tell their releases apart.
 const INSTANCE: &str = "app.kubernetes.io/instance";
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let (Some(inventory), Some(phase)) = (cx.around.inventory, Phase::of(cx)) else {
-        return Vec::new();
+        return;
     };
-    let mut findings: Vec<Finding> = Vec::new();
+    let mut told = Vec::new();
     let account = cx
         .job
         .pod
@@ -75,25 +75,22 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             continue;
         };
         let what = format!("{} {name}", kind.as_str());
-        if findings
-            .iter()
-            .any(|finding| finding.message.contains(&format!("needs {what}, ")))
-        {
+        if told.contains(&(kind, name)) {
             continue;
         }
-        findings.push(Finding {
+        told.push((kind, name));
+        found.push(Finding {
             at: cx.at(|| At::field(pointer)),
-            brief: cx.brief(|| format!("{what} is created after this hook")),
-            message: cx.message(|| format!(
+            brief: cx.brief(|_| format!("{what} is created after this hook")),
+            message: cx.message(|_| format!(
                 "{} hook needs {what}, {later}: on the first install its Pod never starts, and nothing but a timeout \
                  ends it",
                 phase.name
             )),
-            help: cx.help(|| format!("{what} as a {} hook of a lower {}", phase.name, phase.order_name())),
+            help: cx.help(|_| format!("{what} as a {} hook of a lower {}", phase.name, phase.order_name())),
             ..RULE.finding(Severity::Warning, Confidence::Likely)
         });
     }
-    findings
 }
 
 /// When a hook runs that nothing of its release stands before.

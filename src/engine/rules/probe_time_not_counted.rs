@@ -88,32 +88,32 @@ impl RoomClock {
     }
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let clocks = cx.clocks;
     let Some((Limit::At(nominal), Limit::At(worst))) = clocks.wait.map(|wait| (wait.nominal, wait.worst))
     else {
-        return Vec::new();
+        return;
     };
     let (nominal, worst) = (nominal + clocks.startup, worst + clocks.startup);
     let passed = |room: &Room| nominal <= room.span && worst > room.span;
     if said_already(cx, nominal, worst) {
-        return Vec::new();
+        return;
     }
     let Some(room) = rooms(cx).find(passed) else {
-        return Vec::new();
+        return;
     };
     let said = || WaitInMessage::of(cx);
     let name = || room.clock.name(cx);
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| said().at),
-        brief: cx.brief(|| format!("wait {nominal}, at worst {worst}, {}", name())),
-        message: cx.message(|| {
+        brief: cx.brief(|_| format!("wait {nominal}, at worst {worst}, {}", name())),
+        message: cx.message(|_| {
             format!(
                 "the wait of {nominal} takes {worst} when its probes hang: {}",
                 room.clock.left(cx, worst)
             )
         }),
-        arithmetic: cx.arithmetic(|| {
+        arithmetic: cx.arithmetic(|_| {
             Some(format!(
                 "{}; {worst} > {} ({})",
                 said().arithmetic,
@@ -121,7 +121,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 name()
             ))
         }),
-        help: cx.help(|| {
+        help: cx.help(|_| {
             said()
                 .shorter(
                     room.span.minus_or_zero(clocks.startup),
@@ -130,7 +130,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 .unwrap_or_else(|| "a shorter limit for each probe".to_owned())
         }),
         ..RULE.finding(room.severity, confidence_of_waits(cx).min(Confidence::Likely))
-    }]
+    });
 }
 
 /// HB102 and HB104 compare the same sums with the clocks themselves.

@@ -50,7 +50,7 @@ rule! {
     "HB202" "probe-without-timeout" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let silent = cx.clocks.waits_for_something().filter(|(_, wait)| {
         let Some(probe) = wait.probe.as_ref() else {
             return false;
@@ -62,7 +62,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         hangs && asks && probe.is_service_call()
     });
     let folded = Folded::of(silent);
-    folded.iter().filter_map(|folded| finding(cx, folded)).collect()
+    found.extend(folded.iter().filter_map(|folded| finding(cx, folded)));
 }
 
 fn finding(cx: &Context<'_>, folded: &Folded<'_>) -> Option<Finding> {
@@ -105,16 +105,16 @@ fn finding(cx: &Context<'_>, folded: &Folded<'_>) -> Option<Finding> {
     });
     Some(Finding {
         at: cx.at(|| At::script(container.pointer.clone(), probe.place)),
-        brief: cx.brief(|| format!("{tool} has no time limit: a try that hangs stops the count")),
-        message: cx.message(|| {
+        brief: cx.brief(|_| format!("{tool} has no time limit: a try that hangs stops the count")),
+        message: cx.message(|_| {
             format!(
                 "{tool} in the wait{} of container {} has no time limit: {hangs}",
                 folded.for_targets(),
                 container.name
             )
         }),
-        arithmetic: cx.arithmetic(|| folded.arithmetic()),
-        help: cx.help(|| format!("{}{}", limit_to_write(tool, limit), worst.unwrap_or_default())),
+        arithmetic: cx.arithmetic(|_| folded.arithmetic()),
+        help: cx.help(|_| format!("{}{}", limit_to_write(tool, limit), worst.unwrap_or_default())),
         ..RULE.finding(severity, folded.confidence())
     })
 }

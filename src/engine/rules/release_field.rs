@@ -84,7 +84,7 @@ mod tests {
         findings
             .into_iter()
             .find(|finding| finding.code == "HB103")
-            .map(|finding| finding.help)
+            .map(|finding| finding.help.into())
     }
 
     fn job(runs: &'static str, release: Option<&'static str>) -> Job<'static> {

@@ -49,14 +49,14 @@ rule! {
     "HB111" "release-timeout-defaulted" Error check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let release = &cx.clocks.release;
     let Some(object) = release.object.as_ref().filter(|_| release.source.is_defaulted()) else {
-        return Vec::new();
+        return;
     };
     let timeout = HELM_DEFAULT_TIMEOUT;
     let Some(budget) = Budget::of(cx).filter(|budget| budget.needed >= timeout) else {
-        return Vec::new();
+        return;
     };
     let both_files = cx.around.inventory.is_some();
     // Admission warns: nothing is certain here that it would not deny. HB103 and HB104 deny what cannot fit.
@@ -73,7 +73,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .next()
         .map_or_else(Vec::new, |owner| fields_to_set(cx, owner));
     let raise = go(budget.raise);
-    let help = || {
+    let help = |_: &mut String| {
         let fields = fields
             .iter()
             .map(|field| format!("{}: {raise}", At::field(*field).dotted()));
@@ -83,7 +83,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let is_known = both_files && budget.confidence == Confidence::Certain;
     let fix = || Fix {
         safety: FixSafety::Unsafe,
-        on: Some(object.clone()),
+        on: Some((**object).clone()),
         edits: fields
             .iter()
             .map(|field| Edit::Set {
@@ -94,25 +94,25 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     };
     let own_pod = budget.what == "wait" && cx.clocks.waits_for_own_pod_only();
     let severity = at_most_a_warning(severity, own_pod);
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| budget.at),
-        brief: cx.brief(|| format!(
+        brief: cx.brief(|_| format!(
             "{} {}, default release timeout {timeout}",
             budget.what, budget.alone
         )),
-        message: cx.message(|| format!(
+        message: cx.message(|_| format!(
             "the {} of {} does not fit into the {timeout} that {named} waits: it sets no timeout for this hook, and \
              the default applies",
             budget.what, budget.alone
         )),
-        arithmetic: cx.arithmetic(|| Some(format!(
+        arithmetic: cx.arithmetic(|_| Some(format!(
             "{}, the default of spec.timeout is {timeout}",
             budget.arithmetic
         ))),
         help: cx.help(help),
         fix: cx.fix(|| is_known.then(fix)),
         ..RULE.finding(severity, confidence)
-    }]
+    });
 }
 
 /// The timeouts that the actions of this hook lack.

@@ -1,6 +1,6 @@
 //! HB101.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::engine::finding::{At, Confidence, Finding, Fix, FixSafety, Severity};
 use crate::engine::job::Origin;
@@ -68,18 +68,18 @@ rule! {
     "HB101" "retries-end-before-deadline" Error check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let (job, clocks) = (cx.job, cx.clocks);
     let (Some(deadline), Limit::At(lower)) = (job.active_deadline, clocks.retries_lower) else {
-        return Vec::new();
+        return;
     };
     if lower >= deadline || clocks.attempts < 2 || clocks.has_wait() {
-        return Vec::new();
+        return;
     }
     let call = cluster_call(cx);
     let prepared = call.map(|(container, call)| unprepared(cx, container, call));
     let (severity, confidence, habit) = match call {
-        Some(_) if prepared == Some(Unprepared::Awaited) => return Vec::new(),
+        Some(_) if prepared == Some(Unprepared::Awaited) => return,
         Some((_, call)) => {
             if races_with_the_start(cx) && prepared == Some(Unprepared::Certain) {
                 (Severity::Error, Confidence::Certain, Habit::Waits(call))
@@ -100,7 +100,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             Confidence::Possible,
             Habit::Retries(clocks.attempts),
         ),
-        None => return Vec::new(),
+        None => return,
     };
     let wait = deadline.minus_or_zero(cx.policy.headroom + cx.policy.startup);
     let at = || {
@@ -109,21 +109,24 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             |(c, call)| At::script(c.pointer.clone(), call.place),
         )
     };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(at),
-        brief: cx.brief(|| format!("retries end after {lower}, deadline {deadline}")),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("retries end after {lower}, deadline {deadline}")),
+        message: cx.message(|text| write!(
+            text,
             "the Job {habit}, and its retries end after {lower}: the deadline of {deadline} can never fire"
         )),
-        arithmetic: cx.arithmetic(|| Some(format!("{}; deadline {deadline}", retry_sum(cx)))),
-        help: cx.help(|| if wait > Seconds::ZERO {
-            format!(
+        arithmetic: cx.arithmetic(|text| write!(text, "{}; deadline {deadline}", retry_sum(cx))),
+        help: cx.help(|text| if wait > Seconds::ZERO {
+            write!(
+                text,
                 "restartPolicy: Never, backoffLimit: 0 and one wait of at most {wait} inside the container \
                  ({deadline} - {} headroom), or the annotation hookbudget.dev/wait-for",
                 cx.policy.headroom
             )
         } else {
-            format!(
+            write!(
+                text,
                 "restartPolicy: Never, backoffLimit: 0, one wait of {} inside the container and {}",
                 cx.clocks.cold_start.span,
                 deadline_to_write(
@@ -133,13 +136,13 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             )
         }),
         // Elsewhere the retries have a meaning of their own, and another number of them mends nothing.
-        fix: cx.fix(|| waits_by_failing(cx).then(|| Fix {
+        fix: cx.unsafe_fix(|| waits_by_failing(cx).then(|| Fix {
             safety: FixSafety::Unsafe,
             on: None,
             edits: retry_under_never(cx, limit_under_never(cx)),
         })),
         ..RULE.finding(severity, confidence)
-    }]
+    });
 }
 
 /// How the Job treats what it calls.

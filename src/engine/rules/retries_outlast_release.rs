@@ -1,5 +1,7 @@
 //! HB107.
 
+use std::fmt::Write as _;
+
 use crate::engine::Seconds;
 use crate::engine::backoff::Retries;
 use crate::engine::budget::retries_of;
@@ -56,15 +58,15 @@ rule! {
     "HB107" "retries-outlast-release" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let clocks = cx.clocks;
     let (None, Some(timeout)) = (clocks.deadline, clocks.release.timeout) else {
-        return Vec::new();
+        return;
     };
     // One attempt that outlasts the release by itself is HB104's.
     let one_fits = clocks.run.nominal < Limit::At(timeout);
     if clocks.attempts < 2 || !one_fits || clocks.retries_lower < Limit::At(timeout) {
-        return Vec::new();
+        return;
     }
     let known = clocks.release.is_known();
     let needs_something = clocks.has_wait() || clocks.calls_a_service();
@@ -75,7 +77,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     };
     if !known && !limit_is_chosen(cx) && !cx.origin().is_hook() {
         // Whether anybody waits for an ordinary Job of a release is not known either.
-        return Vec::new();
+        return;
     }
     let severity = if serious {
         Severity::Warning
@@ -101,16 +103,16 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             known && long_enough && !deadline_missing::can_be_derived(cx)
         })
     };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(pointer())),
-        brief: cx.brief(|| format!("retries {}, release timeout {timeout}", lasts())),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("retries {}, release timeout {timeout}", lasts())),
+        message: cx.message(|_| format!(
             "backoffLimit: {limit} lets the retries {} at the least, and the release gives up at {timeout} \
              ({source}): the Job goes on and nobody is told how it ends",
             lasts()
         )),
-        arithmetic: cx.arithmetic(|| Some(format!("{}; release timeout {timeout}", retry_sum(cx)))),
-        help: cx.help(|| help(cx, timeout, fitting())),
+        arithmetic: cx.arithmetic(|text| write!(text, "{}; release timeout {timeout}", retry_sum(cx))),
+        help: cx.help(|_| help(cx, timeout, fitting())),
         fix: cx.fix(|| fix().map(|(fitting, _)| Fix {
             safety: FixSafety::Unsafe,
             on: None,
@@ -120,7 +122,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             }],
         })),
         ..RULE.finding(severity, confidence)
-    }]
+    });
 }
 
 /// True for a Job that visibly does nothing but call the API server, which is up when a Job runs.

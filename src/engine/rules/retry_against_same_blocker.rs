@@ -53,13 +53,13 @@ const SHOWN: usize = 8;
 /// No message counts more attempts than this.
 const MOST: usize = 1_000;
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     // What cannot be read may be the loop that is asked for.
     if !waits_by_failing(cx) || cx.clocks.wait_source == WaitSource::Unread {
-        return Vec::new();
+        return;
     }
     let Some((container, call)) = cluster_call(cx) else {
-        return Vec::new();
+        return;
     };
     let cold_start = cx.clocks.cold_start.span;
     let ends = [cx.clocks.deadline, cx.clocks.release.timeout];
@@ -68,48 +68,49 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         run: Limit::ZERO,
         ..retries_of(cx.job, cx.policy)
     };
-    let starts: Vec<_> = retries
-        .rounds()
-        .map(|round| round.start)
-        .take_while(|start| *start < until)
-        .take(MOST)
-        .collect();
-    if starts.len() <= FEW {
-        return Vec::new();
+    let starts = || {
+        let starts = retries.rounds().map(|round| round.start);
+        starts.take_while(|start| *start < until).take(MOST)
+    };
+    let made = starts().count();
+    if made <= FEW {
+        return;
     }
     let each = match retries.policy {
         RestartPolicy::Never => "a Pod of its own",
         _ => "a restart that loses the log before the last",
     };
-    let shown = || {
-        let mut text = String::with_capacity(64);
-        for (number, start) in starts.iter().take(SHOWN).enumerate() {
-            let comma = if number == 0 { "" } else { ", " };
-            let _ = write!(text, "{comma}{}", start.whole());
-        }
-        text.push_str(if starts.len() > SHOWN { ", ..." } else { "" });
-        text
-    };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::script(container.pointer.clone(), call.place)),
-        brief: cx.brief(|| format!("{} attempts against one blocker", starts.len())),
-        message: cx.message(|| {
-            format!(
-                "a cold start of {cold_start} meets {} attempts{}, each {each}",
-                starts.len(),
+        brief: cx.brief(|_| format!("{made} attempts against one blocker")),
+        message: cx.message(|text| {
+            write!(
+                text,
+                "a cold start of {cold_start} meets {made} attempts{}, each {each}",
                 for_target(call.target.as_ref())
             )
         }),
-        arithmetic: cx.arithmetic(|| {
-            Some(format!(
-                "attempts at {} s; cold start {cold_start} ({})",
-                shown(),
+        arithmetic: cx.arithmetic(|text| {
+            text.push_str("attempts at ");
+            for (number, start) in starts().take(SHOWN).enumerate() {
+                let comma = if number == 0 { "" } else { ", " };
+                write!(text, "{comma}{}", start.whole())?;
+            }
+            text.push_str(if made > SHOWN { ", ..." } else { "" });
+            write!(
+                text,
+                " s; cold start {cold_start} ({})",
                 cx.clocks.cold_start.source
-            ))
+            )
         }),
-        help: cx.help(|| format!("one loop of {cold_start} inside the container, and backoffLimit: 0")),
+        help: cx.help(|text| {
+            write!(
+                text,
+                "one loop of {cold_start} inside the container, and backoffLimit: 0"
+            )
+        }),
         ..RULE.finding(Severity::Info, Confidence::Likely)
-    }]
+    });
 }
 
 #[cfg(test)]
@@ -126,7 +127,9 @@ mod tests {
         .job();
         job.annotations
             .extend(cold_start.map(|span| ("hookbudget.dev/cold-start".into(), span.into())));
-        found(&job, "HB113").pop().and_then(|finding| finding.arithmetic)
+        found(&job, "HB113")
+            .pop()
+            .and_then(|finding| Some(finding.arithmetic?.into()))
     }
 
     #[test]

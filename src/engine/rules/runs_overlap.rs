@@ -4,6 +4,7 @@ use crate::engine::finding::{At, Confidence, Finding, Severity};
 use crate::engine::job::{Concurrency, Cron};
 use crate::engine::rule::{Context, rule};
 use crate::engine::schedule::shortest_period;
+use crate::engine::words::Words;
 use crate::engine::{Limit, Seconds};
 
 rule! {
@@ -47,12 +48,12 @@ rule! {
     "HB501" "runs-overlap" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let Some(cron) = &cx.job.cron else {
-        return Vec::new();
+        return;
     };
     let Some(period) = shortest_period(&cron.schedule) else {
-        return Vec::new();
+        return;
     };
     let clocks = cx.clocks;
     let fits = period.minus_or_zero(clocks.grace);
@@ -98,13 +99,17 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             help: help(""),
         }),
     };
-    verdict.into_iter().map(|verdict| verdict.finding(cron)).collect()
+    found.extend(verdict.into_iter().map(|verdict| verdict.finding(cron)));
 }
 
 /// True where this rule warns of the Job itself.
 pub(super) fn warns(cx: &Context<'_>) -> bool {
     let loud = |finding: &Finding| finding.severity == Severity::Warning;
-    cx.is_active(RULE.code) && check(cx).iter().any(loud)
+    let mut found = Vec::new();
+    if cx.is_active(RULE.code) {
+        check(cx, &mut found);
+    }
+    found.iter().any(loud)
 }
 
 struct Verdict {
@@ -124,10 +129,10 @@ impl Verdict {
         };
         Finding {
             at: At::field(field),
-            brief: self.brief,
-            message: self.message,
-            arithmetic: self.arithmetic,
-            help: self.help,
+            brief: self.brief.into(),
+            message: self.message.into(),
+            arithmetic: self.arithmetic.map(Words::from),
+            help: self.help.into(),
             ..RULE.finding(self.severity, self.confidence)
         }
     }

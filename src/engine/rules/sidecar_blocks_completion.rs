@@ -60,10 +60,10 @@ const SERVERS: [&str; 16] = [
 /// Words by which one container stops another.
 const STOPS: [&str; 6] = ["quitquitquit", "pkill", "killall", "kill ", "/shutdown", "/exit"];
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let containers = &cx.job.pod.containers;
     if containers.len() < 2 {
-        return Vec::new();
+        return;
     }
     let stopped = |index: usize| {
         let others = containers.iter().enumerate().filter(|(other, _)| *other != index);
@@ -78,21 +78,21 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let endless: Vec<_> = endless.collect();
     // Where all of them serve, none is a sidecar of another.
     if endless.len() == containers.len() {
-        return Vec::new();
+        return;
     }
     let of = |(index, container, why): &(usize, &Container<'_>, Endless)| {
         Finding {
         at: cx.at(|| At::field(format!("{}/name", cx.job.container_pointer(false, *index)))),
-        brief: cx.brief(|| format!("container {} never ends, nor does the Job", container.name)),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("container {} never ends, nor does the Job", container.name)),
+        message: cx.message(|_| format!(
             "container {} {}: the Pod succeeds only when every ordinary container has ended, so the Job never completes",
             container.name, why.text
         )),
-        help: cx.help(|| "an init container with restartPolicy: Always, which is stopped after the work".to_owned()),
+        help: cx.help(|_| "an init container with restartPolicy: Always, which is stopped after the work".to_owned()),
         ..RULE.finding(Severity::Warning, why.confidence)
     }
     };
-    endless.iter().map(of).collect()
+    found.extend(endless.iter().map(of));
 }
 
 /// Why a container never ends.

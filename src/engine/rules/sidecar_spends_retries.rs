@@ -39,15 +39,15 @@ rule! {
     "HB405" "sidecar-spends-retries" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let job = cx.job;
     if job.pod.restart_policy != RestartPolicy::OnFailure {
-        return Vec::new();
+        return;
     }
     let sidecars = job.pod.init_containers.iter().filter(|c| c.is_sidecar()).count();
     let together = u32::try_from(job.pod.containers.len() + sidecars).unwrap_or(u32::MAX);
     if together < 2 {
-        return Vec::new();
+        return;
     }
     let limit = job.backoff_limit.value;
     let alone = retries_of(job, cx.policy);
@@ -62,21 +62,21 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         1 => "a native sidecar".to_owned(),
         more => format!("{more} native sidecars"),
     };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(cx.field("template/spec/restartPolicy"))),
-        brief: cx.brief(|| format!("{what}: all restarts count towards backoffLimit {limit}")),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("{what}: all restarts count towards backoffLimit {limit}")),
+        message: cx.message(|_| format!(
             "restartPolicy OnFailure with {what}: the restarts of all containers are summed, and {limit} of them end \
              the Job, whoever restarts"
         )),
-        arithmetic: cx.arithmetic(|| Some(format!(
+        arithmetic: cx.arithmetic(|_| Some(format!(
             "{together} containers that fail at once and in step end it at {}; one alone at {}",
             end(together),
             end(1)
         ))),
-        help: cx.help(|| "restartPolicy: Never, under which a sidecar's restarts do not count".to_owned()),
+        help: cx.help(|_| "restartPolicy: Never, under which a sidecar's restarts do not count".to_owned()),
         ..RULE.finding(Severity::Warning, Confidence::Likely)
-    }]
+    });
 }
 
 #[cfg(test)]

@@ -34,23 +34,23 @@ rule! {
 /// The pace of the CronJob controller (kubernetes.io, "CronJob", section on the starting deadline).
 const PACE: Seconds = Seconds::new(10);
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let deadline = cx.job.cron.as_ref().and_then(|cron| cron.starting_deadline);
     let Some(deadline) = deadline.filter(|deadline| *deadline < PACE) else {
-        return Vec::new();
+        return;
     };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field("/spec/startingDeadlineSeconds")),
-        brief: cx.brief(|| format!("runs that start {deadline} late are skipped")),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("runs that start {deadline} late are skipped")),
+        message: cx.message(|_| format!(
             "startingDeadlineSeconds {}: a run that the controller comes to {deadline} late is skipped, and no Job \
              fails",
             deadline.whole()
         )),
-        arithmetic: cx.arithmetic(|| Some(format!("{deadline} < {PACE}, the pace of the CronJob controller"))),
-        help: cx.help(|| "startingDeadlineSeconds: 200".to_owned()),
+        arithmetic: cx.arithmetic(|_| Some(format!("{deadline} < {PACE}, the pace of the CronJob controller"))),
+        help: cx.help(|_| "startingDeadlineSeconds: 200".to_owned()),
         ..RULE.finding(Severity::Warning, Confidence::Certain)
-    }]
+    });
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! HB105.
 
+use std::fmt::{self, Write as _};
+
 use crate::engine::budget::Clock;
 use crate::engine::cold_start::ColdStartSource;
 use crate::engine::finding::{At, Confidence, Finding, Severity};
@@ -63,13 +65,13 @@ rule! {
     "HB105" "survives-too-little" Error check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let (clocks, cold_start) = (cx.clocks, &cx.clocks.cold_start);
     let stated = cold_start.is_stated();
     let by_failing = waits_by_failing(cx);
     let concerned = clocks.has_wait() || by_failing;
     if !concerned || !(stated || races_with_the_start(cx)) {
-        return Vec::new();
+        return;
     }
     let needed = cold_start.span;
     let release = clocks
@@ -81,7 +83,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         ..scenario(cx.job, clocks, cx.policy)
     };
     let Some(survival) = gives_up_before(needed, clocks, scenario) else {
-        return Vec::new();
+        return;
     };
     let (until, by) = (survival.until, survival.by);
     let assumed = by == Clock::Release && !clocks.release.is_known();
@@ -113,20 +115,21 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             longest.and_then(|(_, wait)| wait.target.as_ref()),
         )
     };
-    vec![Finding {
+    found.push(Finding {
         at,
-        brief: cx.brief(|| format!("gives up after {until}, cold start {needed}")),
-        message: cx.message(|| {
-            format!(
+        brief: cx.brief(|_| format!("gives up after {until}, cold start {needed}")),
+        message: cx.message(|text| {
+            write!(
+                text,
                 "the Job waits{} for {until} at the most, and a cold start may take {needed} ({})",
                 for_target(target),
                 cold_start.source
             )
         }),
-        arithmetic: cx.arithmetic(|| Some(arithmetic(cx, survival, scenario.retries))),
-        help: cx.help(|| clocks_to_write(cx)),
+        arithmetic: cx.arithmetic(|text| arithmetic(text, cx, survival, scenario.retries)),
+        help: cx.help(|text| clocks_to_write(text, cx)),
         ..RULE.finding(severity, confidence)
-    }]
+    });
 }
 
 /// True where the policy's demand is worth a warning: the installation is known by its release's timeout, the
@@ -136,10 +139,10 @@ fn demanded(cx: &Context<'_>, by: Clock, by_failing: bool) -> bool {
     cx.clocks.release.is_known() && by != Clock::Release && (by_failing || waits_for_a_cluster_service(cx))
 }
 
-fn arithmetic(cx: &Context<'_>, survival: Survival, retries: Retries) -> String {
+fn arithmetic(text: &mut String, cx: &Context<'_>, survival: Survival, retries: Retries) -> fmt::Result {
     let (clocks, until) = (cx.clocks, survival.until);
     let needed = clocks.cold_start.span;
-    let attempts = || {
+    let attempts = |text: &mut String| {
         // The pause behind the last attempt sees nothing.
         let before_last = Retries {
             limit: retries.limit.saturating_sub(1),
@@ -151,50 +154,64 @@ fn arithmetic(cx: &Context<'_>, survival: Survival, retries: Retries) -> String 
         };
         match clocks.run.nominal {
             Limit::At(run) if run > Seconds::ZERO => {
-                format!("{} attempts of {run} with pauses of {shown}", clocks.attempts)
-            }
-            _ => format!("{} attempts that fail at once, {shown} s apart", clocks.attempts),
-        }
-    };
-    let spent = match survival.by {
-        Clock::Retries => format!("{}: the last ends after {until}", attempts()),
-        Clock::Wait if clocks.startup > Seconds::ZERO => {
-            format!(
-                "{}, with {} start-up {until}",
-                WaitInMessage::of(cx).arithmetic,
-                clocks.startup
-            )
-        }
-        Clock::Wait => WaitInMessage::of(cx).arithmetic,
-        Clock::Deadline => match clocks.deadline {
-            Some(deadline) if !survival.cuts => {
-                format!(
-                    "{}: the last before the deadline of {deadline} ends after {until}",
-                    attempts()
+                write!(
+                    text,
+                    "{} attempts of {run} with pauses of {shown}",
+                    clocks.attempts
                 )
             }
-            deadline => format!("deadline {}", deadline.unwrap_or(until)),
+            _ => write!(
+                text,
+                "{} attempts that fail at once, {shown} s apart",
+                clocks.attempts
+            ),
+        }
+    };
+    match survival.by {
+        Clock::Retries => {
+            attempts(text)?;
+            write!(text, ": the last ends after {until}")?;
+        }
+        Clock::Wait => {
+            text.push_str(&WaitInMessage::of(cx).arithmetic);
+            if clocks.startup > Seconds::ZERO {
+                write!(text, ", with {} start-up {until}", clocks.startup)?;
+            }
+        }
+        Clock::Deadline => match clocks.deadline {
+            Some(deadline) if !survival.cuts => {
+                attempts(text)?;
+                write!(
+                    text,
+                    ": the last before the deadline of {deadline} ends after {until}"
+                )?;
+            }
+            deadline => write!(text, "deadline {}", deadline.unwrap_or(until))?,
         },
         Clock::Release => {
             let source = &clocks.release.source;
             match clocks.release.timeout {
-                Some(timeout) if !survival.cuts => format!(
-                    "{}: the last before the release timeout of {timeout} ({source}) ends after {until}",
-                    attempts()
-                ),
-                _ => format!("release timeout {until} ({source})"),
+                Some(timeout) if !survival.cuts => {
+                    attempts(text)?;
+                    write!(
+                        text,
+                        ": the last before the release timeout of {timeout} ({source}) ends after {until}"
+                    )?;
+                }
+                _ => write!(text, "release timeout {until} ({source})")?,
             }
         }
-        Clock::Nothing => String::new(),
-    };
-    format!("{spent}; cold start {needed}, {} short", needed - until)
+        Clock::Nothing => {}
+    }
+    write!(text, "; cold start {needed}, {} short", needed - until)
 }
 
 /// A full set of clocks, from the inside out.
-fn clocks_to_write(cx: &Context<'_>) -> String {
+fn clocks_to_write(text: &mut String, cx: &Context<'_>) -> fmt::Result {
     let wait = cx.clocks.cold_start.span;
     let deadline = wait + cx.clocks.startup + cx.policy.headroom;
-    format!(
+    write!(
+        text,
         "one wait of {wait} inside the container, restartPolicy: Never, backoffLimit: 0 and {}",
         deadline_to_write(cx, deadline)
     )

@@ -37,7 +37,7 @@ rule! {
     "HB504" "suspended" Info check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let job = cx.job;
     let suspended = job.suspend || job.cron.as_ref().is_some_and(|cron| cron.suspend);
     let parked = job
@@ -45,7 +45,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .is_some_and(|reason| !reason.trim().is_empty());
     let queued = job.label("kueue.x-k8s.io/queue-name").is_some();
     if !suspended || parked || queued {
-        return Vec::new();
+        return;
     }
     let by_cron = job.kind == JobKind::CronJob && job.cron.as_ref().is_some_and(|cron| cron.suspend);
     let (pointer, consequence) = if by_cron {
@@ -56,15 +56,15 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             "no Pod starts, and a hook holds its release up to the timeout",
         )
     };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(pointer)),
-        brief: cx.brief(|| "suspended without a reason".to_owned()),
-        message: cx.message(|| {
+        brief: cx.brief(|_| "suspended without a reason".to_owned()),
+        message: cx.message(|_| {
             format!("suspended without {PARKED}: {consequence}, and nobody can tell whether that is meant")
         }),
-        help: cx.help(|| format!("{PARKED}: \"<why, and until when>\"")),
+        help: cx.help(|_| format!("{PARKED}: \"<why, and until when>\"")),
         ..RULE.finding(Severity::Info, Confidence::Certain)
-    }]
+    });
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! HB302.
 
+use std::fmt::Write as _;
+
 use crate::engine::finding::{At, Confidence, Edit, Finding, Fix, FixSafety, Severity};
 use crate::engine::rule::{Context, rule};
 
@@ -49,36 +51,34 @@ rule! {
 
 const POLICY: &str = "FallbackToLogsOnError";
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let silent = || {
         let containers = cx.job.containers();
         containers.filter(|(_, _, container)| !container.message_from_logs)
     };
     let pointer = |init, index| {
-        [
-            &cx.job.container_pointer(init, index),
-            "/terminationMessagePolicy",
-        ]
-        .concat()
+        let mut pointer = cx.job.container_pointer(init, index);
+        pointer.push_str("/terminationMessagePolicy");
+        pointer
     };
     let Some((init, index, first)) = silent().next() else {
-        return Vec::new();
+        return;
     };
     let first = &first.name;
-    let who = || match silent().count() {
-        1 => format!("container {first} leaves"),
-        more => format!("{more} containers, {first} the first of them, leave"),
-    };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(pointer(init, index))),
-        brief: cx.brief(|| "a failed container leaves no message".to_owned()),
-        message: cx.message(|| {
-            format!(
-                "{} nothing in the Pod's status on failure: terminationMessagePolicy is not {POLICY}",
-                who()
+        brief: cx.brief(|_| "a failed container leaves no message".to_owned()),
+        message: cx.message(|text| {
+            match silent().count() {
+                1 => write!(text, "container {first} leaves")?,
+                more => write!(text, "{more} containers, {first} the first of them, leave")?,
+            }
+            write!(
+                text,
+                " nothing in the Pod's status on failure: terminationMessagePolicy is not {POLICY}"
             )
         }),
-        help: cx.help(|| format!("terminationMessagePolicy: {POLICY}")),
+        help: cx.help(|text| write!(text, "terminationMessagePolicy: {POLICY}")),
         fix: cx.fix(|| {
             Some(Fix {
                 safety: FixSafety::Safe,
@@ -92,7 +92,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             })
         }),
         ..RULE.finding(Severity::Info, Confidence::Certain)
-    }]
+    });
 }
 
 #[cfg(test)]

@@ -34,34 +34,34 @@ rule! {
     "HB503" "ttl-and-history" Info check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let (Some(cron), Some(ttl)) = (&cx.job.cron, cx.job.ttl_after_finished) else {
-        return Vec::new();
+        return;
     };
     let limit = cron.failed_history.max(cron.successful_history);
     let Some(period) = shortest_period(&cron.schedule).filter(|_| limit > 0) else {
-        return Vec::new();
+        return;
     };
     let kept = period.times(limit.into());
     if ttl >= kept {
-        return Vec::new();
+        return;
     }
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(cx.field("ttlSecondsAfterFinished"))),
-        brief: cx.brief(|| format!("finished Jobs are gone after {ttl}, whatever the history limits say")),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("finished Jobs are gone after {ttl}, whatever the history limits say")),
+        message: cx.message(|_| format!(
             "ttlSecondsAfterFinished {}: each Job goes {ttl} after its end with its logs, though the history limits \
              promise {} successful and {} failed ones",
             ttl.whole(),
             cron.successful_history,
             cron.failed_history
         )),
-        arithmetic: cx.arithmetic(|| Some(format!(
+        arithmetic: cx.arithmetic(|_| Some(format!(
             "{limit} Jobs x {period} between two runs = {kept} > {ttl}"
         ))),
-        help: cx.help(|| "no ttlSecondsAfterFinished: the history limits remove the Jobs".to_owned()),
+        help: cx.help(|_| "no ttlSecondsAfterFinished: the history limits remove the Jobs".to_owned()),
         ..RULE.finding(Severity::Info, Confidence::Certain)
-    }]
+    });
 }
 
 #[cfg(test)]

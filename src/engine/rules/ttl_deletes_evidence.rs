@@ -48,10 +48,10 @@ rule! {
     "HB304" "ttl-deletes-evidence" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let wanted = Seconds::new(cx.policy.min_ttl.ceil());
     let Some(ttl) = cx.job.ttl_after_finished.filter(|ttl| *ttl < wanted) else {
-        return Vec::new();
+        return;
     };
     let severity = match cx.origin() {
         Origin::Plain => Severity::Info,
@@ -68,18 +68,18 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     } else {
         ""
     };
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::field(pointer.clone())),
-        brief: cx.brief(|| format!("a failed Job and its logs are deleted {when}")),
-        message: cx.message(|| format!(
+        brief: cx.brief(|_| format!("a failed Job and its logs are deleted {when}")),
+        message: cx.message(|_| format!(
             "ttlSecondsAfterFinished {}: when the Job has failed, it is deleted {when}, with its Pods and their \
              logs{done}",
             ttl.whole()
         )),
-        arithmetic: cx.arithmetic(|| Some(format!(
+        arithmetic: cx.arithmetic(|_| Some(format!(
             "{ttl} < {wanted}, the shortest that the policy allows (minTtl)"
         ))),
-        help: cx.help(|| format!("ttlSecondsAfterFinished: {}", wanted.whole())),
+        help: cx.help(|_| format!("ttlSecondsAfterFinished: {}", wanted.whole())),
         fix: cx.fix(|| Some(Fix {
             safety: FixSafety::Safe,
             on: None,
@@ -89,7 +89,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             }],
         })),
         ..RULE.finding(severity, Confidence::Certain)
-    }]
+    });
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ rule! {
     "HB201" "unbounded-wait" Error check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let bounded_outside = cx.clocks.deadline;
     let severity = match (cx.origin().is_hook(), bounded_outside) {
         (true, None) => Severity::Error,
@@ -65,37 +65,34 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
     let bound = bounded_outside.unwrap_or(cx.clocks.cold_start.span + cx.policy.headroom);
     let room = bound.minus_or_zero(cx.policy.headroom + cx.policy.startup);
     let share = Seconds::new(room.whole() / loops);
-    Folded::of(endless())
-        .into_iter()
-        .map(|folded| {
-            let container = folded.container;
-            Finding {
-                at: cx.at(|| At::script(container.pointer.clone(), folded.first().place)),
-                brief: cx.brief(|| format!("container {} waits without a bound", container.name)),
-                message: cx.message(|| {
-                    format!(
-                        "container {} waits{} without a bound, {}",
-                        container.name,
-                        folded.for_targets(),
-                        consequence()
-                    )
-                }),
-                arithmetic: cx.arithmetic(|| folded.arithmetic()),
-                help: cx.help(|| {
-                    if share > Seconds::ZERO {
-                        let each = if folded.waits.len() > 1 { " each" } else { "" };
-                        format!("count the tries, and leave the loop with an error after {share}{each}")
-                    } else {
-                        "count the tries, and leave the loop with an error before the deadline".to_owned()
-                    }
-                }),
-                ..RULE.finding(
-                    at_most_a_warning(severity, folded.is_for_own_pod()),
-                    folded.confidence(),
+    found.extend(Folded::of(endless()).into_iter().map(|folded| {
+        let container = folded.container;
+        Finding {
+            at: cx.at(|| At::script(container.pointer.clone(), folded.first().place)),
+            brief: cx.brief(|_| format!("container {} waits without a bound", container.name)),
+            message: cx.message(|_| {
+                format!(
+                    "container {} waits{} without a bound, {}",
+                    container.name,
+                    folded.for_targets(),
+                    consequence()
                 )
-            }
-        })
-        .collect()
+            }),
+            arithmetic: cx.arithmetic(|_| folded.arithmetic()),
+            help: cx.help(|_| {
+                if share > Seconds::ZERO {
+                    let each = if folded.times() > 1 { " each" } else { "" };
+                    format!("count the tries, and leave the loop with an error after {share}{each}")
+                } else {
+                    "count the tries, and leave the loop with an error before the deadline".to_owned()
+                }
+            }),
+            ..RULE.finding(
+                at_most_a_warning(severity, folded.is_for_own_pod()),
+                folded.confidence(),
+            )
+        }
+    }));
 }
 
 #[cfg(test)]

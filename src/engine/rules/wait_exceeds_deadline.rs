@@ -47,24 +47,24 @@ rule! {
     "HB102" "wait-exceeds-deadline" Error check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let clocks = cx.clocks;
     let (Some(deadline), Some(wait)) = (clocks.deadline, clocks.wait) else {
-        return Vec::new();
+        return;
     };
     let Limit::At(nominal) = wait.nominal else {
-        return Vec::new();
+        return;
     };
     let needed = needed_deadline(nominal, clocks.startup, cx.policy.headroom);
     let (severity, message) =
         if nominal + clocks.startup >= deadline {
             (
                 Severity::Error,
-                cx.message(|| format!("the wait of {nominal} cannot end before the deadline of {deadline}")),
+                cx.message(|_| format!("the wait of {nominal} cannot end before the deadline of {deadline}")),
             )
         } else if needed > deadline {
             let left = deadline - nominal - clocks.startup;
-            let message = cx.message(|| format!(
+            let message = cx.message(|_| format!(
             "the wait of {nominal} leaves {left} of the deadline of {deadline}, less than the headroom of {}",
             cx.policy.headroom
         ));
@@ -72,12 +72,12 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         } else if let Limit::At(worst) = wait.worst
             && worst + clocks.startup > deadline
         {
-            let message = cx.message(|| format!(
+            let message = cx.message(|_| format!(
             "the wait of {nominal} takes {worst} when its probes hang, beyond the deadline of {deadline}"
         ));
             (Severity::Warning, message)
         } else {
-            return Vec::new();
+            return;
         };
     let confidence = confidence_of_waits(cx);
     // Only a wait that is fully read is worth a denial; the headroom is a margin and no proof.
@@ -99,11 +99,11 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         at_most_a_warning(severity, clocks.waits_for_own_pod_only())
     };
     let said = || WaitInMessage::of(cx);
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| said().at),
-        brief: cx.brief(|| format!("wait {nominal}, at worst {}, deadline {deadline}", wait.worst)),
+        brief: cx.brief(|_| format!("wait {nominal}, at worst {}, deadline {deadline}", wait.worst)),
         message,
-        arithmetic: cx.arithmetic(|| {
+        arithmetic: cx.arithmetic(|_| {
             Some(format!(
                 "{}; {nominal}{} + {} headroom = {needed} needed, deadline {deadline}",
                 said().arithmetic,
@@ -111,10 +111,10 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
                 cx.policy.headroom
             ))
         }),
-        help: cx.help(|| help(cx, &said(), needed, wait.worst)),
+        help: cx.help(|_| help(cx, &said(), needed, wait.worst)),
         fix: cx.fix(|| later_deadline(cx, needed, wait.worst)),
         ..RULE.finding(severity, confidence)
-    }]
+    });
 }
 
 /// A shorter wait or a later deadline, each with the values that make the clocks fit into each other.
@@ -123,7 +123,7 @@ fn help(cx: &Context<'_>, said: &WaitInMessage, needed: Seconds, worst: Limit) -
     let room = deadline.minus_or_zero(startup + cx.policy.headroom);
     let shorter = said.shorter(room, deadline.minus_or_zero(startup));
     let later = deadline_to_write(cx, longest(needed, worst, startup));
-    shorter.map_or(later.clone(), |shorter| format!("{shorter}, or {later}"))
+    shorter.map_or_else(|| later.to_string(), |shorter| format!("{shorter}, or {later}"))
 }
 
 /// What the deadline has to be for the wait with its headroom, and for probes that hang to their limits.

@@ -46,20 +46,20 @@ rule! {
     "HB104" "wait-exceeds-release-timeout" Error check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let clocks = cx.clocks;
     let (Some(timeout), Some(wait)) = (clocks.release.timeout, clocks.wait) else {
-        return Vec::new();
+        return;
     };
     let Limit::At(nominal) = wait.nominal else {
-        return Vec::new();
+        return;
     };
     let (slack, source) = (cx.policy.slack, &clocks.release.source);
     let needed = nominal + clocks.startup + slack;
     let known = clocks.release.is_known();
     let (severity, message) = if needed > timeout {
         let severity = if known { Severity::Error } else { Severity::Warning };
-        let message = cx.message(|| format!(
+        let message = cx.message(|_| format!(
             "the wait of {nominal} with {slack} of slack does not fit into the release timeout of {timeout} ({source})"
         ));
         (severity, message)
@@ -67,13 +67,13 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         && worst + clocks.startup > timeout
         && !ended_before(cx, timeout)
     {
-        let message = cx.message(|| format!(
+        let message = cx.message(|_| format!(
             "the wait of {nominal} takes {worst} when its probes hang, beyond the release timeout of {timeout} \
              ({source})"
         ));
         (Severity::Warning, message)
     } else {
-        return Vec::new();
+        return;
     };
     let confidence = confidence_of_waits(cx).min(if known {
         Confidence::Certain
@@ -90,23 +90,23 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         .map_or(needed, |deadline| needed_release(deadline, clocks.grace) + slack);
     let raise = || release_timeout_to_write(cx, needed.max(worst).max(after_deadline));
     let room = timeout.minus_or_zero(slack + clocks.startup);
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| said().at),
-        brief: cx.brief(|| {
+        brief: cx.brief(|_| {
             format!(
                 "wait {nominal}, at worst {}, release timeout {timeout}",
                 wait.worst
             )
         }),
         message,
-        arithmetic: cx.arithmetic(|| {
+        arithmetic: cx.arithmetic(|_| {
             Some(format!(
                 "{}; {nominal}{} + {slack} slack = {needed}, release timeout {timeout}",
                 said().arithmetic,
                 plus_startup(cx)
             ))
         }),
-        help: cx.help(|| {
+        help: cx.help(|_| {
             said()
                 .shorter(room, room)
                 .map_or_else(raise, |shorter| format!("{shorter}, or {}", raise()))
@@ -115,7 +115,7 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
             at_most_a_warning(severity, clocks.waits_for_own_pod_only()),
             confidence,
         )
-    }]
+    });
 }
 
 /// True when the deadline ends the Job so early that the release sees it: then HB102 speaks of the worst case.

@@ -38,45 +38,45 @@ rule! {
     "HB204" "wait-falls-through" Warning check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let falling = cx
         .clocks
         .waits_for_something()
         .filter(|(_, wait)| wait.falls_through && wait.is_bounded());
-    Folded::of(falling)
-        .into_iter()
-        .map(|folded| {
-            let (container, wait) = (&folded.container.name, folded.first());
-            let (after, what) = (wait.span.nominal, folded.for_targets());
-            let (brief, message, help) = if let Some(tool) = &wait.tool {
-                (
-                    format!("the script goes on when {tool} gives up after {after}"),
-                    format!(
-                        "{tool}{what} in container {container} gives up after {after}, and the script goes on as if \
-                         it had succeeded"
-                    ),
-                    format!("`|| exit 1` behind {tool}, or set -e"),
-                )
-            } else {
-                (
-                    format!("the script goes on after {after} without success"),
-                    format!(
-                        "the wait{what} in container {container} goes on with the next step when it has run out after \
-                         {after}"
-                    ),
-                    "exit with an error behind the loop unless a probe has succeeded".to_owned(),
-                )
-            };
-            Finding {
-                at: cx.at(|| At::script(folded.container.pointer.clone(), wait.place)),
-                brief,
-                message,
-                arithmetic: cx.arithmetic(|| folded.arithmetic()),
-                help,
-                ..RULE.finding(Severity::Warning, folded.confidence())
-            }
-        })
-        .collect()
+    found.extend(Folded::of(falling).iter().map(|folded| finding(cx, folded)));
+}
+
+fn finding(cx: &Context<'_>, folded: &Folded<'_>) -> Finding {
+    let (container, wait) = (&folded.container.name, folded.first());
+    let after = wait.span.nominal;
+    let brief = |_: &mut String| match &wait.tool {
+        Some(tool) => format!("the script goes on when {tool} gives up after {after}"),
+        None => format!("the script goes on after {after} without success"),
+    };
+    let message = |_: &mut String| {
+        let what = folded.for_targets();
+        match &wait.tool {
+            Some(tool) => format!(
+                "{tool}{what} in container {container} gives up after {after}, and the script goes on as if it had \
+                 succeeded"
+            ),
+            None => format!(
+                "the wait{what} in container {container} goes on with the next step when it has run out after {after}"
+            ),
+        }
+    };
+    let help = |_: &mut String| match &wait.tool {
+        Some(tool) => format!("`|| exit 1` behind {tool}, or set -e"),
+        None => "exit with an error behind the loop unless a probe has succeeded".to_owned(),
+    };
+    Finding {
+        at: cx.at(|| At::script(folded.container.pointer.clone(), wait.place)),
+        brief: cx.brief(brief),
+        message: cx.message(message),
+        arithmetic: cx.arithmetic(|_| folded.arithmetic()),
+        help: cx.help(help),
+        ..RULE.finding(Severity::Warning, folded.confidence())
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! HB206.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Write as _};
 
 use crate::engine::Limit;
 use crate::engine::budget::Clock;
@@ -48,18 +48,18 @@ rule! {
     "HB206" "waits-by-restarting" Error check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let clocks = cx.clocks;
     if !waits_by_failing(cx) {
-        return Vec::new();
+        return;
     }
     let Some((container, call)) = internal_call(cx) else {
-        return Vec::new();
+        return;
     };
     let prepared = unprepared(cx, container, call);
     if matches!(prepared, Unprepared::Awaited | Unprepared::Unknown) {
         // What is not shown may be the wait.
-        return Vec::new();
+        return;
     }
     let target = call
         .target
@@ -78,26 +78,30 @@ fn check(cx: &Context<'_>) -> Vec<Finding> {
         Lasting::Long(_) => (Severity::Info, Confidence::Likely),
         _ => (Severity::Warning, Confidence::Likely),
     };
-    let lasts = || lasting.said(cx);
-    vec![Finding {
+    found.push(Finding {
         at: cx.at(|| At::script(container.pointer.clone(), call.place)),
-        brief: cx.brief(|| format!("no wait of its own: {}", lasts())),
-        message: cx.message(|| {
-            format!(
-                "container {} calls {target} without waiting for it: {}",
-                container.name,
-                lasts()
-            )
+        brief: cx.brief(|text| {
+            text.push_str("no wait of its own: ");
+            lasting.say(text, cx)
         }),
-        arithmetic: cx.arithmetic(|| Some(lasting.arithmetic(cx))),
-        help: cx.help(|| {
-            format!(
+        message: cx.message(|text| {
+            write!(
+                text,
+                "container {} calls {target} without waiting for it: ",
+                container.name
+            )?;
+            lasting.say(text, cx)
+        }),
+        arithmetic: cx.arithmetic(|text| lasting.arithmetic(text, cx)),
+        help: cx.help(|text| {
+            write!(
+                text,
                 "wait for {target} inside the container for at least {cold_start}, or annotate \
-             hookbudget.dev/wait-for: {target}"
+                 hookbudget.dev/wait-for: {target}"
             )
         }),
         ..RULE.finding(severity, confidence)
-    }]
+    });
 }
 
 /// How the restarts and the cold start compare, with the clock that ends them first.
@@ -131,53 +135,55 @@ impl Lasting {
     }
 
     /// `its restarts last 310 s when the connection is refused`.
-    fn said(&self, cx: &Context<'_>) -> String {
+    fn say(&self, text: &mut String, cx: &Context<'_>) -> fmt::Result {
         match (self, cx.clocks.retries_lower) {
             (Self::Cut(cut, at), _) => {
                 let clock = match cut.by {
                     Clock::Deadline => "deadline",
                     _ => "release timeout",
                 };
-                format!("its restarts are cut by the {clock} of {at}")
+                write!(text, "its restarts are cut by the {clock} of {at}")
             }
-            (_, Limit::Never) => "its restarts never end".to_owned(),
-            (_, Limit::At(end)) => format!("its restarts last {end} when the connection is refused"),
+            (_, Limit::Never) => text.write_str("its restarts never end"),
+            (_, Limit::At(end)) => write!(text, "its restarts last {end} when the connection is refused"),
         }
     }
 
-    fn arithmetic(&self, cx: &Context<'_>) -> String {
+    fn arithmetic(&self, text: &mut String, cx: &Context<'_>) -> fmt::Result {
         let (clocks, cold_start) = (cx.clocks, cx.clocks.cold_start.span);
-        let attempts = format!("{} attempts", clocks.attempts);
+        write!(text, "{} attempts", clocks.attempts)?;
         match self {
             Self::Long(Limit::At(end)) => {
-                format!("{attempts}, over after {end}; a cold start of {cold_start} is survived")
+                write!(
+                    text,
+                    ", over after {end}; a cold start of {cold_start} is survived"
+                )
             }
             Self::Long(Limit::Never) => {
-                format!("{attempts} without end; a cold start of {cold_start} is survived")
+                write!(text, " without end; a cold start of {cold_start} is survived")
             }
-            Self::Spent => format!(
-                "{attempts}, over after {}; cold start {cold_start}",
+            Self::Spent => write!(
+                text,
+                ", over after {}; cold start {cold_start}",
                 clocks.retries_lower
             ),
             Self::Short(Survival { until, .. }) => {
-                let over = match clocks.retries_lower {
-                    Limit::At(end) if end > *until => format!(", over after {end}"),
-                    _ => String::new(),
-                };
-                format!(
-                    "{attempts}, the last ends after {until}{over}; cold start {cold_start}, {} short",
-                    cold_start - *until
-                )
+                write!(text, ", the last ends after {until}")?;
+                match clocks.retries_lower {
+                    Limit::At(end) if end > *until => write!(text, ", over after {end}")?,
+                    _ => {}
+                }
+                write!(text, "; cold start {cold_start}, {} short", cold_start - *until)
             }
             Self::Cut(Survival { until, by, .. }, at) => {
-                let (clock, source) = match by {
-                    Clock::Deadline => ("deadline", String::new()),
-                    _ => ("release timeout", format!(" ({})", clocks.release.source)),
-                };
-                format!(
-                    "{attempts} would take {}; the last before the {clock} of {at}{source} ends after {until}; cold \
-                     start {cold_start}, {} short",
-                    clocks.retries_lower,
+                write!(text, " would take {}; the last before the ", clocks.retries_lower)?;
+                match by {
+                    Clock::Deadline => write!(text, "deadline of {at}")?,
+                    _ => write!(text, "release timeout of {at} ({})", clocks.release.source)?,
+                }
+                write!(
+                    text,
+                    " ends after {until}; cold start {cold_start}, {} short",
                     cold_start - *until
                 )
             }

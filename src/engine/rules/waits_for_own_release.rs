@@ -50,62 +50,59 @@ rule! {
     "HB207" "waits-for-own-release" Error check
 }
 
-fn check(cx: &Context<'_>) -> Vec<Finding> {
+fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let Some((phase, first)) = Phase::of(cx) else {
-        return Vec::new();
+        return;
     };
-    let mut found: Vec<(&ContainerReading, &Wait, Late<'_>)> = Vec::new();
+    let mut late_ones: Vec<(&ContainerReading, &Wait, Late<'_>)> = Vec::new();
     for (container, wait) in cx.clocks.waits_for_something() {
         let Some(late) = late(cx, &phase, container, wait) else {
             continue;
         };
-        if !found
+        if !late_ones
             .iter()
             .any(|(_, _, other)| std::ptr::eq(other.object, late.object))
         {
-            found.push((container, wait, late));
+            late_ones.push((container, wait, late));
         }
     }
-    found
-        .into_iter()
-        .map(|(container, wait, late)| {
-            let object = format!("{} {}", late.object.kind.as_str(), late.object.name);
-            let own = cx.job.hooks().join(", ");
-            let severity = match late.same_release {
-                _ if !first => Severity::Info,
-                Some(true) | None if !wait.falls_through => Severity::Error,
-                _ => Severity::Warning,
-            };
-            let end = if wait.is_bounded() {
-                "can only run out"
-            } else {
-                "never ends"
-            };
-            let consequence = if first {
-                format!("on a new cluster the wait {end}")
-            } else {
-                format!("the wait {end} unless the object is there from before")
-            };
-            Finding {
-                at: cx.at(|| At::script(container.pointer.clone(), wait.place)),
-                brief: cx.brief(|| format!("waits for {object}, which is created after it")),
-                message: cx.message(|| {
-                    format!(
-                        "the {own} hook waits for {object}, which is created after it ({}): {consequence}",
-                        late.when
-                    )
-                }),
-                arithmetic: cx.arithmetic(|| Some(wait.arithmetic.clone()).filter(|text| !text.is_empty())),
-                help: cx.help(|| {
-                    format!(
-                        "{}, or {object} as a {} hook with a smaller weight",
-                        phase.instead, phase.name
-                    )
-                }),
-                ..RULE.finding(severity, read_confidence(wait.confidence).min(Confidence::Likely))
-            }
-        })
-        .collect()
+    found.extend(late_ones.into_iter().map(|(container, wait, late)| {
+        let object = format!("{} {}", late.object.kind.as_str(), late.object.name);
+        let own = cx.job.hooks().join(", ");
+        let severity = match late.same_release {
+            _ if !first => Severity::Info,
+            Some(true) | None if !wait.falls_through => Severity::Error,
+            _ => Severity::Warning,
+        };
+        let end = if wait.is_bounded() {
+            "can only run out"
+        } else {
+            "never ends"
+        };
+        let consequence = if first {
+            format!("on a new cluster the wait {end}")
+        } else {
+            format!("the wait {end} unless the object is there from before")
+        };
+        Finding {
+            at: cx.at(|| At::script(container.pointer.clone(), wait.place)),
+            brief: cx.brief(|_| format!("waits for {object}, which is created after it")),
+            message: cx.message(|_| {
+                format!(
+                    "the {own} hook waits for {object}, which is created after it ({}): {consequence}",
+                    late.when
+                )
+            }),
+            arithmetic: cx.arithmetic(|_| Some(wait.arithmetic.clone()).filter(|text| !text.is_empty())),
+            help: cx.help(|_| {
+                format!(
+                    "{}, or {object} as a {} hook with a smaller weight",
+                    phase.instead, phase.name
+                )
+            }),
+            ..RULE.finding(severity, read_confidence(wait.confidence).min(Confidence::Likely))
+        }
+    }));
 }
 
 /// When the hook runs, and how the objects of the same time are ordered.

@@ -25,7 +25,7 @@ pub(super) fn annotations(pairs: &Pairs<'_>, metadata: fmt::Arguments<'_>, probl
 const CONTAINERS: usize = 256;
 
 /// A Pod with more of them is not looked at.
-pub(super) fn containers(number: usize, pod: &str, problems: &mut Problems) {
+pub(super) fn containers(number: usize, pod: impl fmt::Display, problems: &mut Problems) {
     if number > CONTAINERS {
         problems.add(
             format!("{pod}/containers"),

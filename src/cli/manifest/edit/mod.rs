@@ -55,9 +55,11 @@ impl Editor<'_> {
         let reach = self.reach(root, edit)?;
         let leaf = |value: &Value| match edit {
             Edit::Set { .. } => value.clone(),
-            Edit::Append { .. } | Edit::Prepend { .. } => Value::Array(vec![value.clone()]),
+            Edit::Append { .. } | Edit::Prepend { .. } | Edit::Variable { .. } => {
+                Value::Array(vec![value.clone()])
+            }
         };
-        let (Edit::Set { value, .. } | Edit::Append { value, .. } | Edit::Prepend { value, .. }) = edit;
+        let value = &*edit.value();
         let shape = self.tree.get(reach.node).map(|node| &node.shape);
         if let Some((first, below)) = reach.missing.split_first() {
             let value = below.iter().rev().fold(leaf(value), |value, key| {
@@ -75,13 +77,11 @@ impl Editor<'_> {
             };
         }
         match (edit, shape) {
-            (Edit::Set { value, .. }, _) => self.replace(&reach, value),
-            (Edit::Append { value, .. }, Some(Shape::Sequence(items))) => {
+            (Edit::Set { .. }, _) => self.replace(&reach, value),
+            (Edit::Append { .. } | Edit::Variable { .. }, Some(Shape::Sequence(items))) => {
                 self.add_item(&reach, items, value, false)
             }
-            (Edit::Prepend { value, .. }, Some(Shape::Sequence(items))) => {
-                self.add_item(&reach, items, value, true)
-            }
+            (Edit::Prepend { .. }, Some(Shape::Sequence(items))) => self.add_item(&reach, items, value, true),
             (
                 _,
                 Some(Shape::Scalar {
