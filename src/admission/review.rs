@@ -289,8 +289,8 @@ struct WireResponse<'a> {
     audit_annotations: &'a [(&'static str, Cow<'static, str>)],
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_base64")]
-    patch: Option<&'a [u8]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<Base64<'a>>,
 }
 
 #[derive(Serialize)]
@@ -308,9 +308,13 @@ fn as_map<S: serde::Serializer>(
     serializer.collect_map(pairs.iter().map(|(key, value)| (*key, value)))
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, clippy::ref_option)] // serde hands a reference
-fn as_base64<S: serde::Serializer>(bytes: &Option<&[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Base64Display::new(bytes.unwrap_or_default(), &STANDARD))
+/// Bytes that stand in JSON as Base64.
+struct Base64<'a>(&'a [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+    }
 }
 
 impl Answer {
@@ -338,7 +342,7 @@ impl Answer {
                 warnings: &self.warnings,
                 audit_annotations: &self.audit,
                 patch_type: patch.is_some().then_some("JSONPatch"),
-                patch,
+                patch: patch.map(Base64),
             },
         };
         // What is escaped takes more; quotes are few.
@@ -348,7 +352,7 @@ impl Answer {
             .chain(&self.warnings)
             .map(|text| text.len() + 32);
         let audit = self.audit.iter().map(|(key, text)| key.len() + text.len() + 8);
-        let patch = wire.response.patch.map_or(0, |patch| 4 * patch.len() / 3 + 4);
+        let patch = patch.map_or(0, |patch| 4 * patch.len() / 3 + 4);
         let mut body = Vec::with_capacity(256 + patch + texts.chain(audit).sum::<usize>());
         serde_json::to_writer(&mut body, &wire)?;
         Ok(body)

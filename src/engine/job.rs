@@ -308,8 +308,8 @@ pub struct Container<'a> {
     pub restart_policy: Option<Text<'a>>,
     /// `restartPolicyRules` are there.
     pub has_restart_rules: bool,
-    /// `terminationMessagePolicy` is `FallbackToLogsOnError`.
-    pub message_from_logs: bool,
+    /// `terminationMessagePolicy`; the API server writes `File` where it is absent.
+    pub message_policy: Option<Text<'a>>,
     /// `resources.limits.memory`, as written.
     pub memory_limit: Option<Text<'a>>,
     /// Volume mounts: volume name, mount path, `subPath`.
@@ -321,6 +321,12 @@ impl Container<'_> {
     #[must_use]
     pub fn is_sidecar(&self) -> bool {
         self.restart_policy.as_deref() == Some("Always")
+    }
+
+    /// True when the end of its log is its message where it writes none.
+    #[must_use]
+    pub fn has_message_from_logs(&self) -> bool {
+        self.message_policy.as_deref() == Some("FallbackToLogsOnError")
     }
 }
 

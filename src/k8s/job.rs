@@ -573,9 +573,7 @@ fn container<'a>(
         has_env_from,
         restart_policy: text(object.restart_policy),
         has_restart_rules: !object.restart_policy_rules.is_empty(),
-        message_from_logs: object
-            .termination_message_policy
-            .is_some_and(|Str(p)| p == "FallbackToLogsOnError"),
+        message_policy: text(object.termination_message_policy),
         memory_limit: object.resources.limits.memory.map(|quantity| match quantity {
             Quantity::Text(Str(text)) => text,
             Quantity::Number(number) => number.to_string().into(),

@@ -210,13 +210,30 @@ impl<'j> Plan<'j> {
     fn present(&self, pointer: &str) -> Value {
         let job = self.job;
         let span = |span: Option<Seconds>| span.map_or(Value::Null, |span| span.whole().into());
+        let text = |text: Option<&str>| text.map_or(Value::Null, Into::into);
         match pointer.rsplit('/').next().unwrap_or_default() {
             "restartPolicy" => job.pod.restart_policy.as_str().into(),
             "backoffLimit" if job.backoff_limit.stated => job.backoff_limit.value.into(),
             "activeDeadlineSeconds" => span(job.active_deadline),
             "ttlSecondsAfterFinished" => span(job.ttl_after_finished),
+            "podReplacementPolicy" => text(job.pod_replacement_policy.as_deref()),
+            "terminationMessagePolicy" => text(
+                self.container_at(pointer)
+                    .and_then(|c| c.message_policy.as_deref()),
+            ),
             "failedJobsHistoryLimit" => job.cron.as_ref().map_or(Value::Null, |c| c.failed_history.into()),
             _ => Value::Null,
+        }
+    }
+
+    /// The container of a field.
+    fn container_at(&self, pointer: &str) -> Option<&'j Container<'j>> {
+        let mut parts = pointer.rsplit('/').skip(1);
+        let index = parts.next()?.parse::<usize>().ok()?;
+        let pod = &self.job.pod;
+        match parts.next()? {
+            "initContainers" => pod.init_containers.get(index),
+            _ => pod.containers.get(index),
         }
     }
 

@@ -27,7 +27,7 @@ fn hook(annotations: &[(&'static str, &'static str)], env: Vec<EnvVar<'static>>)
             containers: vec![Container {
                 name: "main".into(),
                 env,
-                message_from_logs: true,
+                message_policy: Some("FallbackToLogsOnError".into()),
                 ..Container::default()
             }],
             ..PodTemplate::default()

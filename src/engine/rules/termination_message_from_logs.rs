@@ -54,7 +54,7 @@ const POLICY: &str = "FallbackToLogsOnError";
 fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     let silent = || {
         let containers = cx.job.containers();
-        containers.filter(|(_, _, container)| !container.message_from_logs)
+        containers.filter(|(_, _, container)| !container.has_message_from_logs())
     };
     let pointer = |init, index| {
         let mut pointer = cx.job.container_pointer(init, index);
@@ -103,7 +103,7 @@ mod tests {
     fn with(messages: &[bool]) -> Job<'static> {
         let mut job = HOOK.job();
         let container = |message_from_logs: &bool| Container {
-            message_from_logs: *message_from_logs,
+            message_policy: message_from_logs.then(|| "FallbackToLogsOnError".into()),
             ..job.pod.containers[0].clone()
         };
         let mut containers: Vec<_> = messages.iter().map(container).collect();
