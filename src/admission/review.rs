@@ -289,8 +289,8 @@ struct WireResponse<'a> {
     audit_annotations: &'a [(&'static str, Cow<'static, str>)],
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_base64")]
-    patch: Option<&'a [u8]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<Base64<'a>>,
 }
 
 #[derive(Serialize)]
@@ -308,9 +308,13 @@ fn as_map<S: serde::Serializer>(
     serializer.collect_map(pairs.iter().map(|(key, value)| (*key, value)))
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, clippy::ref_option)] // serde hands a reference
-fn as_base64<S: serde::Serializer>(bytes: &Option<&[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Base64Display::new(bytes.unwrap_or_default(), &STANDARD))
+/// Bytes that are put into base64 as they are written.
+struct Base64<'a>(&'a [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+    }
 }
 
 impl Answer {
@@ -322,7 +326,7 @@ impl Answer {
         let patch = if self.patch.is_empty() || self.denial.is_some() {
             None
         } else {
-            Some(self.patch.as_slice())
+            Some(Base64(&self.patch))
         };
         let wire = Wire {
             api_version,
@@ -348,7 +352,11 @@ impl Answer {
             .chain(&self.warnings)
             .map(|text| text.len() + 32);
         let audit = self.audit.iter().map(|(key, text)| key.len() + text.len() + 8);
-        let patch = wire.response.patch.map_or(0, |patch| 4 * patch.len() / 3 + 4);
+        let patch = wire
+            .response
+            .patch
+            .as_ref()
+            .map_or(0, |patch| 4 * patch.0.len() / 3 + 4);
         let mut body = Vec::with_capacity(256 + patch + texts.chain(audit).sum::<usize>());
         serde_json::to_writer(&mut body, &wire)?;
         Ok(body)

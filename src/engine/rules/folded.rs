@@ -87,6 +87,6 @@ impl<'a> Folded<'a> {
 
     /// True when each of them is for the Pod itself.
     pub(super) fn is_for_own_pod(&self) -> bool {
-        self.waits().all(|wait| wait.is_for_own_pod())
+        self.waits().all(Wait::is_for_own_pod)
     }
 }
