@@ -8,6 +8,8 @@ mod support;
 use std::fmt::Write as _;
 use std::process::{Command, Output};
 
+use clap::Parser as _;
+use hookbudget::cli::args::Cli;
 use serde_json::Value;
 use support::{files, read, root, run};
 
@@ -33,8 +35,9 @@ fn arguments(text: &str) -> Vec<Vec<String>> {
     lists
 }
 
-/// Fails where the binary does not take the arguments.
-fn taken(what: &str, arguments: &[String]) {
+/// Fails where a flag of a template, with whatever is computed for it, does not exist. That flags exclude each other
+/// is no matter here: a template has them all.
+fn known(what: &str, arguments: &[String]) {
     let mut all: Vec<_> = arguments.iter().map(String::as_str).collect();
     all.push("--help");
     let ran = run(&all);
@@ -46,17 +49,33 @@ fn taken(what: &str, arguments: &[String]) {
     );
 }
 
+/// What the binary says to arguments as they are rendered; it runs nothing.
+fn parsed(arguments: &[String]) -> Result<(), String> {
+    let program = std::iter::once("hookbudget").chain(arguments.iter().map(String::as_str));
+    Cli::try_parse_from(program)
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+/// Fails where the binary does not take the arguments of what was rendered.
+fn taken(what: &str, rendered: &str) {
+    let lists = arguments(rendered);
+    assert!(!lists.is_empty(), "{what}: nothing runs");
+    for list in lists {
+        let refused = parsed(&list).err();
+        assert_eq!(refused, None, "{what}: hookbudget {list:?}");
+    }
+}
+
 /// `helm template` with more arguments; `None` where there is no Helm, which CI does not let pass.
 fn template(more: &[&str]) -> Option<Output> {
+    template_of("charts/hookbudget", more)
+}
+
+fn template_of(chart: &str, more: &[&str]) -> Option<Output> {
     let mut command = Command::new("helm");
     command
-        .args([
-            "template",
-            "hookbudget",
-            "charts/hookbudget",
-            "--namespace",
-            "hooks",
-        ])
+        .args(["template", "hookbudget", chart, "--namespace", "hooks"])
         .args(["--kube-version", "1.33.0"])
         .args(more)
         .current_dir(root());
@@ -101,7 +120,7 @@ fn the_binary_takes_every_argument_of_the_templates() {
     ] {
         let text = read(&format!("charts/hookbudget/templates/{template}"));
         for list in arguments(&text) {
-            taken(template, &list);
+            known(template, &list);
             commands.push(list[0].clone());
         }
     }
@@ -115,6 +134,13 @@ fn a_flag_that_does_not_exist_is_found_out() {
     assert_eq!(lists, [["webhook", "--tls-vault={{ y }}"]]);
     let refused = run(&["webhook", "--tls-vault=x", "--help"]);
     assert_eq!(refused.status, 2, "{refused:?}");
+    let Some(output) = helm(&["webhook.extraArgs[0]=--no-cluster"]) else {
+        return;
+    };
+    let lists = arguments(&String::from_utf8_lossy(&output.stdout));
+    let webhook = lists.iter().find(|list| list[0] == "webhook").expect("a webhook");
+    let refused = parsed(webhook).expect_err("flags that exclude each other");
+    assert!(refused.contains("--no-cluster"), "{refused}");
 }
 
 #[test]
@@ -135,7 +161,7 @@ fn each_certificate_mode_renders_and_the_binary_takes_the_result() {
         ],
         &["exporter.enabled=false"],
         &[
-            "webhook.extraArgs[0]=--no-cluster",
+            "webhook.extraArgs[0]=--metrics-listen=0.0.0.0:9465",
             "exporter.extraArgs[0]=--retention=2h",
             "exporter.namespaces={shop,warehouse}",
         ],
@@ -147,9 +173,7 @@ fn each_certificate_mode_renders_and_the_binary_takes_the_result() {
             "{sets:?}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        for list in arguments(&text) {
-            taken(&format!("{sets:?}"), &list);
-        }
+        taken(&format!("{sets:?}"), &text);
         assert_eq!(
             text.contains("caBundle: LQ=="),
             sets.contains(&PROVIDED),
@@ -217,12 +241,204 @@ fn values_that_cannot_work_are_refused() {
         (&["policy.rules.HB999=off"], "HB999"),
         (&["policy.rules.HB101=loud"], "'warning'"),
         (&["policy.defaultMode=strict"], "'enforce'"),
+        (
+            &["webhook.podDisruptionBudget.minAvailable=2"],
+            "keeps all 2 replicas",
+        ),
+        (
+            &["webhook.podDisruptionBudget.minAvailable=51%"],
+            "keeps all 2 replicas",
+        ),
+        (&["webhook.podDisruptionBudget.minAvailable=100%"], "minAvailable"),
+        (&["webhook.podDisruptionBudget.minAvailable=0"], "minAvailable"),
+        (
+            &["webhook.podDisruptionBudget.maxUnavailable=0"],
+            "maxUnavailable",
+        ),
+        (
+            &["webhook.podDisruptionBudget.maxUnavailable=0%"],
+            "maxUnavailable",
+        ),
     ] {
         let Some(output) = helm(sets) else { return };
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{sets:?} renders");
         assert!(error.contains(field), "{sets:?}: {error}");
     }
+}
+
+#[test]
+fn a_disruption_budget_always_lets_one_replica_go() {
+    for (sets, line) in [
+        (&[][..], "maxUnavailable: 1"),
+        (
+            &["webhook.podDisruptionBudget.maxUnavailable=null"],
+            "maxUnavailable: 1",
+        ),
+        (
+            &["webhook.podDisruptionBudget.maxUnavailable=50%"],
+            "maxUnavailable: 50%",
+        ),
+        (
+            &["webhook.podDisruptionBudget.minAvailable=50%"],
+            "minAvailable: 50%",
+        ),
+        (
+            &[
+                "webhook.podDisruptionBudget.minAvailable=2",
+                "webhook.replicaCount=3",
+            ],
+            "minAvailable: 2",
+        ),
+        // An autoscaler keeps them.
+        (
+            &[
+                "webhook.podDisruptionBudget.minAvailable=2",
+                "webhook.replicaCount=null",
+            ],
+            "minAvailable: 2",
+        ),
+    ] {
+        let Some(output) = helm(sets) else { return };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let (_, budget) = text.split_once("kind: PodDisruptionBudget").expect("a budget");
+        let (budget, _) = budget.split_once("---").unwrap_or((budget, ""));
+        let spec: Vec<&str> = budget
+            .lines()
+            .filter(|text| text.contains("vailable: "))
+            .collect();
+        assert_eq!(spec, [format!("  {line}")], "{sets:?}");
+    }
+}
+
+/// Not every node has a label of zones: a constraint that demands one would leave every replica Pending.
+#[test]
+fn no_installation_demands_a_label_that_nodes_may_lack() {
+    for values in files("charts/hookbudget/ci", "-values.yaml") {
+        let parsed: Value = serde_saphyr::from_str(&read(&values)).expect("YAML");
+        for component in ["webhook", "exporter"] {
+            let constraints = parsed[component]["topologySpreadConstraints"].as_array();
+            for constraint in constraints.into_iter().flatten() {
+                let (key, lacking) = (&constraint["topologyKey"], &constraint["whenUnsatisfiable"]);
+                let scheduled = lacking == "ScheduleAnyway" || key == "kubernetes.io/hostname";
+                assert!(scheduled, "{values}: {constraint}");
+            }
+        }
+    }
+}
+
+/// What `helm install` says, which `helm template` leaves out: rendered as an object of a copy of the chart.
+fn notes(sets: &[&str]) -> Option<String> {
+    let copy = tempfile::tempdir().expect("a directory");
+    let copied = Command::new("cp")
+        .args(["-r", "charts/hookbudget"])
+        .arg(copy.path())
+        .current_dir(root())
+        .status()
+        .expect("cp runs");
+    assert!(copied.success());
+    let told = "told: |\n{{ include \"hookbudget/templates/NOTES.txt\" . | indent 2 }}\n";
+    let chart = copy.path().join("hookbudget");
+    std::fs::write(chart.join("templates/told.yaml"), told).expect("the object");
+    let mut flags = vec!["--show-only", "templates/told.yaml"];
+    flags.extend(sets.iter().flat_map(|set| ["--set", *set]));
+    let output = template_of(&chart.to_string_lossy(), &flags)?;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    let object: Value = serde_saphyr::from_str(&text).expect("YAML");
+    Some(object["told"].as_str().expect("text").to_owned())
+}
+
+#[test]
+fn the_notes_say_which_mode_is_on() {
+    for (sets, wanted, unsaid) in [
+        (
+            &[][..],
+            &["The mode is warn: findings are warnings, nothing is denied."][..],
+            "DENIED",
+        ),
+        (
+            &["policy=null"],
+            &["The mode is warn: findings are warnings, nothing is denied."],
+            "DENIED",
+        ),
+        (
+            &[
+                "policy.defaultMode=enforce",
+                "policy.namespaceModes.shop=audit",
+                "webhook.failurePolicy=Fail",
+            ],
+            &[
+                "The mode is enforce: a Job with an error that is certain is DENIED.",
+                "In the namespace shop it is audit: findings go to the audit log",
+                "until the first one is ready",
+            ],
+            "nothing is denied",
+        ),
+        (
+            &["policy.defaultMode=off", "policy.namespaceModes.shop=enforce"],
+            &[
+                "The mode is off: nothing is judged",
+                "In the namespace shop it is enforce: a Job",
+            ],
+            "nothing is denied",
+        ),
+    ] {
+        let Some(told) = notes(sets) else { return };
+        for words in wanted {
+            assert!(told.contains(words), "{sets:?}: {words} is not in: {told}");
+        }
+        assert!(!told.contains(unsaid), "{sets:?}: {told}");
+    }
+}
+
+/// The commands of the documents work as they stand: the image is named, and the namespace is there.
+#[test]
+fn every_documented_installation_names_its_image_and_makes_its_namespace() {
+    let mut installations = 0;
+    for name in ["README.md", "charts/hookbudget/README.md", "certs/README.md"] {
+        let text = read(name).replace("\\\n", " ");
+        // Every other piece is between fences.
+        for block in text.split("```").skip(1).step_by(2) {
+            let mut namespace_is_there = false;
+            for line in block.lines() {
+                namespace_is_there |= line.starts_with("kubectl create namespace hookbudget");
+                let needs = line.contains("-n hookbudget ") || line.contains("--namespace hookbudget ");
+                if line.starts_with("helm install") {
+                    installations += 1;
+                    assert!(line.contains("--set image.registry="), "{name}: {line}");
+                    namespace_is_there |= line.contains("--create-namespace");
+                }
+                let makes = line.starts_with("helm install") || line.contains(" create secret ");
+                assert!(!(makes && needs) || namespace_is_there, "{name}: {line}");
+            }
+        }
+    }
+    assert!(installations >= 5, "{installations} installations");
+}
+
+/// The webhook lists and watches; one by one it reads nothing but what it keeps by name.
+#[test]
+fn the_webhook_gets_only_what_is_named() {
+    let Some(output) = helm(&["exporter.enabled=false", "check.enabled=false"]) else {
+        return;
+    };
+    let mut watched = 0;
+    for document in String::from_utf8_lossy(&output.stdout).split("---\n") {
+        let object: Value = serde_saphyr::from_str(document).expect("YAML");
+        for rule in object["rules"].as_array().into_iter().flatten() {
+            let verbs = rule["verbs"].as_array().into_iter().flatten();
+            let verbs: Vec<&str> = verbs.filter_map(Value::as_str).collect();
+            let named = rule["resourceNames"].is_array();
+            assert!(named || !verbs.contains(&"get"), "{rule}");
+            watched += usize::from(verbs.contains(&"watch"));
+        }
+    }
+    assert!(watched >= 6, "{watched} rules");
 }
 
 /// Whatever the values say, neither its own namespace nor those of the cluster's own recovery are looked at.
@@ -274,8 +490,9 @@ fn the_chart_renders_as_recorded_for_each_kind_of_installation() {
             "{values}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        // What stands in files/ is held to its source by a test of its own.
         let text = String::from_utf8_lossy(&output.stdout);
+        taken(&values, &text);
+        // What stands in files/ is held to its source by a test of its own.
         let documents: Vec<&str> = text
             .split("---\n")
             .filter(|document| !document.contains("/dashboards.yaml\n"))

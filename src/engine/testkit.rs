@@ -8,6 +8,7 @@ use super::cause::{Cause, Match};
 use super::diagnose::diagnose;
 use super::diagnosis::{Diagnosis, DiagnosisKnobs};
 use super::evidence::Evidence;
+use super::missed_run::missed_run;
 
 /// The moment so many seconds after the Job's creation in every test.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -38,6 +39,18 @@ fn assert_known(given: &Value, read: &Value, path: &str) {
         }
         _ => {}
     }
+}
+
+/// An event of the `CronJob` `demo/backup`.
+pub(crate) fn cron_event(reason: &str) -> Value {
+    let object = json!({"kind": "CronJob", "namespace": "demo", "name": "backup"});
+    json!({"object": object, "type": "Warning", "reason": reason, "message": "a word", "last": at(9)})
+}
+
+/// The evidence of a run that did not come, as such an event tells it.
+pub(crate) fn missed(reason: &str) -> Evidence {
+    let event = serde_json::from_value(cron_event(reason)).expect("an event");
+    missed_run(&[event]).expect("a run").0
 }
 
 /// A failed Job `demo/job` with these further fields of evidence.

@@ -60,6 +60,21 @@ scheme: HTTPS
 {{- end }}
 {{- end -}}
 
+{{/* Fails where no replica may ever be evicted: no node that has one could be drained. A percentage is rounded up
+(kubernetes pkg/controller/disruption). How many an autoscaler keeps is not known. Takes a dict of root and
+minAvailable. */}}
+{{- define "hookbudget.drainable" -}}
+{{- with .root.Values.webhook.replicaCount -}}
+{{- $stay := $.minAvailable -}}
+{{- if kindIs "string" $stay -}}
+{{- $stay = div (add (mul (trimSuffix "%" $stay | int) (int .)) 99) 100 -}}
+{{- end -}}
+{{- if ge (int $stay) (int .) -}}
+{{- fail (printf "webhook.podDisruptionBudget.minAvailable %v keeps all %d replicas: no node with one of them could be drained; at most %d, or take maxUnavailable" $.minAvailable (int .) (sub (int .) 1)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Metadata of what lives for one command of Helm; takes a dict of root, component, event, weight. */}}
 {{- define "hookbudget.hookAnnotations" -}}
 helm.sh/hook: {{ .event }}
@@ -117,6 +132,26 @@ kind: Policy
 {{- with .Values.policy }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* A mode of the policy as a word: YAML reads a bare off as false. */}}
+{{- define "hookbudget.mode" -}}
+{{- if kindIs "bool" . }}off{{ else }}{{ . }}{{ end -}}
+{{- end -}}
+
+{{- define "hookbudget.defaultMode" -}}
+{{- $policy := .Values.policy | default dict -}}
+{{- if hasKey $policy "defaultMode" }}{{ include "hookbudget.mode" $policy.defaultMode }}{{ else }}warn{{ end -}}
+{{- end -}}
+
+{{/* What a mode does, for whoever installs. */}}
+{{- define "hookbudget.modeMeans" -}}
+{{- get (dict
+  "off" "nothing is judged and nothing is rewritten"
+  "audit" "findings go to the audit log and the metrics, nobody is warned and nothing is rewritten"
+  "warn" "findings are warnings, nothing is denied"
+  "enforce" "a Job with an error that is certain is DENIED"
+) . -}}
 {{- end -}}
 
 {{/* Annotations of the Pods: a changed policy starts the exporter anew, the webhook reads it. Takes a dict of root and
@@ -197,11 +232,12 @@ rules:
     operations: [CREATE, UPDATE]
     scope: Namespaced
 matchConditions:
-  # The CronJob is judged instead, once, where its owner sees the answer.
+  # The CronJob is judged instead, once, where its owner sees the answer. Anybody may write another kind of this name.
   - name: not-owned-by-a-cronjob
     expression: >-
       !has(object.metadata.ownerReferences) ||
-      !object.metadata.ownerReferences.exists(o, o.kind == 'CronJob' && has(o.controller) && o.controller)
+      !object.metadata.ownerReferences.exists(o,
+      o.kind == 'CronJob' && o.apiVersion.startsWith('batch/') && has(o.controller) && o.controller)
   - name: run-by-the-job-controller
     expression: "!has(object.spec.managedBy) || object.spec.managedBy == 'kubernetes.io/job-controller'"
 {{- end -}}

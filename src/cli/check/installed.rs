@@ -10,6 +10,11 @@ use kube::{Api, Client};
 
 use super::report::Area;
 use crate::cli::policy;
+use crate::engine::policy::Policy;
+
+/// The annotation of the Deployment that holds `webhook.excludedNamespaces`, with commas (`webhook-deployment.yaml` of
+/// the chart): what the values say, beside what the configurations say.
+const EXCLUDED: &str = "hookbudget.dev/excluded-namespaces";
 
 /// What runs behind the Service.
 #[derive(Debug, Default)]
@@ -46,6 +51,13 @@ impl Installed {
         }
         let (volume, _) = mounted(self.deployment.as_ref()?, self.argument("--tls-cert-file")?)?;
         volume.secret.as_ref()?.secret_name.clone()
+    }
+
+    /// The namespaces that the values exclude beyond those that are never judged; `None` where that is not known.
+    pub(super) fn excluded(&self) -> Option<Vec<&str>> {
+        let annotations = self.deployment.as_ref()?.metadata.annotations.as_ref()?;
+        let names = annotations.get(EXCLUDED)?.split(',');
+        Some(names.filter(|name| !name.is_empty()).collect())
     }
 
     /// The value of `--flag=value` or `--flag value`.
@@ -234,21 +246,25 @@ pub(super) fn version(area: &mut Area<'_>, installed: &Installed) {
     }
 }
 
-/// Reads the policy that the Deployment was told, where it comes from a `ConfigMap`.
-pub(super) async fn policy(area: &mut Area<'_>, client: &Client, namespace: &str, installed: &Installed) {
-    let Some(deployment) = &installed.deployment else {
-        return;
-    };
+/// Reads the policy that the Deployment was told, where it comes from a `ConfigMap`; the one in force, where that is
+/// certain.
+pub(super) async fn policy(
+    area: &mut Area<'_>,
+    client: &Client,
+    namespace: &str,
+    installed: &Installed,
+) -> Option<Policy> {
+    let deployment = installed.deployment.as_ref()?;
     let Some(path) = installed.argument("--policy") else {
         area.ok("no --policy: the defaults hold");
-        return;
+        return Some(Policy::default());
     };
     let Some((map, key)) = source(deployment, path) else {
         area.warn(
             format!("--policy {path} is in no ConfigMap that is mounted"),
             "hookbudget check --policy FILE reads a file",
         );
-        return;
+        return None;
     };
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let text = match maps.get_opt(&map).await {
@@ -260,22 +276,26 @@ pub(super) async fn policy(area: &mut Area<'_>, client: &Client, namespace: &str
                 format!("the ConfigMap {namespace}/{map} cannot be read: {error}"),
                 "run it as a user who may",
             );
-            return;
+            return None;
         }
     };
     let place = format!("ConfigMap {namespace}/{map}, {key}");
-    match text {
-        None => area.fail(format!("{place}: it is not there"), "helm upgrade brings it back"),
-        Some(text) => match policy::read_text(&place, &text) {
-            Ok(policy) => area.ok(format!(
-                "{place}: default mode {}",
-                policy.mode("", None).as_str()
-            )),
-            Err(error) => area.fail(
+    let Some(text) = text else {
+        area.fail(format!("{place}: it is not there"), "helm upgrade brings it back");
+        return None;
+    };
+    match policy::read_text(&place, &text) {
+        Ok(policy) => {
+            area.ok(format!("{place}: default mode {}", policy.default_mode.as_str()));
+            Some(policy)
+        }
+        Err(error) => {
+            area.fail(
                 format!("{error:#}"),
                 "correct it: until then the last good one stays in force, and a replica that starts does not become ready",
-            ),
-        },
+            );
+            None
+        }
     }
 }
 
@@ -365,6 +385,26 @@ mod tests {
             };
             assert_eq!(installed.secret().as_deref(), secret, "{argument}");
         }
+    }
+
+    #[test]
+    fn what_the_values_exclude_stands_on_the_deployment() {
+        for (annotations, excluded) in [
+            (json!({}), None),
+            (json!({"hookbudget.dev/excluded-namespaces": ""}), Some(vec![])),
+            (
+                json!({"hookbudget.dev/excluded-namespaces": "shop,mail"}),
+                Some(vec!["shop", "mail"]),
+            ),
+        ] {
+            let deployment = json!({"metadata": {"annotations": annotations}});
+            let installed = Installed {
+                deployment: Some(serde_json::from_value(deployment).unwrap()),
+                ..Installed::default()
+            };
+            assert_eq!(installed.excluded(), excluded);
+        }
+        assert_eq!(Installed::default().excluded(), None);
     }
 
     #[test]

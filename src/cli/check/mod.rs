@@ -3,6 +3,7 @@
 mod access;
 mod certificate;
 mod configuration;
+mod hook;
 mod installed;
 mod probe;
 mod report;
@@ -21,14 +22,16 @@ use kube::{Api, Client};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::configuration::Hook;
+use self::configuration::Expected;
+use self::hook::Hook;
 use self::installed::Installed;
+use self::probe::Due;
 use self::report::Report;
 use super::place::PlaceArgs;
 use super::policy;
 use super::terminal::Terminal;
 use crate::certs::{ConfigurationKind, KeepError};
-use crate::engine::policy::Mode;
+use crate::engine::policy::Policy;
 use crate::tls::kept::Found;
 
 /// The first version of Kubernetes whose `matchConditions` need no feature gate.
@@ -77,8 +80,22 @@ pub async fn run(mut args: CheckArgs, terminal: &mut Terminal) -> anyhow::Result
         .await
         .context("the API server does not answer")?;
     let mut report = Report::new();
-    let hooks = configurations(&mut args, &client, &mut report).await;
-    let installed = reach(&args, &client, &hooks, &mut report).await;
+    let read = read_configurations(&mut args, &client).await;
+    let hooks: Vec<_> = read
+        .iter()
+        .filter_map(|(kind, read)| Some((*kind, read.as_ref().ok()?.as_ref()?)))
+        .flat_map(|(kind, hooks)| hooks.iter().map(move |hook| (kind, hook)))
+        .collect();
+    // What the configurations and the dry run are held against is known by what they lead to.
+    let (mut reached, mut told) = (Report::new(), Report::new());
+    let installed = follow(&client, &hooks, &mut reached).await;
+    let namespace = args.place.namespace();
+    let policy = installed::policy(&mut told.area("policy"), &client, &namespace, &installed).await;
+    configurations(&args, &read, &installed, &mut report);
+    if !hooks.is_empty() {
+        walk(&args, &client, &hooks, policy.as_ref(), &mut reached).await;
+    }
+    report.append(reached);
     args.place.tls_secret = args.place.tls_secret.or_else(|| installed.secret());
     certificates(&args, &client, &mut report).await;
     let minor: u32 = server.minor.trim_end_matches('+').parse().unwrap_or(OLDEST_MINOR);
@@ -93,8 +110,8 @@ pub async fn run(mut args: CheckArgs, terminal: &mut Terminal) -> anyhow::Result
     }
     installed::version(&mut area, &installed);
     permissions(&args, &client, &installed, &mut report).await;
+    report.append(told);
     let mut area = report.area("policy");
-    installed::policy(&mut area, &client, &args.place.namespace(), &installed).await;
     if let Some(path) = &args.policy {
         match policy::read(Some(path)) {
             Ok(_) => area.ok(format!("{} is a policy", path.display())),
@@ -112,33 +129,46 @@ pub async fn run(mut args: CheckArgs, terminal: &mut Terminal) -> anyhow::Result
     })
 }
 
-/// Judges both configurations; their webhooks. Where no namespace is given, theirs is meant from here on.
-async fn configurations(args: &mut CheckArgs, client: &Client, report: &mut Report) -> Vec<Hook> {
-    let name = args.place.webhook_configuration.clone();
+/// The webhooks of each configuration; `None` where it is absent.
+type Read = [(ConfigurationKind, anyhow::Result<Option<Vec<Hook>>>); 2];
+
+/// Reads both configurations. Where no namespace is given, theirs is meant from here on.
+async fn read_configurations(args: &mut CheckArgs, client: &Client) -> Read {
+    let name = &args.place.webhook_configuration;
     let both = [
         (
             ConfigurationKind::Mutating,
-            read::<MutatingWebhookConfiguration>(client, &name).await,
+            read::<MutatingWebhookConfiguration>(client, name).await,
         ),
         (
             ConfigurationKind::Validating,
-            read::<ValidatingWebhookConfiguration>(client, &name).await,
+            read::<ValidatingWebhookConfiguration>(client, name).await,
         ),
     ];
-    let hooks = || {
-        both.iter()
-            .filter_map(|(_, read)| read.as_ref().ok()?.as_ref())
-            .flatten()
-    };
-    let service = hooks().find_map(|hook| hook.client_config.service.as_ref());
+    let mut hooks = both
+        .iter()
+        .filter_map(|(_, read)| read.as_ref().ok()?.as_ref())
+        .flatten();
+    let service = hooks.find_map(|hook| hook.client_config.service.as_ref());
     let namespace = service.map(|service| service.namespace.clone());
     args.place.namespace = args.place.namespace.take().or(namespace);
+    both
+}
+
+/// Judges both configurations.
+fn configurations(args: &CheckArgs, read: &Read, installed: &Installed, report: &mut Report) {
+    let name = &args.place.webhook_configuration;
+    let own = args.place.namespace();
     let mut area = report.area("configuration");
-    for (kind, read) in &both {
+    for (kind, read) in read {
         match read {
             Ok(hooks) => {
-                let own = args.place.namespace();
-                configuration::judge(&mut area, *kind, &name, &own, hooks.as_deref());
+                let expected = Expected {
+                    kind: *kind,
+                    own_namespace: &own,
+                    excluded: installed.excluded(),
+                };
+                configuration::judge(&mut area, name, &expected, hooks.as_deref());
             }
             Err(error) => area.warn(
                 format!("the {} {name} cannot be read: {error:#}", kind.as_str()),
@@ -146,7 +176,6 @@ async fn configurations(args: &mut CheckArgs, client: &Client, report: &mut Repo
             ),
         }
     }
-    hooks().cloned().collect()
 }
 
 async fn read<K>(client: &Client, name: &str) -> anyhow::Result<Option<Vec<Hook>>>
@@ -203,36 +232,33 @@ async fn certificates(args: &CheckArgs, client: &Client, report: &mut Report) {
     }
 }
 
-/// Follows the Service, and walks the whole way with a dry run.
-async fn reach(args: &CheckArgs, client: &Client, hooks: &[Hook], report: &mut Report) -> Installed {
+/// Follows the Service that the configurations call.
+async fn follow(client: &Client, hooks: &[(ConfigurationKind, &Hook)], report: &mut Report) -> Installed {
     let mut area = report.area("reachability");
-    let mut installed = Installed::default();
-    if let Some(service) = hooks.iter().find_map(|hook| hook.client_config.service.as_ref()) {
-        installed = installed::follow(&mut area, client, &service.namespace, &service.name).await;
-    } else if let Some(url) = hooks.iter().find_map(|hook| hook.client_config.url.as_ref()) {
+    let mut called = hooks.iter().map(|(_, hook)| &hook.client_config);
+    if let Some(service) = called.clone().find_map(|call| call.service.as_ref()) {
+        return installed::follow(&mut area, client, &service.namespace, &service.name).await;
+    }
+    if let Some(url) = called.find_map(|call| call.url.as_ref()) {
         area.ok(format!("the configurations call {url}, no Service"));
     }
+    Installed::default()
+}
+
+/// Walks the whole way with a dry run.
+async fn walk(
+    args: &CheckArgs,
+    client: &Client,
+    hooks: &[(ConfigurationKind, &Hook)],
+    policy: Option<&Policy>,
+    report: &mut Report,
+) {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let mode = namespaces
-        .get_metadata_opt(&args.probe_namespace)
-        .await
-        .ok()
-        .flatten();
-    let labels = mode.and_then(|namespace| namespace.metadata.labels);
-    let mode = labels.and_then(|labels| Mode::parse(labels.get("hookbudget.dev/mode")?));
-    if let Some(mode @ (Mode::Off | Mode::Audit)) = mode {
-        area.warn(
-            format!(
-                "{} is in mode {}: nothing that the webhook does can be seen there",
-                args.probe_namespace,
-                mode.as_str()
-            ),
-            "name a namespace in mode warn or enforce by --probe-namespace",
-        );
-    } else if !hooks.is_empty() {
-        probe::judge(&mut area, client, &args.probe_namespace).await;
-    }
-    installed
+    let name = &args.probe_namespace;
+    let namespace = namespaces.get_metadata_opt(name).await.ok();
+    let labels = namespace.map(|found| found.and_then(|found| found.metadata.labels).unwrap_or_default());
+    let due = Due::of(name, labels.as_ref(), hooks, policy);
+    probe::judge(&mut report.area("reachability"), client, name, &due).await;
 }
 
 /// Asks whether the `ServiceAccount`s may do what the webhook and the exporter do.

@@ -55,6 +55,14 @@ impl Report {
         Area { area, report: self }
     }
 
+    /// Puts the lines of another report after these.
+    pub(super) fn append(&mut self, other: Self) {
+        self.checks.extend(other.checks);
+        self.summary.ok += other.summary.ok;
+        self.summary.warn += other.summary.warn;
+        self.summary.fail += other.summary.fail;
+    }
+
     /// Whether anything fails.
     pub(super) const fn fails(&self) -> bool {
         self.summary.fail > 0

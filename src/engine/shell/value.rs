@@ -18,6 +18,10 @@ pub(super) struct Value {
     pub code: bool,
     /// Not known because a program printed it.
     pub printed: bool,
+    /// Not known because a program printed it that calls nobody: it may be what the script counts.
+    pub local: bool,
+    /// Not known because nobody has set the name: it is empty, unless an image sets it.
+    pub unset: bool,
     /// Holds a default that an image may override.
     pub assumed: bool,
 }
@@ -45,6 +49,13 @@ impl Value {
         value
     }
 
+    /// What a program printed of its own, and not of what a service has answered.
+    pub(super) fn printed_here(program: &str) -> Self {
+        let mut value = Self::printed(program);
+        value.local = true;
+        value
+    }
+
     pub(super) fn is_known(&self) -> bool {
         self.unknown.is_none()
     }
@@ -68,6 +79,7 @@ impl Value {
         self.clock |= other.clock;
         self.code |= other.code;
         self.printed |= other.printed;
+        self.local |= other.local;
         self.assumed |= other.assumed;
     }
 }

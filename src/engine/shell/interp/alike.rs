@@ -106,13 +106,14 @@ impl Machine<'_> {
             input,
             interrupted,
             codes,
-            undecided,
+            undecided: _,
             branches,
             subshells,
             left,
             held,
             background,
-            waits,
+            waits: _,
+            overfull: _,
             calls,
             known_calls: _,
             unread,
@@ -170,36 +171,42 @@ impl Machine<'_> {
                     &before.cap,
                     &before.depth,
                 )
-            && (output, input, interrupted, codes, undecided)
-                == (
-                    &before.output,
-                    &before.input,
-                    &before.interrupted,
-                    &before.codes,
-                    &before.undecided,
-                )
+            && (output, input, interrupted, codes)
+                == (&before.output, &before.input, &before.interrupted, &before.codes)
             && (branches, subshells, left, held)
                 == (&before.branches, &before.subshells, &before.left, &before.held)
             && background.len() == before.background.len()
-            && (waits, calls, unread) == (&before.waits, &before.calls, &before.unread)
+            && self.waits_are_alike(before)
+            && (calls, unread) == (&before.calls, &before.unread)
             && (doom, braces, sh_braces) == (&before.doom, &before.braces, &before.sh_braces)
             && (ended, hidden, script_files) == (&before.ended, &before.hidden, &before.script_files)
             && (windows, directory) == (&before.windows, &before.directory)
     }
 
-    /// Adds up `rounds` more rounds as the one since `before`; false where that goes beyond the steps that are
-    /// followed.
+    /// True where a round has found the waits of the one before, or the same single wait once more: the loop around
+    /// it is that wait, as often as it goes round.
+    fn waits_are_alike(&self, before: &Self) -> bool {
+        if self.waits == before.waits {
+            return self.undecided == before.undecided;
+        }
+        let own = self.frames.last().map_or(0, |frame| frame.waits);
+        let (Some((last, rest)), Some(found)) = (self.waits.split_last(), before.waits.get(own..)) else {
+            return false;
+        };
+        let earlier = |(index, branches): (usize, u32)| (index.wrapping_sub(1), branches);
+        rest == before.waits
+            && !found.is_empty()
+            && found.iter().all(|wait| wait == last)
+            && self.undecided.map(earlier) == before.undecided
+    }
+
+    /// Adds up `rounds` more rounds as the one since `before`; false where there are too many.
     pub(super) fn skip(&mut self, rounds: usize, before: &Self) -> bool {
         let Ok(count) = u32::try_from(rounds) else {
             return false;
         };
         let grown = |now: u32, then: u32| now.saturating_add((now - then).saturating_mul(count));
-        let steps = grown(self.steps, before.steps);
-        if steps >= self.most_steps() {
-            return false;
-        }
         let span = |now: Seconds, then: Seconds| now + (now - then).times(u64::from(count));
-        self.steps = steps;
         self.now = span(self.now, before.now);
         self.surplus = span(self.surplus, before.surplus);
         self.limitless = grown(self.limitless, before.limitless);
@@ -250,6 +257,7 @@ impl Frame {
         self.tries += (self.tries - before.tries) * rounds;
         self.probes += (self.probes - before.probes) * rounds;
         self.rounds += rounds;
+        self.skipped += rounds;
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::super::arith;
 use super::super::duration;
 use super::super::reading::{ReadConfidence, Wait};
 use super::super::value::{Status, Value};
@@ -51,7 +50,12 @@ impl Machine<'_> {
                 self.succeed()
             }
             ":" | "true" | "trap" | "umask" | "ulimit" | "shopt" | "alias" | "hash" | "disown" | "pushd"
-            | "popd" | "fg" | "bg" | "jobs" | "getopts" | "kill" => self.succeed(),
+            | "popd" | "fg" | "bg" | "getopts" => self.succeed(),
+            "jobs" => {
+                self.print(&Value::printed_here("jobs"));
+                self.succeed()
+            }
+            "kill" => self.kill(arguments),
             "wait" => self.wait_for_jobs(!arguments.is_empty()),
             "false" => {
                 self.status = Status::Failure(1);
@@ -122,7 +126,7 @@ impl Machine<'_> {
             "date" => {
                 let value = match date_offset(arguments) {
                     Some(offset) => self.date(offset),
-                    None => Value::printed("date"),
+                    None => Value::printed_here("date"),
                 };
                 self.print(&value);
                 self.succeed()
@@ -142,10 +146,11 @@ impl Machine<'_> {
             .iter()
             .filter(|argument| !argument.text.starts_with('-'))
         {
-            let mut value = Value::printed("read");
+            let mut value = self.printed_by("read");
             value.text = format!("${}", argument.text).into();
             self.assign(&argument.text, value);
         }
+        self.pause_of_read(arguments);
         // As a condition it ends a loop over lines; else there is something to read.
         self.note_opaque(true);
         self.status = if self.in_condition > 0 {
@@ -154,6 +159,27 @@ impl Machine<'_> {
             Status::Open
         };
         Flow::Next
+    }
+
+    /// `read -t 5` pauses for 5 s where its input stays open, and not at all where there is none.
+    fn pause_of_read(&mut self, arguments: &[Value]) {
+        let flag = arguments
+            .iter()
+            .position(|argument| argument.text.starts_with("-t"));
+        let Some((at, flag)) = flag.and_then(|at| Some((at, arguments.get(at)?))) else {
+            return;
+        };
+        let attached = flag.text.strip_prefix("-t").filter(|span| !span.is_empty());
+        let span = attached
+            .or_else(|| arguments.get(at + 1)?.get())
+            .unwrap_or_default();
+        if self.input.is_some() || self.frames.is_empty() {
+            return;
+        }
+        self.may_pause(format!(
+            "`read -t {span}` pauses for as long where its input stays open, and not at all where there is none"
+        ));
+        self.surplus = self.surplus + duration::seconds(span).unwrap_or(Seconds::ZERO);
     }
 
     fn leave_with(&mut self, arguments: &[Value]) {
@@ -212,17 +238,32 @@ impl Machine<'_> {
         let mut line = Value::default();
         let mut rest = arguments.iter().skip(1);
         line.mark(&format);
-        let mut pieces = format.text.split("%s");
+        let mut pieces = format.text.split('%');
         line.text.push_str(pieces.next().unwrap_or_default());
-        for piece in pieces {
+        while let Some(piece) = pieces.next() {
+            if piece.is_empty() {
+                // `%%`
+                line.text.push('%');
+                line.text.push_str(pieces.next().unwrap_or_default());
+                continue;
+            }
+            let Some((kind, after)) = split_kind(piece) else {
+                return self.printed_by("printf");
+            };
             let argument = rest.next().cloned().unwrap_or_default();
-            self.append(&mut line, &argument);
-            line.text.push_str(piece);
+            if kind.is_number && argument.is_known() {
+                let Some(number) = number(Some(&argument)) else {
+                    return self.printed_by("printf");
+                };
+                let mut text = Value::known(kind.of(number));
+                text.mark(&argument);
+                self.append(&mut line, &text);
+            } else {
+                self.append(&mut line, &argument);
+            }
+            line.text.push_str(after);
         }
         line.text = line.text.replace("\\n", "\n").into();
-        if format.text.replace("%s", "").contains('%') {
-            line = Value::printed("printf");
-        }
         line
     }
 
@@ -286,7 +327,7 @@ impl Machine<'_> {
         Flow::Exit
     }
 
-    fn sleep(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
+    pub(super) fn sleep(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
         let mut pause = Seconds::ZERO;
         for argument in arguments {
             let span = match argument.get() {
@@ -299,10 +340,13 @@ impl Machine<'_> {
                 None => None,
             };
             let Some(span) = span else {
-                let why = match argument.unknown.as_deref() {
-                    Some(why) => format!("how long `sleep {}` pauses is not shown: {why}", argument.text),
-                    None => format!("`sleep {}` fails: that is no span of time", argument.text),
+                let Some(why) = argument.unknown.as_deref() else {
+                    let why = format!("`sleep {}` fails: that is no span of time", argument.text);
+                    self.unreadable(at, why);
+                    self.status = Status::Failure(1);
+                    return Flow::Next;
                 };
+                let why = format!("how long `sleep {}` pauses is not shown: {why}", argument.text);
                 if self.in_loop() {
                     self.hide_bound(&why.into());
                 } else {
@@ -313,7 +357,11 @@ impl Machine<'_> {
             pause = pause + span.max(Seconds::ZERO);
         }
         let assumed = arguments.iter().any(|argument| argument.assumed);
+        let (deadline, now) = (self.deadline, self.now);
         if let Some(frame) = self.frames.last_mut() {
+            // A `timeout` inside of the loop cuts the pause short; one around the loop ends the loop.
+            let cut = deadline.filter(|_| frame.deadline != deadline);
+            let pause = cut.map_or(pause, |deadline| pause.min(deadline.minus_or_zero(now)));
             frame.pause = frame.pause + pause;
             frame.assumed |= assumed;
         } else {
@@ -323,9 +371,17 @@ impl Machine<'_> {
         self.pass(pause, Limit::At(pause))
     }
 
-    fn sleep_for_ever(&mut self, at: usize) -> Flow {
+    pub(super) fn sleep_for_ever(&mut self, at: usize) -> Flow {
         self.status = Status::Success;
         if let Some(deadline) = self.deadline {
+            let left = deadline.minus_or_zero(self.now);
+            if let Some(frame) = self
+                .frames
+                .last_mut()
+                .filter(|frame| frame.deadline != Some(deadline))
+            {
+                frame.pause = frame.pause + left;
+            }
             self.now = deadline;
             return Flow::Killed;
         }
@@ -382,7 +438,7 @@ impl Machine<'_> {
             Some([first, last]) => numbers(*first, 1, *last),
             Some([first, step, last]) => numbers(*first, *step, *last),
             _ => {
-                self.print(&Value::printed("seq"));
+                self.print(&Value::printed_here("seq"));
                 return Flow::Next;
             }
         };
@@ -414,7 +470,7 @@ impl Machine<'_> {
             value
         } else {
             self.status = Status::Open;
-            Value::printed("expr")
+            self.printed_by("expr")
         };
         self.print(&value);
         Flow::Next
@@ -457,8 +513,47 @@ fn offset_of(text: &str) -> Option<i64> {
     count.parse::<i64>().ok()?.checked_mul(seconds)
 }
 
+/// `%s`, `%d`, `%03d`.
+struct Kind {
+    is_number: bool,
+    zeros: bool,
+    width: usize,
+}
+
+impl Kind {
+    fn of(&self, number: i64) -> String {
+        if self.zeros {
+            format!("{number:0width$}", width = self.width)
+        } else {
+            format!("{number:width$}", width = self.width)
+        }
+    }
+}
+
+/// The conversion that a piece of a format begins with, behind its percent sign, and the text behind it.
+fn split_kind(piece: &str) -> Option<(Kind, &str)> {
+    let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+    let (width, rest) = piece.split_at(digits);
+    let is_number = match rest.chars().next()? {
+        's' if digits == 0 => false,
+        'd' | 'i' | 'u' => true,
+        _ => return None,
+    };
+    let kind = Kind {
+        is_number,
+        zeros: width.starts_with('0'),
+        width: if width.is_empty() {
+            0
+        } else {
+            width.parse().ok().filter(|width| *width < 64)?
+        },
+    };
+    Some((kind, rest.get(1..)?))
+}
+
+/// A number as programs read it: `010` is ten.
 fn number(value: Option<&Value>) -> Option<i64> {
-    arith::integer(value?.get()?.trim())
+    value?.get()?.trim().parse().ok()
 }
 
 fn levels(arguments: &[Value]) -> u32 {

@@ -2,6 +2,7 @@
 
 use super::super::syntax::{Assign, Command, ParamOp, Part, Word};
 use super::super::value::{Status, Value};
+use super::pauses::is_quick;
 use super::{Flow, Machine, Source};
 
 /// Programs that run an application's own code: what it waits for can only be declared.
@@ -129,6 +130,7 @@ impl Machine<'_> {
             return Flow::Next;
         };
         let Some(name) = first.get() else {
+            self.may_pause(format!("the manifest does not show what `{}` does", first.text));
             return self.unknown_program(at, &first.text);
         };
         if self.functions.contains_key(name) {
@@ -207,7 +209,8 @@ impl Machine<'_> {
 
     /// A program that is neither shown nor known.
     pub(super) fn unknown_program(&mut self, at: usize, name: &str) -> Flow {
-        self.print(&Value::printed(name));
+        let printed = self.printed_by(name);
+        self.print(&printed);
         self.hidden_program = true;
         if self.in_loop() {
             if self.in_condition > 0
@@ -216,7 +219,7 @@ impl Machine<'_> {
                 frame.readiness = true;
             }
             // It may hang as long as it likes.
-            self.limitless += 1;
+            self.limitless += u32::from(!is_quick(name));
         } else {
             self.settle();
         }

@@ -35,6 +35,7 @@ impl Machine<'_> {
         if value.text.is_empty() && piece.text.len() <= LONGEST {
             self.charge(piece.text.len() / 64);
             value.mark(&piece);
+            value.unset = piece.unset;
             value.text = piece.text;
         } else {
             self.append(value, &piece);
@@ -55,6 +56,7 @@ impl Machine<'_> {
             return;
         }
         self.charge(piece.text.len() / 64);
+        value.unset = piece.unset && value.text.is_empty() && value.is_known();
         value.push(piece);
     }
 
@@ -110,6 +112,23 @@ impl Machine<'_> {
                 continue;
             }
             self.charge(piece.text.len() / 16);
+            if let Some(separators) = self.separators() {
+                for (index, text) in piece.text.split(|c| separators.text.contains(c)).enumerate() {
+                    if index > 0 {
+                        fields.extend(field.take());
+                    }
+                    if text.is_empty() {
+                        continue;
+                    }
+                    let mut next = Value::known(text);
+                    next.mark(&piece);
+                    next.mark(&separators);
+                    let mut value = field.take().unwrap_or_default();
+                    self.add(&mut value, next);
+                    field = Some(value);
+                }
+                continue;
+            }
             if piece.text.starts_with(char::is_whitespace) {
                 fields.extend(field.take());
             }
@@ -128,6 +147,11 @@ impl Machine<'_> {
             }
         }
         fields.extend(field);
+    }
+
+    /// What splits words, where the script has set `IFS`.
+    fn separators(&self) -> Option<Value> {
+        self.vars.get("IFS").cloned()
     }
 
     fn part(&mut self, part: &Part) -> Value {
@@ -185,9 +209,35 @@ impl Machine<'_> {
             return Err(why.to_string());
         }
         self.charge(1 + text.text.len() / 8);
+        let plain = !text.text.contains(['/', '%']);
         let mut value = arith::evaluate(&text.text, self)?;
         value.mark(text);
+        if value.clock && !plain && self.depends_on_phase(&text.text, &value) {
+            value.assumed = true;
+            for frame in &mut self.frames {
+                frame.assumed = true;
+            }
+        }
         Ok(value)
+    }
+
+    /// True where a clock is divided, so that it matters at which second of a minute the script begins:
+    /// `$(($(date +%s) / 60 + 5))`.
+    fn depends_on_phase(&mut self, text: &str, value: &Value) -> bool {
+        let number = |value: &Value| value.text.parse::<i64>().ok();
+        SHIFTS.iter().any(|shift| {
+            let text = shifted(text, *shift);
+            let mut names = Shifted {
+                machine: self,
+                shift: *shift,
+            };
+            let other = arith::evaluate(&text, &mut names).ok();
+            let change = other
+                .and_then(|other| number(&other))
+                .zip(number(value))
+                .map(|(other, value)| other.saturating_sub(value));
+            !matches!(change, Some(change) if change == 0 || change.abs() == *shift)
+        })
     }
 
     /// `(( ))`: true unless 0.
@@ -196,6 +246,11 @@ impl Machine<'_> {
         match self.arithmetic(&text) {
             Ok(value) => {
                 let truth = value.text != "0";
+                if value.clock && value.assumed {
+                    for frame in &mut self.frames {
+                        frame.assumed = true;
+                    }
+                }
                 if value.clock {
                     let (gap, operator) = clock_gap(self, &text.text);
                     self.note_clock(truth, gap, operator);
@@ -252,6 +307,48 @@ impl Machine<'_> {
     }
 }
 
+/// By how many seconds the script may begin later: another second of the minute, of the hour, of the day.
+const SHIFTS: [i64; 3] = [41, 2_999, 40_009];
+
+/// Seconds since the epoch, `shift` seconds later; any other text stays.
+fn shifted(text: &str, shift: i64) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, after) = rest.split_at(start);
+        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        let (digits, after) = after.split_at(end);
+        result.push_str(before);
+        match digits
+            .parse::<i64>()
+            .ok()
+            .filter(|number| (EPOCH..EPOCH * 2).contains(number))
+        {
+            Some(number) => result.push_str(&(number + shift).to_string()),
+            None => result.push_str(digits),
+        }
+        rest = after;
+    }
+    result.push_str(rest);
+    result
+}
+
+/// The names of a script that begins later; nothing is set.
+struct Shifted<'m, 'e> {
+    machine: &'m mut Machine<'e>,
+    shift: i64,
+}
+
+impl Names for Shifted<'_, '_> {
+    fn get(&mut self, name: &str) -> Value {
+        let mut value = Names::get(self.machine, name);
+        value.text = shifted(&value.text, self.shift).into();
+        value
+    }
+
+    fn set(&mut self, _: &str, _: Value) {}
+}
+
 impl Names for Machine<'_> {
     fn get(&mut self, name: &str) -> Value {
         let (value, set) = self.look_up(name);
@@ -290,30 +387,45 @@ fn clock_gap<'t>(machine: &mut Machine<'_>, text: &'t str) -> (i64, &'t str) {
     }
 }
 
-/// `{1..5}` and `{a,b}`; one pair of braces, which is what scripts write.
+/// `{1..5}`, `{a..e}` and `{a,b}`, one after the other; braces inside of braces stay, which few scripts write.
 fn braces(text: &str) -> Vec<String> {
     let expanded = || {
         let (before, rest) = text.split_once('{')?;
         let (inner, after) = rest.split_once('}')?;
         let items: Vec<String> = if let Some((first, last)) = inner.split_once("..") {
-            let (last, step) = last.split_once("..").unwrap_or((last, "1"));
-            let (first, last) = (first.parse::<i64>().ok()?, last.parse::<i64>().ok()?);
-            let step = step.parse::<i64>().ok()?.saturating_abs().max(1);
-            let numbers = numbers(first, if first <= last { step } else { -step }, last);
-            numbers.iter().map(ToString::to_string).collect()
+            range(first, last)?
         } else if inner.contains(',') {
             inner.split(',').map(str::to_owned).collect()
         } else {
             return None;
         };
-        Some(
-            items
-                .iter()
-                .map(|item| format!("{before}{item}{after}"))
-                .collect(),
-        )
+        let most = usize::try_from(MOST_ROUNDS).unwrap_or(usize::MAX);
+        let ends = braces(after);
+        let all = items
+            .iter()
+            .flat_map(|item| ends.iter().map(move |end| format!("{before}{item}{end}")));
+        Some(all.take(most + 1).collect())
     };
     expanded().unwrap_or_else(|| vec![text.to_owned()])
+}
+
+/// What stands between `first` and `last`, which may carry its step: `1..9..2`.
+fn range(first: &str, last: &str) -> Option<Vec<String>> {
+    let (last, step) = last.split_once("..").unwrap_or((last, "1"));
+    let step = step.parse::<i64>().ok()?.saturating_abs().max(1);
+    let letter = |text: &str| match text.as_bytes() {
+        [letter] if letter.is_ascii_alphabetic() => Some(i64::from(*letter)),
+        _ => None,
+    };
+    let numbers_between =
+        |first: i64, last: i64| numbers(first, if first <= last { step } else { -step }, last);
+    if let (Some(first), Some(last)) = (letter(first), letter(last)) {
+        let letters = numbers_between(first, last);
+        let letters = letters.iter().filter_map(|code| u8::try_from(*code).ok());
+        return Some(letters.map(|code| char::from(code).to_string()).collect());
+    }
+    let numbers = numbers_between(first.parse().ok()?, last.parse().ok()?);
+    Some(numbers.iter().map(ToString::to_string).collect())
 }
 
 /// The numbers from `first` to `last`; one more than the most that a loop is followed for tells that there

@@ -3,8 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::super::duration;
-use super::super::reading::{Failure, Probe, ReadConfidence, Target, Wait};
+use super::super::reading::{Failure, Probe, ReadConfidence, Wait};
 use super::super::syntax;
 use super::super::tools::{self, Call, OnError, Prints, Then};
 use super::super::value::{REFUSED, Status, Value};
@@ -14,7 +13,7 @@ use crate::engine::budget::UNANSWERED_SYN;
 use crate::engine::{Limit, Seconds, Span};
 
 /// Programs that work on texts and files of the container and take no time to speak of.
-const LOCAL: [&str; 52] = [
+pub(super) const LOCAL: [&str; 52] = [
     "addgroup",
     "adduser",
     "awk",
@@ -70,7 +69,7 @@ const LOCAL: [&str; 52] = [
 ];
 
 /// Commands that run the command behind them; the number of own arguments besides options.
-const WRAPPERS: [(&str, usize); 14] = [
+pub(super) const WRAPPERS: [(&str, usize); 14] = [
     ("command", 0),
     ("builtin", 0),
     ("nohup", 0),
@@ -113,7 +112,14 @@ impl Machine<'_> {
             "timeout" => return self.timeout(at, arguments),
             _ if is_shell(base) => return self.shell(at, name, arguments),
             "cat" => return self.cat(arguments),
-            _ if LOCAL.contains(&base) => return self.filter(base, arguments),
+            _ if LOCAL.contains(&base) => {
+                if let Some(flow) = self.computed(base, arguments) {
+                    return flow;
+                }
+                return self
+                    .look_for_pauses(at, name, arguments)
+                    .unwrap_or_else(|| self.filter(base, arguments));
+            }
             _ => {}
         }
         if name.contains('/')
@@ -121,10 +127,23 @@ impl Machine<'_> {
         {
             return flow;
         }
+        if name.contains('/')
+            && is_program_too(base)
+            && let Some(flow) = self.builtin(at, base, arguments)
+        {
+            return flow;
+        }
         if let Some(call) = self.read_call(base, arguments) {
+            if base.starts_with("ping") {
+                self.look_for_pauses(at, name, arguments);
+            }
             return self.call(at, call);
         }
-        self.unknown_program(at, name)
+        if let Some(flow) = self.computed(base, arguments) {
+            return flow;
+        }
+        self.look_for_pauses(at, name, arguments)
+            .unwrap_or_else(|| self.unknown_program(at, name))
     }
 
     /// What a command line asks a tool to do. Each round of a loop makes the same calls, and to read their options
@@ -204,121 +223,6 @@ impl Machine<'_> {
         })
     }
 
-    /// `timeout [OPTION].. DURATION COMMAND`; busybox once wrote the duration as `-t SECONDS`.
-    fn timeout(&mut self, at: usize, arguments: &[Value]) -> Flow {
-        let mut rest = arguments;
-        let mut span = None;
-        while let Some((first, after)) = rest.split_first() {
-            match first.get() {
-                Some("-t") => {
-                    span = after.first().cloned();
-                    rest = after.get(1..).unwrap_or_default();
-                    break;
-                }
-                Some("-k" | "-s" | "--kill-after" | "--signal") => rest = after.get(1..).unwrap_or_default(),
-                Some(flag) if flag.starts_with('-') => rest = after,
-                _ => {
-                    span = Some(first.clone());
-                    rest = after;
-                    break;
-                }
-            }
-        }
-        let Some(span) = span else {
-            self.status = Status::Failure(125);
-            return Flow::Next;
-        };
-        match span.get().and_then(duration::seconds) {
-            // 0 switches the limit off.
-            Some(Seconds::ZERO) => self.dispatch(at, rest),
-            Some(limit) => {
-                if span.assumed {
-                    for frame in &mut self.frames {
-                        frame.assumed = true;
-                    }
-                }
-                let waits = self.waits.len();
-                let flow = self.within(at, limit, rest);
-                for wait in self.waits.iter_mut().skip(waits).filter(|_| span.assumed) {
-                    wait.confidence = wait.confidence.min(ReadConfidence::Likely);
-                }
-                flow
-            }
-            None => {
-                let why = span.unknown.as_deref().unwrap_or("it is no number");
-                let why = format!("the limit of `timeout {}` is not shown: {why}", span.text);
-                self.unreadable(at, why);
-                // What runs inside is bounded by a limit that is not shown: nothing of it is certain.
-                let waits = self.waits.len();
-                let flow = self.dispatch(at, rest);
-                self.waits.truncate(waits);
-                flow
-            }
-        }
-    }
-
-    /// Runs a command that is killed after `limit`.
-    fn within(&mut self, at: usize, limit: Seconds, command: &[Value]) -> Flow {
-        let (start, surplus, limitless) = (self.now, self.surplus, self.limitless);
-        let (outer_deadline, outer_cap, waits) = (self.deadline, self.cap, self.waits.len());
-        let mine = start + limit;
-        self.deadline = Some(outer_deadline.map_or(mine, |outer| outer.min(mine)));
-        self.cap = Some(outer_cap.map_or(limit, |outer| outer.min(limit)));
-        let flow = self.dispatch(at, command);
-        let elapsed = self.now - start;
-        (self.deadline, self.cap) = (outer_deadline, outer_cap);
-        let room = limit.minus_or_zero(elapsed);
-        if self.limitless > limitless {
-            self.surplus = surplus + room;
-            self.limitless = limitless;
-        } else {
-            self.surplus = self.surplus.min(surplus + room);
-        }
-        self.hidden_wait_within(at, limit, command, waits);
-        for wait in self.waits.iter_mut().skip(waits) {
-            let killed = flow == Flow::Killed;
-            wait.span = Span::between(wait.span.nominal, wait.span.worst.min(Limit::At(limit)));
-            if killed && !wait.arithmetic.contains("timeout") {
-                wait.arithmetic = format!("timeout {limit}");
-            }
-        }
-        if flow == Flow::Killed && outer_deadline.is_none_or(|outer| self.now < outer) {
-            self.status = Status::Failure(124);
-            return Flow::Next;
-        }
-        flow
-    }
-
-    /// `timeout 600 /scripts/wait-for-db.sh`: nobody sees how it waits, but its limit is there.
-    fn hidden_wait_within(&mut self, at: usize, limit: Seconds, command: &[Value], waits: usize) {
-        let waiting = |word: &&Value| word.text.to_ascii_lowercase().contains("wait");
-        if self.in_loop() || self.waits.len() > waits || !self.unread_ahead() {
-            return;
-        }
-        let Some(name) = command.iter().find(waiting).filter(|word| word.text.len() < 80) else {
-            return;
-        };
-        let target = Target {
-            text: name.text.as_str().to_owned(),
-            host: None,
-            port: None,
-        };
-        self.keep(Wait {
-            place: self.place(at),
-            target: Some(target),
-            tool: Some("timeout".into()),
-            span: Span::exactly(limit),
-            attempts: None,
-            interval: None,
-            probe: None,
-            falls_through: !self.errexit || self.in_condition > 0,
-            ready_statuses: Vec::new(),
-            fatal_statuses: Vec::new(),
-            confidence: ReadConfidence::Possible,
-            arithmetic: format!("timeout {limit}"),
-        });
-    }
-
     /// `sh -c TEXT`
     fn shell(&mut self, at: usize, name: &str, arguments: &[Value]) -> Flow {
         let own = self.expands_braces(name);
@@ -372,7 +276,7 @@ impl Machine<'_> {
     fn cat(&mut self, arguments: &[Value]) -> Flow {
         let value = match self.input.take() {
             Some(input) if arguments.is_empty() => input,
-            _ => Value::printed("cat"),
+            _ => self.printed_by("cat"),
         };
         self.print(&value);
         self.succeed()
@@ -389,15 +293,17 @@ impl Machine<'_> {
         if empty {
             let counts = name == "wc" || (searches && has("-c"));
             self.print(&Value::known(if counts { "0\n" } else { "" }));
-            self.status = if searches {
-                Status::Failure(1)
-            } else {
-                Status::Success
+            self.status = match name {
+                _ if searches => Status::Failure(1),
+                // No result at all.
+                "jq" if asks_jq(arguments) => Status::Failure(4),
+                _ => Status::Success,
             };
             return Flow::Next;
         }
-        self.print(&Value::printed(name));
-        let asks = searches || (name == "jq" && has("-e"));
+        let printed = self.printed_by(name);
+        self.print(&printed);
+        let asks = searches || (name == "jq" && asks_jq(arguments));
         if asks && self.doom.is_some() {
             self.status = Status::Open;
             return Flow::Next;
@@ -406,6 +312,7 @@ impl Machine<'_> {
         if decides && self.in_condition > 0 {
             if let Some(frame) = self.frames.last_mut() {
                 frame.readiness = true;
+                frame.files_decide |= printed.local;
             }
             self.status = self.undecided_status();
         } else {
@@ -525,6 +432,32 @@ impl Machine<'_> {
         self.keep_call(probe);
         self.pass(call.nominal, limit)
     }
+}
+
+/// True for `jq -e`, whose status says whether there is something.
+fn asks_jq(arguments: &[Value]) -> bool {
+    arguments.iter().filter_map(Value::get).any(|argument| {
+        let short = argument.strip_prefix('-').filter(|flags| !flags.starts_with('-'));
+        argument == "--exit-status" || short.is_some_and(|flags| flags.contains('e'))
+    })
+}
+
+/// Built-in commands that stand in `/bin` as well.
+fn is_program_too(base: &str) -> bool {
+    matches!(
+        base,
+        "[" | "date"
+            | "echo"
+            | "expr"
+            | "false"
+            | "kill"
+            | "printf"
+            | "seq"
+            | "sleep"
+            | "test"
+            | "true"
+            | "usleep"
+    )
 }
 
 impl Machine<'_> {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, Word};
+use super::super::syntax::{CaseArm, Command, Item, Join, Kind, List, Pipeline, RedirectKind, Word};
 use super::super::value::{REFUSED, Status, Value};
 use super::{Flow, Machine, look, pattern, test};
 
@@ -17,9 +17,6 @@ fn reports_failure(pipeline: &Pipeline) -> bool {
         _ => true,
     }
 }
-
-/// The most background jobs that are followed.
-const MOST_JOBS: usize = 16;
 
 /// Waits on the left of `&&` that have run out, and the status that the list has then.
 struct RanOut {
@@ -43,10 +40,7 @@ impl Machine<'_> {
             return Flow::Spent;
         }
         if item.background {
-            if self.background.len() < MOST_JOBS {
-                self.background.push(Rc::clone(item));
-            }
-            self.status = Status::Success;
+            self.start_job(item);
             return Flow::Next;
         }
         self.item_now(item)
@@ -363,10 +357,21 @@ impl Machine<'_> {
         self.depth += 1;
         let silenced = self.silenced(command);
         let output = if silenced { self.output.take() } else { None };
+        let here = command
+            .redirects
+            .iter()
+            .find(|redirect| redirect.kind == RedirectKind::HereString);
+        let outer_input = here.map(|redirect| {
+            let text = self.word(&redirect.target);
+            self.input.replace(text)
+        });
         let flow = match self.redirected_probe(command) {
             Some(flow) => flow,
             None => self.kind(command),
         };
+        if let Some(input) = outer_input {
+            self.input = input;
+        }
         if silenced {
             self.output = output;
         }
@@ -502,7 +507,7 @@ impl Machine<'_> {
         let subject = self.word(subject);
         self.read_case_codes(arms);
         let Some(text) = subject.get() else {
-            return self.open_case(arms);
+            return self.open_case(&subject, arms);
         };
         for arm in arms {
             self.charge(arm.patterns.len() / 4);
@@ -520,8 +525,13 @@ impl Machine<'_> {
         Flow::Next
     }
 
-    fn open_case(&mut self, arms: &[CaseArm]) -> Flow {
+    fn open_case(&mut self, subject: &Value, arms: &[CaseArm]) -> Flow {
         self.leave_the_end_open();
+        let asks = self.in_loop() && subject.printed;
+        if asks {
+            self.note_count(subject);
+            self.note_opaque(true);
+        }
         let heaviest = arms.iter().max_by_key(|arm| {
             self.weight(&arm.body) * 2 + i64::from(arm.patterns.iter().any(|p| p.bare() == Some("*")))
         });
@@ -529,6 +539,14 @@ impl Machine<'_> {
         let Some(arm) = heaviest else {
             return Flow::Next;
         };
+        // What is printed is not what is waited for: an arm that leaves is not taken.
+        let fits_all = arm.patterns.iter().any(|pattern| pattern.bare() == Some("*"));
+        if asks && !self.present && !fits_all && self.weight(&arm.body) < 0 {
+            for arm in arms {
+                self.blur(&arm.body);
+            }
+            return Flow::Next;
+        }
         let flow = self.list(&arm.body);
         let flow = self.absorb(flow, &Status::Open);
         for arm in arms {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::super::reading::Probe;
+use super::pauses::MayPause;
 use crate::engine::{Limit, Seconds};
 
 /// A loop that runs.
@@ -11,6 +12,8 @@ use crate::engine::{Limit, Seconds};
 #[allow(clippy::struct_excessive_bools)] // marks that do not exclude each other
 pub(super) struct Frame {
     pub at: usize,
+    /// When an enclosing `timeout` ends it.
+    pub deadline: Option<Seconds>,
     pub start: Seconds,
     pub surplus: Seconds,
     pub limitless: u32,
@@ -46,9 +49,17 @@ pub(super) struct Frame {
     /// The clock was read.
     pub reads_clock: bool,
     pub assumed: bool,
+    /// It may last longer than its own pauses say.
+    pub may_pause: Option<MayPause>,
+    /// Something that a program of the container printed decides: it may be what the script counts.
+    pub counts: Option<Rc<str>>,
+    /// A file decides, or what stands in one.
+    pub files_decide: bool,
     /// Why its bound is not known.
     pub hidden: Option<Rc<str>>,
     pub endless: bool,
+    /// Its rounds are alike from here on, and nothing ends them.
+    pub repeats: bool,
     /// Under `set -e` a refused connection ends it in the first round.
     pub ends_when_refused: bool,
     /// The longest round: its own time, and with hanging probes.
@@ -56,6 +67,8 @@ pub(super) struct Frame {
     /// Where the round at hand began.
     pub round: (Seconds, Seconds),
     pub rounds: u64,
+    /// How many of them were not played.
+    pub skipped: u64,
 }
 
 /// A comparison of a number with the clock.
@@ -77,6 +90,7 @@ impl Frame {
     pub(super) fn new(at: usize, start: Seconds, surplus: Seconds, limitless: u32, waits: usize) -> Self {
         Self {
             at,
+            deadline: None,
             start,
             surplus,
             limitless,
@@ -99,12 +113,17 @@ impl Frame {
             clock: None,
             reads_clock: false,
             assumed: false,
+            may_pause: None,
+            counts: None,
+            files_decide: false,
             hidden: None,
             endless: false,
+            repeats: false,
             ends_when_refused: false,
             longest: (Seconds::ZERO, Seconds::ZERO),
             round: (start, surplus),
             rounds: 0,
+            skipped: 0,
         }
     }
 

@@ -27,6 +27,11 @@ pub(super) fn list(list: &List) -> Looks {
     looks
 }
 
+/// Calls `see` with the name and the words of each simple command.
+pub(super) fn item(item: &Item, see: &mut dyn FnMut(&str, &[Word])) {
+    walk_item(item, see);
+}
+
 /// What a function's body holds, and whether it calls the function.
 pub(super) fn function(body: &List, own: &str) -> (Looks, bool) {
     let (mut looks, mut recurs) = (Looks::default(), false);
@@ -45,7 +50,8 @@ pub(super) fn pipeline(pipeline: &Pipeline) -> Looks {
 
 fn note(looks: &mut Looks, name: &str, words: &[Word]) {
     looks.size += 1;
-    match name {
+    let base = name.rsplit('/').next().unwrap_or(name);
+    match base {
         "break" => {
             looks.leaves = true;
             looks.leaves_well = true;
@@ -59,7 +65,10 @@ fn note(looks: &mut Looks, name: &str, words: &[Word]) {
                 .and_then(|code| code.parse::<u8>().ok());
             looks.leaves_well |= code.is_none_or(|code| code == 0);
         }
-        "sleep" | "usleep" | "/bin/sleep" | "/usr/bin/sleep" => looks.sleeps = true,
+        "sleep" | "usleep" => looks.sleeps = true,
+        "busybox" | "command" | "exec" | "env" => {
+            looks.sleeps |= words.get(1).and_then(Word::bare) == Some("sleep");
+        }
         "\0loop" => looks.loops = true,
         _ => {}
     }

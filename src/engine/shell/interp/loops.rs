@@ -3,12 +3,12 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
-use super::super::syntax::{List, Word};
+use super::super::syntax::{List, Part, Word};
 use super::super::value::{Status, Value};
 use super::alike::LoopVariable;
 use super::counter::Counting;
 use super::frame::Frame;
-use super::{Flow, MOST_ROUNDS, Machine};
+use super::{Flow, MOST_ROUNDS, Machine, PLAYED_ROUNDS};
 use crate::engine::Seconds;
 
 /// What a loop does after a round.
@@ -24,6 +24,14 @@ impl Round {
             Self::Over(flow) => flow,
         }
     }
+}
+
+/// The pattern of file names that a word is: it becomes as many words as there are files.
+fn pattern_of_files(word: &Word) -> Option<&str> {
+    word.parts.iter().find_map(|part| match part {
+        Part::Literal(text) if text.contains(['*', '?', '[']) => Some(&**text),
+        _ => None,
+    })
 }
 
 impl Machine<'_> {
@@ -75,17 +83,21 @@ impl Machine<'_> {
     }
 
     pub(super) fn for_loop(&mut self, at: usize, name: &str, words: Option<&[Word]>, body: &List) -> Flow {
+        let files = words.and_then(|words| words.iter().find_map(pattern_of_files));
         let items = if let Some(words) = words {
             self.fields(words)
         } else {
             self.charge(self.arguments.len() / 4);
             self.arguments.clone()
         };
-        self.tell_loop(at, &[body], &|machine| machine.run_for(at, name, &items, body))
+        self.tell_loop(at, &[body], &|machine| {
+            machine.run_for(at, name, &items, files, body)
+        })
     }
 
-    fn run_for(&mut self, at: usize, name: &str, items: &[Value], body: &List) -> Flow {
+    fn run_for(&mut self, at: usize, name: &str, items: &[Value], files: Option<&str>, body: &List) -> Flow {
         self.open_frame(at);
+        let (start, waits) = (self.now, self.waits.len());
         let works_on_items = !self.leaves_well(body);
         let unknown = items.iter().find_map(|item| item.unknown.clone());
         if let Some(frame) = self.frames.last_mut() {
@@ -122,6 +134,9 @@ impl Machine<'_> {
             next = self.next_round(index, items.len(), &mut noted);
         }
         self.loop_variables.pop();
+        if let Some(pattern) = files.filter(|_| self.now > start || self.waits.len() > waits) {
+            self.hide_bound(&format!("the manifest does not show how many files match `{pattern}`").into());
+        }
         if let Some(why) = unknown {
             self.hide_bound(&why);
         }
@@ -161,6 +176,9 @@ impl Machine<'_> {
             }
             self.arithmetic_command(step);
             if self.goes_on_forever(before) {
+                if !condition.parts.is_empty() && self.fingerprint() != before {
+                    self.hide_bound(&"the loop has too many rounds to be followed".into());
+                }
                 break Round::Over(self.endless());
             }
         };
@@ -190,13 +208,11 @@ impl Machine<'_> {
     }
 
     pub(super) fn open_frame(&mut self, at: usize) {
-        self.frames.push(Frame::new(
-            at,
-            self.now,
-            self.surplus,
-            self.limitless,
-            self.waits.len(),
-        ));
+        let frame = Frame::new(at, self.now, self.surplus, self.limitless, self.waits.len());
+        self.frames.push(Frame {
+            deadline: self.deadline,
+            ..frame
+        });
     }
 
     /// Says of the innermost loop that its bound is not known.
@@ -232,13 +248,23 @@ impl Machine<'_> {
 
     /// The loop has no end when a round has changed nothing, or when there have been too many.
     pub(super) fn goes_on_forever(&mut self, before: u64) -> bool {
+        let most = if self.steps > self.most_steps() / 2 {
+            PLAYED_ROUNDS
+        } else {
+            MOST_ROUNDS
+        };
         let Some(frame) = self.frames.last_mut() else {
             return true;
         };
-        if frame.hidden.is_some() {
+        if frame.hidden.is_some() || frame.repeats {
             return true;
         }
-        if frame.rounds >= MOST_ROUNDS {
+        if frame.rounds - frame.skipped >= most {
+            // A clock that moves ends the loop at some time.
+            let runs = frame.clock.is_some_and(|check| check.first == check.last) && frame.start < self.now;
+            if runs {
+                frame.hidden = Some(format!("the loop has more than {most} rounds").into());
+            }
             frame.assumed = true;
             return true;
         }

@@ -9,6 +9,7 @@
 mod alike;
 mod builtins;
 mod commands;
+mod computed;
 mod counter;
 mod ending;
 mod expand;
@@ -22,9 +23,11 @@ mod mounted;
 mod output;
 mod parameters;
 mod pattern;
+mod pauses;
 mod recursion;
 mod retold;
 mod test;
+mod timeout;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -32,7 +35,7 @@ use std::rc::Rc;
 
 use super::files::{Files, ScriptFile};
 use super::reading::{EnvValue, Place, Probe, ReadConfidence, Reading, Unread, Wait};
-use super::syntax::{Command, Item, List};
+use super::syntax::{Command, List};
 use super::value::{Status, Value};
 use crate::engine::{Limit, Seconds};
 use alike::LoopVariable;
@@ -41,6 +44,7 @@ pub(super) use ending::{Doom, End};
 use external::KnownCall;
 pub(super) use external::is_shell;
 use frame::Frame;
+use jobs::Job;
 use recursion::Recursion;
 
 /// The most commands that are run for one container.
@@ -49,8 +53,15 @@ const MOST_STEPS: u32 = 200_000;
 /// The most commands that are run to learn what one failure does.
 const MOST_STEPS_TO_THE_END: u32 = 20_000;
 
-/// The most rounds of one loop. A loop that goes on for longer is taken for endless.
-pub(super) const MOST_ROUNDS: u64 = 4_000;
+/// The most rounds of one loop that are played, and the most words of a list. A loop that goes on for longer is
+/// taken for endless.
+pub(super) const MOST_ROUNDS: u64 = 20_000;
+
+/// As many rounds are played in any case; more only while half of the steps are left.
+const PLAYED_ROUNDS: u64 = 4_000;
+
+/// The most rounds that are counted where all are alike.
+const MOST_COUNTED: u64 = 10_000_000;
 
 /// How deep commands may run inside commands, functions included.
 const DEEPEST: u32 = 48;
@@ -215,8 +226,10 @@ pub(super) struct Machine<'e> {
     /// The waits whose exits have ended the last subshell: what stands around it decides.
     held: Vec<usize>,
     /// What runs in the background until `wait`.
-    background: Vec<Rc<Item>>,
+    background: Vec<Job>,
     waits: Vec<Wait>,
+    /// A wait was found that is not among them: there are too many.
+    overfull: bool,
     calls: Vec<Probe>,
     /// The command lines of tools that were read last.
     known_calls: Vec<Rc<KnownCall>>,
@@ -299,6 +312,7 @@ impl<'e> Machine<'e> {
             held: Vec::new(),
             background: Vec::new(),
             waits: Vec::new(),
+            overfull: false,
             calls: Vec::new(),
             known_calls: Vec::new(),
             unread: Vec::new(),
@@ -369,6 +383,19 @@ impl<'e> Machine<'e> {
             self.decide_failure();
         }
         self.undecided = None;
+        let overfull = self.overfull && self.waits.len() >= MOST_FINDS;
+        if overfull {
+            self.unread.push(Unread {
+                place: self.source.place(0),
+                why: format!("there are more than {MOST_FINDS} waits, and no more than that are added up"),
+            });
+        }
+        if flow == Flow::Spent || overfull {
+            // What is known by now is the least that the script takes.
+            for wait in self.waits.iter_mut().filter(|wait| wait.is_bounded()) {
+                wait.confidence = wait.confidence.min(ReadConfidence::Likely);
+            }
+        }
         if flow == Flow::Spent {
             let why = if self.too_deep {
                 "commands are nested too deep to be followed: a function that calls itself?"
@@ -437,7 +464,9 @@ impl<'e> Machine<'e> {
 
     /// Text runs that is not shown, so that nothing certain can be said of the whole.
     fn hidden_text(&mut self, at: usize, why: impl Into<String>) {
+        let why = why.into();
         self.hidden = self.hidden.max(HiddenText::Elsewhere);
+        self.may_pause(why.as_str());
         self.unreadable(at, why);
         self.status = Status::Open;
     }

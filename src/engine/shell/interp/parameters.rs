@@ -1,5 +1,7 @@
 //! Names and their values: variables, the environment, `$?` and its like, `${...}`.
 
+use std::rc::Rc;
+
 use super::super::reading::EnvValue;
 use super::super::syntax::{Param, ParamOp};
 use super::super::value::{Status, Value};
@@ -37,10 +39,23 @@ impl Machine<'_> {
             EnvValue::Unset => {
                 let mut value =
                     Value::unknown(format!("${name}"), format!("the manifest does not set `${name}`"));
-                value.assumed = true;
+                (value.assumed, value.unset) = (true, true);
                 (value, false)
             }
         }
+    }
+
+    /// True where the script at hand sets the name that is written as `$name`: unset before, it is empty.
+    pub(super) fn sets(&mut self, written: &str) -> bool {
+        let name = written.trim_start_matches('$');
+        let text = Rc::clone(&self.source.text);
+        self.charge(text.len() / 64);
+        text.match_indices(name).any(|(at, _)| {
+            let before = text.get(..at).and_then(|text| text.chars().next_back());
+            let inside = before.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '{'));
+            let rest = text.get(at + name.len()..).unwrap_or_default();
+            !inside && (rest.starts_with('=') || rest.starts_with("+="))
+        })
     }
 
     fn special(&mut self, name: &str) -> Option<(Value, bool)> {
@@ -59,6 +74,7 @@ impl Machine<'_> {
                 (all, !self.arguments.is_empty())
             }
             "0" => (Value::known("sh"), true),
+            "!" if !self.background.is_empty() => (self.last_job().unwrap_or_default(), true),
             "!" | "$" | "-" | "RANDOM" => (Value::unknown(format!("${name}"), "the shell sets it"), true),
             _ if name.bytes().all(|byte| byte.is_ascii_digit()) => {
                 let index = name.parse::<usize>().unwrap_or(usize::MAX);

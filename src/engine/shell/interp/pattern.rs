@@ -105,6 +105,40 @@ pub(super) fn trimmed(text: &str, pattern: &str, suffix: bool, longest: bool) ->
     Some(text.to_owned())
 }
 
+/// The shell patterns that a regular expression of digits, points and alternatives stands for:
+/// `^(200|40.)$`, `^2`. `None` for any other.
+pub(super) fn shapes(expression: &str) -> Option<Vec<String>> {
+    if expression.len() > 64 {
+        return None;
+    }
+    let grouped = match expression.split_once('(') {
+        Some((before, rest)) => {
+            let (inner, after) = rest.split_once(')')?;
+            inner
+                .split('|')
+                .map(|item| format!("{before}{item}{after}"))
+                .collect()
+        }
+        None => expression.split('|').map(str::to_owned).collect::<Vec<_>>(),
+    };
+    grouped.iter().map(|item| shape(item)).collect()
+}
+
+fn shape(expression: &str) -> Option<String> {
+    let (begins, rest) = match expression.strip_prefix('^') {
+        Some(rest) => ("", rest),
+        None => ("*", expression),
+    };
+    let (rest, ends) = match rest.strip_suffix('$') {
+        Some(rest) => (rest, ""),
+        None => (rest, "*"),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '[' | ']' | '-');
+    rest.chars()
+        .all(plain)
+        .then(|| format!("{begins}{}{ends}", rest.replace('.', "?")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

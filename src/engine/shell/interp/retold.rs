@@ -3,7 +3,7 @@
 
 use super::super::reading::ReadConfidence;
 use super::super::syntax::List;
-use super::super::value::Status;
+use super::super::value::{Status, Value};
 use super::{Flow, Machine};
 use crate::engine::Seconds;
 
@@ -76,6 +76,16 @@ impl Machine<'_> {
     /// Something that is not shown has decided.
     pub(super) fn note_opaque(&mut self, opaque: bool) {
         self.opaque_decisions += u32::from(opaque);
+    }
+
+    /// A test looks at what a program of the container has printed.
+    pub(super) fn note_count(&mut self, value: &Value) {
+        if value.local
+            && let Some(why) = &value.unknown
+            && let Some(frame) = self.frames.last_mut()
+        {
+            frame.counts.get_or_insert_with(|| why.clone());
+        }
     }
 
     /// The status of what is not shown.

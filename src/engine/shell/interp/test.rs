@@ -170,6 +170,7 @@ fn unary(machine: &mut Machine<'_>, flag: &str, operand: &Value) -> Status {
         _ => {
             if let Some(frame) = machine.frames.last_mut() {
                 frame.readiness = true;
+                frame.files_decide = true;
             }
             return machine.undecided_status();
         }
@@ -178,8 +179,18 @@ fn unary(machine: &mut Machine<'_>, flag: &str, operand: &Value) -> Status {
         Some(text) => Status::of(text.is_empty() != wants_text),
         // Parts are known and not empty.
         None if !machine.in_loop() => Status::Open,
+        None if operand.unset && machine.sets(&operand.text) => {
+            // An image sets names in capitals.
+            if operand.text.contains(|c: char| c.is_ascii_uppercase()) {
+                for frame in &mut machine.frames {
+                    frame.assumed = true;
+                }
+            }
+            Status::of(!wants_text)
+        }
         // In a loop: a program that has nothing to print yet; a name of the environment that is set.
         None => {
+            machine.note_count(operand);
             machine.note_opaque(operand.printed);
             Status::of((operand.printed && !machine.present) != wants_text)
         }
@@ -198,25 +209,49 @@ fn compare(machine: &mut Machine<'_>, left: &Token<'_>, operator: &str, right: &
     match operator {
         "=" | "==" | "!=" => {
             let wanted = operator != "!=";
-            match (left.value.get(), right.value.get()) {
-                (Some(a), Some(b)) => {
-                    machine.charge(a.len().min(4096) * b.len().min(512) / 1024);
-                    let equal = right
-                        .pattern
-                        .as_ref()
-                        .map_or_else(|| a == b, |pattern| pattern::matches(pattern, a));
-                    Status::of(equal == wanted)
-                }
-                _ => not_equal_yet(machine, wanted),
+            if let (Some(a), Some(b)) = (left.value.get(), right.value.get()) {
+                machine.charge(a.len().min(4096) * b.len().min(512) / 1024);
+                let equal = right
+                    .pattern
+                    .as_ref()
+                    .map_or_else(|| a == b, |pattern| pattern::matches(pattern, a));
+                Status::of(equal == wanted)
+            } else {
+                machine.note_count(&left.value);
+                machine.note_count(&right.value);
+                not_equal_yet(machine, wanted)
             }
         }
         "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" => {
             numbers(machine, &left.value, operator, &right.value)
         }
+        "=~" => fits(machine, &left.value, &right.value),
         "<" | ">" => match (left.value.get(), right.value.get()) {
             (Some(a), Some(b)) => Status::of(if operator == "<" { a < b } else { a > b }),
             _ => Status::Open,
         },
+        _ => Status::Open,
+    }
+}
+
+/// `[[ $code =~ ^(200|401)$ ]]`, where the expression is a list of shapes.
+fn fits(machine: &mut Machine<'_>, left: &Value, right: &Value) -> Status {
+    let shapes = right.get().and_then(pattern::shapes);
+    match (left.get(), shapes) {
+        (Some(text), Some(shapes)) if text.len() <= 256 => {
+            machine.charge(shapes.len());
+            if left.code {
+                for shape in &shapes {
+                    machine.codes.extend(status_code(shape));
+                    machine.codes.extend(statuses_of(shape));
+                }
+            }
+            Status::of(shapes.iter().any(|shape| pattern::matches(shape, text)))
+        }
+        (None, _) => {
+            machine.note_count(left);
+            not_equal_yet(machine, true)
+        }
         _ => Status::Open,
     }
 }
@@ -232,6 +267,8 @@ fn not_equal_yet(machine: &mut Machine<'_>, wanted: bool) -> Status {
 }
 
 fn numbers(machine: &mut Machine<'_>, left: &Value, operator: &str, right: &Value) -> Status {
+    machine.note_count(left);
+    machine.note_count(right);
     let (a, b) = match (left.get(), right.get()) {
         (Some(a), Some(b)) => (a, b),
         _ if operator == "-eq" => return not_equal_yet(machine, true),

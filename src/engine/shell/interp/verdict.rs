@@ -5,6 +5,7 @@ use super::super::reading::{Probe, ReadConfidence, Wait};
 use super::super::syntax::{CaseArm, Word};
 use super::super::value::Status;
 use super::frame::Frame;
+use super::pauses::MayPause;
 use super::{Flow, HiddenText, MOST_FINDS, Machine, look, pattern};
 use crate::engine::{Limit, Seconds, Span};
 
@@ -20,6 +21,7 @@ impl Machine<'_> {
         let paused = frame.pause_count() > 0;
         let decides = frame.probe.is_some() || frame.readiness || frame.waits < self.waits.len();
         let waited = !frame.tools.is_empty() || frame.waits < self.waits.len();
+        self.doubt_counts(&mut frame);
         if frame.hidden.is_some() && (paused || waited || frame.probe.is_some()) {
             // A wait inside runs nobody knows how often.
             let mut inner = self.waits.split_off(frame.waits.min(self.waits.len()));
@@ -38,6 +40,7 @@ impl Machine<'_> {
             self.keep_calls(frame);
             return flow;
         }
+        self.tell_pauses(&mut frame, flow, paused || decides || waited);
         if self.frames.is_empty() && paused && !waited && frame.is_work() {
             self.keep_work(frame);
         } else if (paused && (decides || self.frames.is_empty()))
@@ -50,6 +53,56 @@ impl Machine<'_> {
             self.hand_up(frame);
         }
         self.leave(flow)
+    }
+
+    /// A job in the background may end the loop, or a test of what a program of the container printed.
+    fn doubt_counts(&mut self, frame: &mut Frame) {
+        if let Some(why) = self.watchdog() {
+            if std::mem::take(&mut frame.endless) {
+                frame.hidden.get_or_insert_with(|| why.into());
+            }
+            frame.assumed = true;
+        }
+        if frame.probe.is_none() {
+            return;
+        }
+        if let Some(why) = frame.counts.clone() {
+            if std::mem::take(&mut frame.endless) {
+                frame
+                    .hidden
+                    .get_or_insert_with(|| format!("{why}, and a test of it may end the loop").into());
+            }
+            frame.assumed = true;
+        }
+        frame.assumed |= frame.files_decide && frame.endless;
+    }
+
+    /// Says of a loop that something in it may pause for longer than is shown, where that changes how long it lasts.
+    fn tell_pauses(&mut self, frame: &mut Frame, flow: Flow, waits: bool) {
+        let decided = frame.endless || flow == Flow::Killed || frame.overshoot(self.now).is_some();
+        let asked = |may: &MayPause| may.asks && frame.probe.is_none();
+        let Some(may) = frame.may_pause.take().filter(|may| !decided && !asked(may)) else {
+            return;
+        };
+        frame.assumed = true;
+        match self.frames.last_mut() {
+            Some(outer) => {
+                outer.assumed = true;
+                outer.may_pause.get_or_insert(may);
+            }
+            // A single round is no loop that lasts.
+            None if !waits && frame.rounds < 2 => {}
+            None => {
+                let what = if waits { "waits" } else { "takes" };
+                self.unreadable(
+                    frame.at,
+                    format!("how long this loop {what} cannot be told: {}", may.why),
+                );
+                for call in &mut frame.calls {
+                    call.behind_unread = true;
+                }
+            }
+        }
     }
 
     /// An exit inside the outermost loop ends the loop; the script is read on as if the dependency had come
@@ -80,6 +133,10 @@ impl Machine<'_> {
         outer.probes += frame.tries.saturating_sub(1);
         outer.readiness |= frame.readiness;
         outer.assumed |= frame.assumed;
+        outer.files_decide |= frame.files_decide;
+        if outer.counts.is_none() {
+            outer.counts = frame.counts;
+        }
         outer.ends_when_refused |= frame.ends_when_refused;
         outer.reads_clock |= frame.reads_clock;
         outer.ready.extend(frame.ready);
@@ -216,6 +273,8 @@ impl Machine<'_> {
         if self.waits.len() < MOST_FINDS {
             self.undecided = Some((self.waits.len(), self.branches));
             self.waits.push(wait);
+        } else {
+            self.overfull = true;
         }
     }
 
