@@ -308,7 +308,7 @@ fn as_map<S: serde::Serializer>(
     serializer.collect_map(pairs.iter().map(|(key, value)| (*key, value)))
 }
 
-/// Bytes that stand in JSON as Base64.
+/// Bytes that are put into base64 as they are written.
 struct Base64<'a>(&'a [u8]);
 
 impl Serialize for Base64<'_> {
@@ -326,7 +326,7 @@ impl Answer {
         let patch = if self.patch.is_empty() || self.denial.is_some() {
             None
         } else {
-            Some(self.patch.as_slice())
+            Some(Base64(&self.patch))
         };
         let wire = Wire {
             api_version,
@@ -342,7 +342,7 @@ impl Answer {
                 warnings: &self.warnings,
                 audit_annotations: &self.audit,
                 patch_type: patch.is_some().then_some("JSONPatch"),
-                patch: patch.map(Base64),
+                patch,
             },
         };
         // What is escaped takes more; quotes are few.
@@ -352,7 +352,11 @@ impl Answer {
             .chain(&self.warnings)
             .map(|text| text.len() + 32);
         let audit = self.audit.iter().map(|(key, text)| key.len() + text.len() + 8);
-        let patch = patch.map_or(0, |patch| 4 * patch.len() / 3 + 4);
+        let patch = wire
+            .response
+            .patch
+            .as_ref()
+            .map_or(0, |patch| 4 * patch.0.len() / 3 + 4);
         let mut body = Vec::with_capacity(256 + patch + texts.chain(audit).sum::<usize>());
         serde_json::to_writer(&mut body, &wire)?;
         Ok(body)

@@ -228,7 +228,7 @@ impl Items<'_, '_> {
             return Ok(false);
         }
         if !std::mem::take(&mut self.first) {
-            self.reader.expect(b',')?;
+            self.reader.take(b',')?;
             if self.reader.peek()? == closing {
                 return Err(Error::custom("a comma before the closing bracket"));
             }
@@ -262,7 +262,7 @@ impl<'de> MapAccess<'de> for &mut Items<'_, 'de> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        self.reader.expect(b':')?;
+        self.reader.take(b':')?;
         seed.deserialize(&mut *self.reader)
     }
 }

@@ -31,7 +31,7 @@ impl<'de> Reader<'de> {
         }
     }
 
-    pub(super) fn expect(&mut self, byte: u8) -> Result<(), Error> {
+    pub(super) fn take(&mut self, byte: u8) -> Result<(), Error> {
         if self.peek()? != byte {
             return Err(Error::custom(format_args!("expected `{}`", char::from(byte))));
         }
@@ -178,7 +178,7 @@ impl<'de> Reader<'de> {
             return Err(Error::custom("expected the name of a field"));
         }
         self.string()?;
-        self.expect(b':')
+        self.take(b':')
     }
 }
 
