@@ -148,7 +148,8 @@ impl Budget {
     /// The wait is `deadline - headroom - start-up`, and no longer than a stated release timeout leaves:
     /// `timeout - slack - grace - start-up`. Without a deadline the release's timeout alone bounds it, be it
     /// stated or assumed; with neither, the wait is the cold start of what the Job waits for. Init containers
-    /// that wait come before and use a part of either clock up, unless they read the budget themselves; so does what
+    /// that wait come before and use a part of either clock up; where they read the budget themselves, they share it
+    /// with the containers behind them. So does what
     /// a script waits behind the container that `hookbudget.dev/wait-for` adds (F9: all waits and the headroom fit
     /// into the deadline).
     #[must_use]
@@ -183,6 +184,11 @@ impl Budget {
                 },
                 within_release,
             ),
+        };
+        // Each of those that wait in turn is told the same number.
+        let wait_timeout = match i64::from(waits_in_turn(job)) {
+            turns if turns > 1 && wait_timeout > Seconds::ZERO => Seconds::new(wait_timeout.whole() / turns),
+            _ => wait_timeout,
         };
         Self {
             wait_timeout,
@@ -281,6 +287,22 @@ fn is_reading_told(job: &Job<'_>, reading: &ContainerReading) -> bool {
     job.containers().any(|(init, index, container)| {
         job.container_pointer(init, index) == reading.pointer && is_told(job, container)
     })
+}
+
+/// How many waits that are told their length come one after the other: each init container, and then the main ones
+/// together.
+fn waits_in_turn(job: &Job<'_>) -> u32 {
+    let told = |container: &&Container<'_>| container.name != WAIT_CONTAINER && is_told(job, container);
+    let init = job
+        .pod
+        .init_containers
+        .iter()
+        .filter(|container| !container.is_sidecar());
+    let init = init.filter(told).count();
+    let main = job.pod.containers.iter().any(|container| told(&container));
+    u32::try_from(init)
+        .unwrap_or(u32::MAX)
+        .saturating_add(u32::from(main))
 }
 
 /// How long the init containers wait before the containers that the budget is for. One that reads the budget

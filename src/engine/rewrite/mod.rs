@@ -110,7 +110,9 @@ pub fn plan(
     };
     let waits = retries::InnerWait {
         helper: !targets.is_empty(),
-        told: tells && (mapped.iter().any(of_waits) || budget::is_any_told(job)),
+        // What can be looked into waits by the names that it reads, and by no others.
+        told: tells
+            && (budget::is_any_told(job) || !assessment.clocks.is_visible() && mapped.iter().any(of_waits)),
     };
     // The deadline is settled first: the retries and the waits have to fit into it.
     settle_deadline(&mut plan, assessment, policy, level, waits, &mapped);
