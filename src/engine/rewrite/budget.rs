@@ -261,9 +261,18 @@ impl Budget {
 /// `hookbudget.dev/env` maps to them.
 fn is_told(job: &Job<'_>, container: &Container<'_>) -> bool {
     let mapped = job.annotation("hookbudget.dev/env").unwrap_or_default();
+    // What `valueFrom` gives is left alone.
+    let comes_from_elsewhere = |name: &str| {
+        let mut env = container.env.iter();
+        env.any(|variable| variable.value.is_none() && variable.name == name)
+    };
+    if comes_from_elsewhere(Quantity::WaitTimeout.variable()) {
+        return false;
+    }
     let names = || {
         let names = mapped.split(',').filter_map(|entry| entry.split_once('='));
-        names.map(|(name, _)| name.trim()).filter(|name| !name.is_empty())
+        let names = names.map(|(name, _)| name.trim()).filter(|name| !name.is_empty());
+        names.filter(|name| !comes_from_elsewhere(name))
     };
     let told = |text: &str| {
         text.contains(WAIT_CONTAINER)
