@@ -108,11 +108,11 @@ pub fn plan(
     let of_waits = |(_, quantity): &environment::Mapping<'_>| {
         matches!(quantity, Quantity::WaitTimeout | Quantity::WaitAttempts)
     };
+    let presumed = !assessment.clocks.is_visible() && !assessment.clocks.calls_a_service();
     let waits = retries::InnerWait {
         helper: !targets.is_empty(),
         // What can be looked into waits by the names that it reads, and by no others.
-        told: tells
-            && (budget::is_any_told(job) || !assessment.clocks.is_visible() && mapped.iter().any(of_waits)),
+        told: tells && (budget::is_any_told(job) || presumed && mapped.iter().any(of_waits)),
     };
     // The deadline is settled first: the retries and the waits have to fit into it.
     settle_deadline(&mut plan, assessment, policy, level, waits, &mapped);
