@@ -1,5 +1,8 @@
 //! Incidents A and B as they happened: full length, on a real kubelet.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::admission::{api, service};
@@ -108,7 +111,11 @@ fn b_shows_its_progress_and_succeeds() {
         .replace("  ttlSecondsAfterFinished: 600\n", "")
         .replace("      serviceAccountName: catalyst-gitea-token-mint\n", "");
     gitea.must_create(&service("gitea-http", 3000));
-    namespace.must_create(&manifests);
+    // Flux reads a HelmRelease, renders its chart and only then creates the hook: a watch has seen it by then.
+    let (release, hook) = manifests.split_once("\n---\n").expect("the HelmRelease and the hook");
+    namespace.must_create(release);
+    sleep(Duration::from_secs(2));
+    namespace.must_create(hook);
     let job = "catalyst-gitea-token-mint";
     let attempts = || value(&namespace, job, "hookbudget_job_wait_attempts", &[]);
     let remaining = || value(&namespace, job, "hookbudget_job_wait_remaining_seconds", &[]);
