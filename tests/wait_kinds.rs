@@ -573,6 +573,7 @@ fn a_wait_and_the_command_that_it_turns_into_add_up() {
     for (waiter, span, falls_through) in [
         ("wait-for-it.sh db:1 -t 30 --strict --", "30 s", false),
         ("wait-for-it.sh db:1 -t 30 --", "30 s", true),
+        ("wait-for-it.sh db:1 -t 0 --", "without end", false),
         ("wait-for.sh db:1 -t 30 --", "30 s", false),
         ("dockerize -wait tcp://db:1 -timeout 30s", "30 s", false),
         ("wait4x tcp db:1 -t 30s --", "30 s", false),

@@ -112,7 +112,9 @@ fn b_shows_its_progress_and_succeeds() {
         .replace("      serviceAccountName: catalyst-gitea-token-mint\n", "");
     gitea.must_create(&service("gitea-http", 3000));
     // Flux reads a HelmRelease, renders its chart and only then creates the hook: a watch has seen it by then.
-    let (release, hook) = manifests.split_once("\n---\n").expect("the HelmRelease and the hook");
+    let (release, hook) = manifests
+        .split_once("\n---\n")
+        .expect("the HelmRelease and the hook");
     namespace.must_create(release);
     sleep(Duration::from_secs(2));
     namespace.must_create(hook);

@@ -409,10 +409,11 @@ impl Machine<'_> {
                 span,
                 attempts: waits.attempts,
                 interval: waits.interval,
-                falls_through: call.then.as_ref().map_or_else(
-                    || span.nominal.is_bounded() && (!self.errexit || self.in_condition > 0),
-                    |then| then.always,
-                ),
+                falls_through: span.nominal.is_bounded()
+                    && call
+                        .then
+                        .as_ref()
+                        .map_or(!self.errexit || self.in_condition > 0, |then| then.always),
                 ready_statuses: Vec::new(),
                 fatal_statuses: Vec::new(),
                 confidence: if call.assumed || waits.assumed {
