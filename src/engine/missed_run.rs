@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::case::Case;
+use super::cause::Match;
 use super::evidence::{EventRecord, Evidence, JobRecord, ObjectRef};
 use super::root_cause::RootCause;
 
@@ -26,28 +27,45 @@ fn told(event: &EventRecord) -> Option<RootCause> {
     known.filter(|_| about_it).map(|(_, cause)| *cause)
 }
 
-/// The evidence of the run that did not come last, and when that was; `None` where every run came.
-#[must_use]
-pub fn missed_run(events: &[EventRecord]) -> Option<(Evidence, Timestamp)> {
-    let telling = events.iter().filter(|event| told(event).is_some());
-    let (at, event) = telling
-        .filter_map(|event| Some((event.last.or(event.first)?, event)))
-        .max_by_key(|(at, _)| *at)?;
-    let cron = &event.object;
-    let evidence = Evidence {
-        job: JobRecord {
-            namespace: cron.namespace.clone(),
-            name: cron.name.clone(),
-            owner: Some(ObjectRef::clone(cron)),
-            ..JobRecord::default()
-        },
-        events: vec![event.clone()],
-        ..Evidence::default()
-    };
-    Some((evidence, at))
+/// A run that never came.
+#[derive(Clone, Copy, Debug)]
+pub struct MissedRun<'e> {
+    /// Why.
+    pub cause: RootCause,
+    /// When that was told last.
+    pub at: Timestamp,
+    event: &'e EventRecord,
 }
 
-/// True where the evidence is that of [`missed_run`]: a Job that was made has a time of its creation.
+impl<'e> MissedRun<'e> {
+    /// The last one that the events of a `CronJob` tell of; `None` where every run came.
+    #[must_use]
+    pub fn last(events: &'e [EventRecord]) -> Option<Self> {
+        let missed = events.iter().filter_map(|event| {
+            let (cause, at) = (told(event)?, event.last.or(event.first)?);
+            Some(Self { cause, at, event })
+        });
+        missed.max_by_key(|missed| missed.at)
+    }
+
+    /// What is known of it: its event.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        let cron = &self.event.object;
+        Evidence {
+            job: JobRecord {
+                namespace: cron.namespace.clone(),
+                name: cron.name.clone(),
+                owner: Some(cron.clone()),
+                ..JobRecord::default()
+            },
+            events: vec![self.event.clone()],
+            ..Evidence::default()
+        }
+    }
+}
+
+/// True where the evidence is that of a [`MissedRun`]: a Job that was made has a time of its creation.
 #[must_use]
 pub fn is_missed_run(evidence: &Evidence) -> bool {
     let job = &evidence.job;
@@ -55,10 +73,12 @@ pub fn is_missed_run(evidence: &Evidence) -> bool {
     job.created.is_none() && job.uid.is_empty() && job.owner.as_ref().is_some_and(is_owner)
 }
 
-/// The event that tells this cause of a run that never came.
-pub(super) fn event_of<'e>(case: &Case<'e>, cause: RootCause) -> Option<&'e EventRecord> {
+/// The match of a cause that such an event tells: what the `CronJob` did instead, and what mends it.
+pub(super) fn find(case: &Case<'_>, cause: RootCause, did: &str, repair: &str) -> Option<Match> {
     let mut events = case.evidence.events.iter();
-    events.find(|event| is_missed_run(case.evidence) && told(event) == Some(cause))
+    let event = events.find(|event| is_missed_run(case.evidence) && told(event) == Some(cause))?;
+    let finding = format!("CronJob {} {did}", event.object.name);
+    Some(Match::from_event(cause, finding, event).repair(repair))
 }
 
 #[cfg(test)]
@@ -83,10 +103,10 @@ mod tests {
             ("JobAlreadyActive", 9),
             ("SuccessfulCreate", 20),
         ]);
-        let (evidence, when) = missed_run(&list).expect("a run");
-        assert_eq!(when, at(9));
-        assert!(is_missed_run(&evidence));
-        assert_eq!(evidence.events[0].reason, "JobAlreadyActive");
-        assert_eq!(missed_run(&events(&[("SuccessfulCreate", 20)])), None);
+        let missed = MissedRun::last(&list).expect("a run");
+        assert_eq!(missed.at, at(9));
+        assert!(is_missed_run(&missed.evidence()));
+        assert_eq!(missed.evidence().events[0].reason, "JobAlreadyActive");
+        assert!(MissedRun::last(&events(&[("SuccessfulCreate", 20)])).is_none());
     }
 }

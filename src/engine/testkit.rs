@@ -8,7 +8,7 @@ use super::cause::{Cause, Match};
 use super::diagnose::diagnose;
 use super::diagnosis::{Diagnosis, DiagnosisKnobs};
 use super::evidence::Evidence;
-use super::missed_run::missed_run;
+use super::missed_run::MissedRun;
 
 /// The moment so many seconds after the Job's creation in every test.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -50,7 +50,7 @@ pub(crate) fn cron_event(reason: &str) -> Value {
 /// The evidence of a run that did not come, as such an event tells it.
 pub(crate) fn missed(reason: &str) -> Evidence {
     let event = serde_json::from_value(cron_event(reason)).expect("an event");
-    missed_run(&[event]).expect("a run").0
+    MissedRun::last(&[event]).expect("a run").evidence()
 }
 
 /// A failed Job `demo/job` with these further fields of evidence.

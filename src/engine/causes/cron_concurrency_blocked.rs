@@ -2,7 +2,7 @@
 
 use crate::engine::case::Case;
 use crate::engine::cause::{Match, cause};
-use crate::engine::missed_run::event_of;
+use crate::engine::missed_run;
 use crate::engine::root_cause::RootCause;
 
 cause! {
@@ -30,13 +30,12 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    let event = event_of(case, RootCause::CronConcurrencyBlocked)?;
-    let finding = format!(
-        "CronJob {} left a run out: the one before still goes on",
-        event.object.name
-    );
-    let found = Match::from_event(RootCause::CronConcurrencyBlocked, finding, event);
-    Some(found.repair("Give the Job an activeDeadlineSeconds below the interval of the schedule, and see why the run that goes on takes so long."))
+    missed_run::find(
+        case,
+        RootCause::CronConcurrencyBlocked,
+        "left a run out: the one before still goes on",
+        "Give the Job an activeDeadlineSeconds below the interval of the schedule, and see why the run that goes on takes so long.",
+    )
 }
 
 #[cfg(test)]

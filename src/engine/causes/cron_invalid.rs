@@ -2,7 +2,7 @@
 
 use crate::engine::case::Case;
 use crate::engine::cause::{Match, cause};
-use crate::engine::missed_run::event_of;
+use crate::engine::missed_run;
 use crate::engine::root_cause::RootCause;
 
 cause! {
@@ -30,10 +30,12 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    let event = event_of(case, RootCause::CronInvalid)?;
-    let finding = format!("CronJob {} has a schedule that cannot be read", event.object.name);
-    let found = Match::from_event(RootCause::CronInvalid, finding, event);
-    Some(found.repair("Write a schedule of five fields and a time zone of the IANA database."))
+    missed_run::find(
+        case,
+        RootCause::CronInvalid,
+        "has a schedule that cannot be read",
+        "Write a schedule of five fields and a time zone of the IANA database.",
+    )
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::engine::case::Case;
 use crate::engine::cause::{Match, cause};
-use crate::engine::missed_run::event_of;
+use crate::engine::missed_run;
 use crate::engine::root_cause::RootCause;
 
 cause! {
@@ -31,10 +31,12 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    let event = event_of(case, RootCause::CronMissedSchedule)?;
-    let finding = format!("CronJob {} missed a run", event.object.name);
-    let found = Match::from_event(RootCause::CronMissedSchedule, finding, event);
-    Some(found.repair("Start the run by hand (kubectl create job --from=cronjob/NAME); set startingDeadlineSeconds to 200 or more."))
+    missed_run::find(
+        case,
+        RootCause::CronMissedSchedule,
+        "missed a run",
+        "Start the run by hand (kubectl create job --from=cronjob/NAME); set startingDeadlineSeconds to 200 or more.",
+    )
 }
 
 #[cfg(test)]

@@ -147,11 +147,10 @@ impl Budget {
     ///
     /// The wait is `deadline - headroom - start-up`, and no longer than a stated release timeout leaves:
     /// `timeout - slack - grace - start-up`. Without a deadline the release's timeout alone bounds it, be it
-    /// stated or assumed; with neither, the wait is the cold start of what the Job waits for. Init containers
-    /// that wait come before and use a part of either clock up; where they read the budget themselves, they share it
-    /// with the containers behind them. So does what
-    /// a script waits behind the container that `hookbudget.dev/wait-for` adds (F9: all waits and the headroom fit
-    /// into the deadline).
+    /// stated or assumed; with neither, the wait is the cold start of what the Job waits for. All waits and the
+    /// headroom fit into the deadline (F9): init containers that wait, and what a script waits behind the container
+    /// that `hookbudget.dev/wait-for` adds, use a part of either clock up; init containers that read the budget
+    /// themselves share it with the containers behind them.
     #[must_use]
     pub fn of(job: &Job<'_>, clocks: &Clocks, policy: &Policy, deadline: Option<Seconds>) -> Self {
         let startup = clocks.startup;
@@ -299,7 +298,7 @@ fn is_reading_told(job: &Job<'_>, reading: &ContainerReading) -> bool {
 }
 
 /// How many waits that are told their length come one after the other: each init container, and then the main ones
-/// together.
+/// together; 1 where no init container is told.
 fn waits_in_turn(job: &Job<'_>) -> u32 {
     let told = |container: &&Container<'_>| container.name != WAIT_CONTAINER && is_told(job, container);
     let init = job
@@ -308,6 +307,9 @@ fn waits_in_turn(job: &Job<'_>) -> u32 {
         .iter()
         .filter(|container| !container.is_sidecar());
     let init = init.filter(told).count();
+    if init == 0 {
+        return 1;
+    }
     let main = job.pod.containers.iter().any(|container| told(&container));
     u32::try_from(init)
         .unwrap_or(u32::MAX)

@@ -360,7 +360,7 @@ impl Index {
         let about = JobKey::new(&event.object.namespace, &event.object.name);
         let key = match event.object.kind.as_str() {
             "CronJob" => {
-                self.add_cron_event(event, now);
+                self.add_cron_event(event);
                 return Ok(());
             }
             "Job" => Some(about),

@@ -6,7 +6,7 @@ use super::Index;
 use crate::engine::diagnose::diagnose;
 use crate::engine::diagnosis::{Diagnosis, DiagnosisKnobs};
 use crate::engine::evidence::EventRecord;
-use crate::engine::missed_run::missed_run;
+use crate::engine::missed_run::MissedRun;
 use crate::engine::root_cause::RootCause;
 use crate::index::entry::add_event;
 use crate::index::kind::JobKey;
@@ -24,29 +24,24 @@ pub(super) struct CronState {
 }
 
 impl Index {
-    pub(super) fn add_cron_event(&mut self, event: EventRecord, now: Timestamp) {
+    pub(super) fn add_cron_event(&mut self, event: EventRecord) {
         let key = JobKey::new(&event.object.namespace, &event.object.name);
         let cron = self.crons.entry(key.clone()).or_default();
         add_event(&mut cron.events, event, EVENTS);
-        let Some((_, at)) = missed_run(&cron.events) else {
+        let Some(MissedRun { cause, at, .. }) = MissedRun::last(&cron.events) else {
             return;
         };
-        let fresh = at >= self.settings.started;
-        let is_new = cron.counted.is_none_or(|counted| at > counted);
-        cron.counted = cron.counted.max(Some(at));
-        if !is_new {
+        if cron.counted.is_some_and(|counted| at <= counted) {
             return;
         }
-        let Some((diagnosis, _)) = self.missed(&key, now) else {
-            return;
-        };
-        let Some(cause) = diagnosis.root_cause else { return };
+        cron.counted = Some(at);
         let owner = OwnerKey {
             namespace: key.namespace.to_string(),
             kind: "CronJob".to_owned(),
             name: key.name.to_string(),
         };
         let owner = self.owners.entry(owner).or_default();
+        let fresh = at >= self.settings.started;
         // With Forbid the run before goes on: how that one ends is the result.
         if cause != RootCause::CronConcurrencyBlocked {
             owner.note(true, at, None, fresh);
@@ -54,12 +49,6 @@ impl Index {
         if fresh {
             *owner.failures.entry(cause).or_default() += 1;
         }
-    }
-
-    /// Why the last run of a `CronJob` that did not come did not, and when it was due.
-    fn missed(&self, key: &JobKey, now: Timestamp) -> Option<(Diagnosis, Timestamp)> {
-        let (evidence, at) = missed_run(&self.crons.get(key)?.events)?;
-        Some((diagnose(&evidence, &DiagnosisKnobs::default(), now), at))
     }
 
     /// The diagnoses of runs that never came, of each `CronJob` that has not run since.
@@ -75,10 +64,10 @@ impl Index {
             })
         };
         self.crons
-            .keys()
-            .filter_map(|key| Some((key, self.missed(key, now)?)))
-            .filter(|(key, (_, at))| !has_run_since(key, *at))
-            .map(|(_, (diagnosis, _))| diagnosis)
+            .iter()
+            .filter_map(|(key, cron)| Some((key, MissedRun::last(&cron.events)?)))
+            .filter(|(key, missed)| !has_run_since(key, missed.at))
+            .map(|(_, missed)| diagnose(&missed.evidence(), &DiagnosisKnobs::default(), now))
             .collect()
     }
 }

@@ -60,7 +60,7 @@ impl Index {
             .into_iter()
             .partition(|event| event.object.kind == "CronJob");
         for event in of_crons {
-            self.add_cron_event(event, seen);
+            self.add_cron_event(event);
         }
         let spec = JobSpec {
             wait_source: "unknown",
