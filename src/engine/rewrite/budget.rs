@@ -260,30 +260,37 @@ impl Budget {
 /// `hookbudget.dev/env` maps to them.
 fn is_told(job: &Job<'_>, container: &Container<'_>) -> bool {
     let mapped = job.annotation("hookbudget.dev/env").unwrap_or_default();
+    let sets =
+        |container: &Container<'_>, name: &str| container.env.iter().any(|variable| variable.name == name);
     // What `valueFrom` gives is left alone.
     let comes_from_elsewhere = |name: &str| {
         let mut env = container.env.iter();
         env.any(|variable| variable.value.is_none() && variable.name == name)
     };
-    if comes_from_elsewhere(Quantity::WaitTimeout.variable()) {
-        return false;
-    }
-    let names = || {
-        let names = mapped.split(',').filter_map(|entry| entry.split_once('='));
-        let names = names.map(|(name, _)| name.trim()).filter(|name| !name.is_empty());
-        names.filter(|name| !comes_from_elsewhere(name))
-    };
+    // A name that another container sets is written there and not here.
+    let belongs =
+        |name: &str| sets(container, name) || !job.containers().any(|(_, _, other)| sets(other, name));
+    let names = mapped.split(',').filter_map(|entry| entry.split_once('='));
+    let names = names.map(|(name, _)| name.trim());
+    let names: Vec<&str> = names
+        .filter(|name| !name.is_empty() && belongs(name) && !comes_from_elsewhere(name))
+        .collect();
+    let own = Quantity::ALL.into_iter().map(Quantity::variable);
+    let helper_is_told = !comes_from_elsewhere(Quantity::WaitTimeout.variable());
     let told = |text: &str| {
-        text.contains(WAIT_CONTAINER)
-            || text.contains("HOOKBUDGET_")
-            || names().any(|name| text.contains(name))
+        (text.contains(WAIT_CONTAINER) && helper_is_told)
+            || (text.contains("HOOKBUDGET_")
+                && own
+                    .clone()
+                    .any(|name| text.contains(name) && !comes_from_elsewhere(name)))
+            || names.iter().any(|name| text.contains(name))
     };
     let words = container.command.iter().chain(&container.args);
     let env = container
         .env
         .iter()
         .filter_map(|variable| variable.value.as_ref());
-    container.name == WAIT_CONTAINER || words.chain(env).any(|text| told(text))
+    (container.name == WAIT_CONTAINER && helper_is_told) || words.chain(env).any(|text| told(text))
 }
 
 /// True when any container is told a number of the budget: what it waits may go with the clocks that are written.

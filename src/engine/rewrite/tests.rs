@@ -143,6 +143,33 @@ fn init_containers_that_wait_use_a_part_of_the_budget_up() {
 }
 
 #[test]
+fn a_container_is_told_the_names_that_are_mapped_even_where_another_name_comes_from_elsewhere() {
+    let attempts = |script: &'static str| {
+        let mut job = Job {
+            active_deadline: Some(Seconds::new(840)),
+            ..hook(&[("hookbudget.dev/env", "WAIT=wait-timeout")], Vec::new())
+        };
+        job.pod.init_containers.push(Container {
+            name: "wait-for-db".into(),
+            command: ["sh", "-c", script].map(Into::into).into(),
+            env: vec![EnvVar {
+                name: "HOOKBUDGET_WAIT_TIMEOUT_SECONDS".into(),
+                value: None,
+            }],
+            ..Container::default()
+        });
+        variable(&planned(&job, RewriteLevel::None), "HOOKBUDGET_WAIT_ATTEMPTS")
+    };
+    // 840 - 240 = 600 s, rounds of 8 s.
+    assert_eq!(
+        attempts("wait-for-it db:5432 -t ${WAIT:-120}").as_deref(),
+        Some("75")
+    );
+    // 120 s of the script's own less.
+    assert_eq!(attempts("wait-for-it db:5432 -t 120").as_deref(), Some("60"));
+}
+
+#[test]
 fn the_added_wait_and_the_scripts_own_fit_into_the_deadline_together() {
     let told = |script: &'static str, target: &'static str| {
         let mut job = Job {
