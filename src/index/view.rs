@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::entry::{Entry, JobState, after, since};
 use super::kind::{JobKey, Kind};
 use super::owners::{OwnerKey, OwnerView};
+use super::watch_metrics::WatchState;
 use crate::engine::Seconds;
 use crate::engine::budget::Clock;
 use crate::engine::diagnosis::{ChainLink, Diagnosis, JobPhase};
@@ -72,6 +73,8 @@ pub struct KindView {
     pub kind: Kind,
     /// True once its first list is complete.
     pub synced: bool,
+    /// How the watch stands.
+    pub state: WatchState,
     /// When it brought something last.
     pub last_event: Option<Timestamp>,
 }
