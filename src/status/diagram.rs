@@ -22,15 +22,27 @@ pub(super) fn draw(out: &mut String, chain: &[ChainLink], most: usize) {
         if index > 0 {
             let _ = write!(out, "<p class=\"relation\">{}</p>", Clipped(&link.relation, most));
         }
-        let _ = write!(out, "<div class=\"link\"><p class=\"object\"><span class=\"kind\">{}</span> ", Clipped(&link.kind, most));
+        let _ = write!(
+            out,
+            "<div class=\"link\"><p class=\"object\"><span class=\"kind\">{}</span> ",
+            Clipped(&link.kind, most)
+        );
         if !link.namespace.is_empty() {
-            let _ = write!(out, "<span class=\"namespace\">{}/</span>", Clipped(&link.namespace, most));
+            let _ = write!(
+                out,
+                "<span class=\"namespace\">{}/</span>",
+                Clipped(&link.namespace, most)
+            );
         }
         let _ = write!(out, "<b>{}</b>", Clipped(&link.name, most));
         if !tag.is_empty() {
             let _ = write!(out, " <span class=\"tag\">{tag}</span>");
         }
-        let _ = write!(out, "</p><p class=\"finding\">{}</p>", Clipped(&link.finding, most));
+        let _ = write!(
+            out,
+            "</p><p class=\"finding\">{}</p>",
+            Clipped(&link.finding, most)
+        );
         if !link.proof.is_empty() {
             let _ = write!(out, "<p class=\"proof\">{}</p>", Clipped(&link.proof, most));
         }

@@ -130,7 +130,9 @@ impl Filter {
             Key::State => group.as_str() == value,
             Key::Namespace => &*job.key.namespace == value,
             Key::Cause => cause(job) == Some(value),
-            Key::Route => blamed(job).and_then(|found| found.route).is_some_and(|route| route.as_str() == value),
+            Key::Route => blamed(job)
+                .and_then(|found| found.route)
+                .is_some_and(|route| route.as_str() == value),
             Key::Verdict => blamed(job).is_some_and(|found| found.verdict.as_str() == value),
             Key::Text => says(job, value),
         })
@@ -150,7 +152,9 @@ pub(super) fn cause(job: &JobView) -> Option<&'static str> {
 
 /// The diagnosis, where it says that something is wrong: verdict and route say nothing before.
 pub(super) fn blamed(job: &JobView) -> Option<&Diagnosis> {
-    job.diagnosis.as_deref().filter(|found| found.root_cause.is_some())
+    job.diagnosis
+        .as_deref()
+        .filter(|found| found.root_cause.is_some())
 }
 
 fn says(job: &JobView, text: &str) -> bool {
@@ -163,7 +167,11 @@ fn says(job: &JobView, text: &str) -> bool {
         || owner.is_some_and(|owner| has(&owner.name) || has(&owner.kind))
         || cause(job).is_some_and(has)
         || found.is_some_and(|found| {
-            has(&found.summary) || found.chain.iter().any(|link| has(&link.name) || has(&link.finding))
+            has(&found.summary)
+                || found
+                    .chain
+                    .iter()
+                    .any(|link| has(&link.name) || has(&link.finding))
         })
 }
 
@@ -190,7 +198,12 @@ mod tests {
 
     #[test]
     fn a_filter_is_its_link() {
-        let filter = read(&[("cause", "oom_killed"), ("text", "é & b"), ("namespace", ""), ("else", "x")]);
+        let filter = read(&[
+            ("cause", "oom_killed"),
+            ("text", "é & b"),
+            ("namespace", ""),
+            ("else", "x"),
+        ]);
         assert_eq!(filter.link(), "./?cause=oom_killed&text=%C3%A9%20%26%20b");
         assert_eq!(filter.with(Key::Text, "").link(), "./?cause=oom_killed");
         assert_eq!(Filter::default().link(), "./");

@@ -97,5 +97,8 @@ pub(super) fn groups<'s>(snapshot: &'s Snapshot, filter: &Filter) -> [Members<'s
 /// True where the verdict is that nobody has to act.
 pub(super) fn needs_nobody(job: &JobView) -> bool {
     let verdict = blamed(job).map(|found| found.verdict);
-    matches!(verdict, Some(Verdict::Transient | Verdict::Cosmetic | Verdict::Parked))
+    matches!(
+        verdict,
+        Some(Verdict::Transient | Verdict::Cosmetic | Verdict::Parked)
+    )
 }

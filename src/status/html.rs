@@ -29,7 +29,9 @@ impl fmt::Display for Escaped<'_> {
                     let end = |c: &char| ('\u{40}'..='\u{7e}').contains(c);
                     let rest = chars.as_str();
                     let length = rest.chars().position(|c| end(&c) || c.is_control());
-                    let skip = length.map_or(0, |at| at + usize::from(rest.chars().nth(at).is_some_and(|c| end(&c))));
+                    let skip = length.map_or(0, |at| {
+                        at + usize::from(rest.chars().nth(at).is_some_and(|c| end(&c)))
+                    });
                     for _ in 0..skip {
                         chars.next();
                     }

@@ -24,8 +24,14 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 pub fn router(index: Handle) -> Router {
     Router::new()
         .route("/", get(status))
-        .route("/live.js", get(|| asset("text/javascript; charset=utf-8", include_str!("live.js"))))
-        .route("/style.css", get(|| asset("text/css; charset=utf-8", include_str!("style.css"))))
+        .route(
+            "/live.js",
+            get(|| asset("text/javascript; charset=utf-8", include_str!("live.js"))),
+        )
+        .route(
+            "/style.css",
+            get(|| asset("text/css; charset=utf-8", include_str!("style.css"))),
+        )
         .route("/explain/{name}", get(explained))
         .route("/api/jobs", get(jobs))
         .route("/healthz", get(|| async { "ok\n" }))

@@ -31,7 +31,12 @@ pub(super) fn section(out: &mut String, snapshot: &Snapshot, filter: &Filter) {
     if rows.is_empty() {
         return;
     }
-    rows.sort_by_key(|row| (row.health, std::cmp::Reverse(row.owner.runs.all().last().map(|run| run.at))));
+    rows.sort_by_key(|row| {
+        (
+            row.health,
+            std::cmp::Reverse(row.owner.runs.all().last().map(|run| run.at)),
+        )
+    });
     // Writing to a String cannot fail, here and below.
     let _ = write!(
         out,
@@ -57,7 +62,13 @@ pub(super) fn section(out: &mut String, snapshot: &Snapshot, filter: &Filter) {
 fn jobs(snapshot: &Snapshot) -> Jobs<'_> {
     let mut jobs = Jobs::new();
     for job in &snapshot.jobs {
-        if let Some(owner) = job.spec.record.owner.as_ref().filter(|owner| owner.kind == "CronJob") {
+        if let Some(owner) = job
+            .spec
+            .record
+            .owner
+            .as_ref()
+            .filter(|owner| owner.kind == "CronJob")
+        {
             let key = (&*owner.namespace, &*owner.name);
             jobs.entry(key).or_default().push(job);
         }
@@ -164,7 +175,10 @@ impl<'s> Row<'s> {
             let _ = write!(
                 out,
                 "<p class=\"soft\">Last {word} {}: <a href=\"explain/{cause}\"><code>{cause}</code></a></p>",
-                Time { at, now: snapshot.now },
+                Time {
+                    at,
+                    now: snapshot.now
+                },
             );
         }
         out.push_str("</li>");
@@ -181,8 +195,14 @@ fn mark(out: &mut String, class: &str, sign: &str, tip: &str, job: Option<&JobVi
     let _ = match job {
         Some(job) => {
             let link = only(&job.key.namespace, &job.key.name).href();
-            write!(out, "<li><a class=\"run {class}\" href=\"{link}\" title=\"{tip}\">{text}</a></li>")
+            write!(
+                out,
+                "<li><a class=\"run {class}\" href=\"{link}\" title=\"{tip}\">{text}</a></li>"
+            )
         }
-        None => write!(out, "<li><span class=\"run {class}\" title=\"{tip}\">{text}</span></li>"),
+        None => write!(
+            out,
+            "<li><span class=\"run {class}\" title=\"{tip}\">{text}</span></li>"
+        ),
     };
 }

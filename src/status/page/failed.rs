@@ -57,22 +57,34 @@ fn when(out: &mut String, page: Page<'_>, job: &JobView, found: Option<&Diagnosi
 
 /// One culprit may have many victims: whoever repairs it repairs them all.
 fn same_root(out: &mut String, page: Page<'_>, job: &JobView, found: &Diagnosis) {
-    let Some(root) = found.chain.last().filter(|root| root.kind != "Job" && root.kind != "Pod") else {
+    let Some(root) = found
+        .chain
+        .last()
+        .filter(|root| root.kind != "Job" && root.kind != "Pod")
+    else {
         return;
     };
     let is_here = |other: &Diagnosis| {
         let last = other.chain.last();
-        last.is_some_and(|last| (&last.kind, &last.namespace, &last.name) == (&root.kind, &root.namespace, &root.name))
+        last.is_some_and(|last| {
+            (&last.kind, &last.namespace, &last.name) == (&root.kind, &root.namespace, &root.name)
+        })
     };
     let mut others = page.snapshot.jobs.iter().filter(|other| {
-        other.key != job.key && other.root_cause().is_some() && other.diagnosis.as_deref().is_some_and(is_here)
+        other.key != job.key
+            && other.root_cause().is_some()
+            && other.diagnosis.as_deref().is_some_and(is_here)
     });
     let named: Vec<String> = others
         .by_ref()
         .take(NAMED)
         .map(|other| {
             let (namespace, name) = (&other.key.namespace, &other.key.name);
-            format!("<a href=\"{}\">{}</a>", only(namespace, name).href(), Clipped(name, 80))
+            format!(
+                "<a href=\"{}\">{}</a>",
+                only(namespace, name).href(),
+                Clipped(name, 80)
+            )
         })
         .collect();
     if named.is_empty() {

@@ -21,7 +21,12 @@ const PROOFS: usize = 40;
 /// into an underscore.
 pub(super) fn anchor(what: &str, job: &JobView) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-    let plain = |text: &str| text.chars().take(260).map(|c| if fits(c) { c } else { '_' }).collect::<String>();
+    let plain = |text: &str| {
+        text.chars()
+            .take(260)
+            .map(|c| if fits(c) { c } else { '_' })
+            .collect::<String>()
+    };
     format!("{what}/{}/{}", plain(&job.key.namespace), plain(&job.key.name))
 }
 
@@ -94,7 +99,11 @@ pub(super) fn verdict(out: &mut String, found: &Diagnosis) {
             );
         }
     }
-    let _ = write!(out, "<span class=\"soft\">{}</span></p>", words::confidence(found.confidence));
+    let _ = write!(
+        out,
+        "<span class=\"soft\">{}</span></p>",
+        words::confidence(found.confidence)
+    );
 }
 
 pub(super) fn summary(out: &mut String, found: &Diagnosis) {
@@ -149,7 +158,11 @@ pub(super) fn lost(out: &mut String, found: &Diagnosis) {
 /// What the diagnosis rests on, and what else was looked at.
 pub(super) fn evidence(out: &mut String, job: &JobView, found: &Diagnosis) {
     let proofs = &found.evidence;
-    if proofs.is_empty() && found.not.is_empty() && found.candidates.is_empty() && found.contributing.is_empty() {
+    if proofs.is_empty()
+        && found.not.is_empty()
+        && found.candidates.is_empty()
+        && found.contributing.is_empty()
+    {
         return;
     }
     let _ = write!(
@@ -178,12 +191,19 @@ pub(super) fn evidence(out: &mut String, job: &JobView, found: &Diagnosis) {
             let _ = write!(out, "<p class=\"more\">{} more.</p>", proofs.len() - PROOFS);
         }
     }
-    let causes = [("It may have been", &found.candidates), ("Also proven", &found.contributing)];
+    let causes = [
+        ("It may have been", &found.candidates),
+        ("Also proven", &found.contributing),
+    ];
     for (what, causes) in causes {
         if !causes.is_empty() {
             let _ = write!(out, "<p>{what}:");
             for cause in causes {
-                let _ = write!(out, " <a href=\"explain/{0}\"><code>{0}</code></a>", cause.as_str());
+                let _ = write!(
+                    out,
+                    " <a href=\"explain/{0}\"><code>{0}</code></a>",
+                    cause.as_str()
+                );
             }
             out.push_str("</p>");
         }

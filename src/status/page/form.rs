@@ -52,7 +52,13 @@ pub(super) fn form(out: &mut String, snapshot: &Snapshot, filter: &Filter) {
         &causes.into_iter().collect::<Vec<_>>(),
     );
     choice(out, filter, Key::Route, "For", &ROUTES.map(Route::as_str));
-    choice(out, filter, Key::Verdict, "Verdict", &VERDICTS.map(Verdict::as_str));
+    choice(
+        out,
+        filter,
+        Key::Verdict,
+        "Verdict",
+        &VERDICTS.map(Verdict::as_str),
+    );
     out.push_str("<p class=\"buttons\"><button>Filter</button>");
     if !filter.is_empty() {
         out.push_str("<a href=\"./\">Show all</a>");

@@ -9,7 +9,9 @@ use crate::index::watch_metrics::WatchState;
 use crate::index::{Kind, KindView, Snapshot};
 
 pub(super) fn notices(out: &mut String, snapshot: &Snapshot) {
-    let listing: Vec<_> = in_state(snapshot, WatchState::Listing).map(|watch| plural(watch.kind)).collect();
+    let listing: Vec<_> = in_state(snapshot, WatchState::Listing)
+        .map(|watch| plural(watch.kind))
+        .collect();
     if !listing.is_empty() {
         let text = format!(
             "Still reading the cluster: what follows is not complete. Not listed yet: {}.",
@@ -29,7 +31,10 @@ pub(super) fn notices(out: &mut String, snapshot: &Snapshot) {
     }
     for watch in in_state(snapshot, WatchState::Interrupted) {
         let heard = watch.last_event.map_or_else(String::new, |at| {
-            let at = Time { at, now: snapshot.now };
+            let at = Time {
+                at,
+                now: snapshot.now,
+            };
             format!("; heard from last at {at}")
         });
         let text = format!(
@@ -84,7 +89,14 @@ pub(super) fn footer(out: &mut String, snapshot: &Snapshot, filter: &Filter) {
         };
         let _ = write!(out, "<li>{}: {state}", plural(watch.kind));
         if let Some(at) = watch.last_event {
-            let _ = write!(out, ", last heard from at {}", Time { at, now: snapshot.now });
+            let _ = write!(
+                out,
+                ", last heard from at {}",
+                Time {
+                    at,
+                    now: snapshot.now
+                }
+            );
         }
         out.push_str("</li>");
     }

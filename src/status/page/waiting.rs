@@ -101,18 +101,31 @@ fn others(out: &mut String, job: &JobView, ending: Clock) {
             } else {
                 String::new()
             };
-            Some(format!("{} {}{source}", clock_name(budget.clock)?, span(budget.span)))
+            Some(format!(
+                "{} {}{source}",
+                clock_name(budget.clock)?,
+                span(budget.span)
+            ))
         })
         .collect();
     if !others.is_empty() {
-        let _ = write!(out, "<p class=\"clocks\">Its other clocks: {}.</p>", others.join(", "));
+        let _ = write!(
+            out,
+            "<p class=\"clocks\">Its other clocks: {}.</p>",
+            others.join(", ")
+        );
     }
 }
 
 /// Whom it waits for, and how many tries that took so far.
 fn target(out: &mut String, job: &JobView) {
     let progress = job.diagnosis.as_ref().and_then(|found| found.progress.as_ref());
-    let stated = || job.spec.waits.iter().find_map(|wait| Some(wait.target.as_ref()?.text.as_str()));
+    let stated = || {
+        job.spec
+            .waits
+            .iter()
+            .find_map(|wait| Some(wait.target.as_ref()?.text.as_str()))
+    };
     let target = stated().or_else(|| progress?.target.as_deref());
     let tries = progress.and_then(|progress| Some((progress.attempt?, progress.attempts)));
     if target.is_none() && tries.is_none() {
