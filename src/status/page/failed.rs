@@ -31,11 +31,14 @@ pub(super) fn card(out: &mut String, page: Page<'_>, job: &JobView, opened: bool
     };
     findings::verdict(out, found);
     findings::summary(out, found);
+    out.push_str("<div class=\"sides\"><div>");
     same_root(out, page, job, found);
     findings::repair(out, found);
     let _ = write!(out, "<p class=\"advice\">{}</p>", advice(found.retry_advice));
-    findings::chain(out, job, found, opened);
     findings::lost(out, found);
+    out.push_str("</div>");
+    findings::chain(out, job, found, opened);
+    out.push_str("</div>");
     findings::evidence(out, job, found);
     // Where no cause is known, the log is what there is to go by.
     findings::tail(out, job, job.root_cause() == Some(RootCause::Unknown));

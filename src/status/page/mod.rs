@@ -147,7 +147,11 @@ impl Page<'_> {
 fn line(out: &mut String, page: Page<'_>, job: &JobView) {
     let _ = write!(
         out,
-        "<article class=\"job plain\" id=\"{}\">",
+        "<article class=\"job plain {}\" id=\"{}\">",
+        match (&job.diagnosis, job.phase) {
+            (Some(found), _) => found.verdict.as_str(),
+            (None, phase) => phase.as_str(),
+        },
         findings::anchor("job", job)
     );
     findings::title(out, job);

@@ -62,8 +62,11 @@ pub(super) fn card(out: &mut String, page: Page<'_>, job: &JobView) {
     {
         findings::verdict(out, found);
         findings::summary(out, found);
-        findings::chain(out, job, found, true);
+        out.push_str("<div class=\"sides\"><div>");
         findings::repair(out, found);
+        out.push_str("</div>");
+        findings::chain(out, job, found, true);
+        out.push_str("</div>");
         findings::evidence(out, job, found);
     }
     findings::tail(out, job, false);
