@@ -10,7 +10,12 @@ use crate::engine::{causes, rules};
 pub(super) fn explain(name: &str) -> Option<String> {
     let (title, text) = if let Some(rule) = rules::find(name) {
         let title = format!("{} {}", rule.code, rule.name);
-        let text = format!("# {title}\n\n{}", rule.docs);
+        let mut text = format!("# {title}\n\n");
+        for line in rule.docs.lines() {
+            // As rustdoc has it: the space after `///` is no part of the line.
+            text.push_str(line.strip_prefix(' ').unwrap_or(line));
+            text.push('\n');
+        }
         (title, text)
     } else {
         let mut all = causes::registry().iter().map(|cause| cause.meta());

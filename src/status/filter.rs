@@ -121,6 +121,11 @@ impl Filter {
         self.link().replace('&', "&amp;")
     }
 
+    /// The link to the diagnoses that it lets through, as the value of an attribute.
+    pub(super) fn api_href(&self) -> String {
+        self.href().replacen("./", "api/jobs", 1)
+    }
+
     /// Whether a Job that stands in `group` is wanted.
     pub(super) fn wants(&self, job: &JobView, group: Group) -> bool {
         self.0.iter().all(|(key, value)| match key {

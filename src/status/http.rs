@@ -11,10 +11,11 @@ use axum::{Json, Router};
 
 use super::explain::explain;
 use super::filter::Filter;
+use super::group::Group;
 use super::layout;
 use super::page::page;
 use crate::engine::diagnosis::Diagnosis;
-use crate::index::Handle;
+use crate::index::{Handle, JobView};
 
 /// Nothing from elsewhere, nothing inline, no frame; the one form asks this server.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
@@ -84,14 +85,21 @@ async fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     (headers, text)
 }
 
-/// The diagnoses of all Jobs that have one, as `diagnose --format json` gives them.
-async fn jobs(State(index): State<Handle>) -> Json<Vec<Diagnosis>> {
+/// The diagnoses as `diagnose --format json` gives them: of all Jobs that have one and of the runs that never came, or
+/// of the Jobs that a filter lets through.
+async fn jobs(
+    State(index): State<Handle>,
+    Query(parameters): Query<Vec<(String, String)>>,
+) -> Json<Vec<Diagnosis>> {
+    let filter = Filter::read(&parameters);
     let snapshot = index.snapshot();
-    let diagnoses = snapshot
-        .jobs
-        .iter()
-        .filter_map(|job| job.diagnosis.as_deref().cloned());
-    Json(diagnoses.collect())
+    let wanted = |job: &JobView| Group::of(job).is_none_or(|group| filter.wants(job, group));
+    let jobs = snapshot.jobs.iter().filter(|job| wanted(job));
+    let mut diagnoses: Vec<_> = jobs.filter_map(|job| job.diagnosis.as_deref().cloned()).collect();
+    if filter.is_empty() {
+        diagnoses.extend(index.with(|index| index.missed_runs(snapshot.now)));
+    }
+    Json(diagnoses)
 }
 
 async fn ready(State(index): State<Handle>) -> (StatusCode, String) {

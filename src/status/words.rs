@@ -20,6 +20,11 @@ pub(super) fn span(span: Seconds) -> String {
     Seconds::new(span.whole()).to_go()
 }
 
+/// The span between two times, zero when they are the wrong way round.
+pub(super) fn since(then: Timestamp, now: Timestamp) -> Seconds {
+    Seconds::new(now.duration_since(then).as_secs().max(0))
+}
+
 /// A time for people and machines: without the day where it is today.
 pub(super) struct Time {
     pub(super) at: Timestamp,

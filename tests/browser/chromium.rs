@@ -203,7 +203,11 @@ impl Tab {
         let begun = Instant::now();
         while self.eval(expression) != json!(true) {
             let page = || self.events.len();
-            assert!(begun.elapsed() < PATIENCE, "never true: {expression} ({} events)", page());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "never true: {expression} ({} events)",
+                page()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -216,7 +220,8 @@ impl Tab {
         );
         let middle = self.eval(&middle);
         for kind in ["mousePressed", "mouseReleased"] {
-            let event = json!({"type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1});
+            let event =
+                json!({"type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1});
             self.call("Input.dispatchMouseEvent", event);
         }
     }
@@ -243,7 +248,10 @@ impl Tab {
 
     /// The whole page as a picture, in base64.
     pub(crate) fn picture(&mut self, most: u32) -> String {
-        let height = self.eval("document.documentElement.scrollHeight").as_u64().unwrap_or(900);
+        let height = self
+            .eval("document.documentElement.scrollHeight")
+            .as_u64()
+            .unwrap_or(900);
         let width = self.eval("innerWidth").as_u64().unwrap_or(800);
         let height = height.min(u64::from(most));
         let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
@@ -267,7 +275,9 @@ impl Tab {
         let complaints: Vec<_> = self.events.iter().filter(bad).collect();
         assert!(complaints.is_empty(), "{complaints:#?}");
         let asked = self.named("Network.requestWillBeSent");
-        let asked: Vec<_> = asked.filter_map(|event| event["params"]["request"]["url"].as_str()).collect();
+        let asked: Vec<_> = asked
+            .filter_map(|event| event["params"]["request"]["url"].as_str())
+            .collect();
         assert!(!asked.is_empty(), "nothing was asked for at all");
         let ours = |url: &str| url.starts_with(base) || url.starts_with("data:");
         let others: Vec<_> = asked.iter().filter(|url| !ours(url)).collect();

@@ -14,8 +14,7 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::runtime::Runtime;
 
 /// What a text does that wants to be more than text: markup, colours of a terminal, a direction, a name without end.
-pub(crate) const ILL: &str =
-    "<img src=x onerror=\"window.hacked=1\"></pre><script>window.hacked=2</script>\u{1b}[31mred\u{1b}[0m\u{202e}txet\u{0}";
+pub(crate) const ILL: &str = "<img src=x onerror=\"window.hacked=1\"></pre><script>window.hacked=2</script>\u{1b}[31mred\u{1b}[0m\u{202e}txet\u{0}";
 
 /// A server of the page, and what it shows.
 pub(crate) struct Cluster {
@@ -35,7 +34,10 @@ impl Cluster {
         let handle = Handle::new(Settings::new(recording.start), clock);
         let runtime = Runtime::new().expect("a runtime");
         let router = metrics::router(handle.clone()).merge(status::router(handle.clone()));
-        let listener = runtime.block_on(tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))));
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(SocketAddr::from((
+            [127, 0, 0, 1],
+            0,
+        ))));
         let listener = listener.expect("a port");
         let base = format!("http://{}/", listener.local_addr().expect("an address"));
         runtime.spawn(async move {
@@ -116,6 +118,9 @@ impl Cluster {
 
     /// The API server refuses a kind.
     pub(crate) fn forbidden(&self, kind: Kind) {
-        let _ = self.handle.take_in([Change::Interrupted { kind, forbidden: true }]);
+        let _ = self.handle.take_in([Change::Interrupted {
+            kind,
+            forbidden: true,
+        }]);
     }
 }

@@ -47,10 +47,17 @@ fn a_filter_is_an_address_to_share() {
     tab.type_text("backup");
     tab.leads_on(|tab| tab.click("#filter button"));
     let address = tab.eval("location.href");
-    assert_eq!(address, format!("{}?cause=oom_killed&text=backup", cluster.base), "no empty fields");
+    assert_eq!(
+        address,
+        format!("{}?cause=oom_killed&text=backup", cluster.base),
+        "no empty fields"
+    );
     let causes = "[...document.querySelectorAll('article.failed .cause')].map(e => e.textContent)";
     assert_eq!(tab.eval(causes), json!(["oom_killed"]));
-    assert_eq!(tab.eval("document.querySelector('select[name=cause]').value"), "oom_killed");
+    assert_eq!(
+        tab.eval("document.querySelector('select[name=cause]').value"),
+        "oom_killed"
+    );
     assert_eq!(tab.eval("document.querySelectorAll('.chips a').length"), 2);
     // One Job alone: its name leads there, and the address shows the same to somebody else.
     tab.leads_on(|tab| tab.click("article.failed h3 a"));
@@ -60,19 +67,35 @@ fn a_filter_is_an_address_to_share() {
     let mut other = browser.tab(1400, "light");
     other.open(shared);
     assert_eq!(other.eval("document.querySelectorAll('article').length"), 1);
-    assert_eq!(other.eval("document.querySelector('article .cause').textContent"), "oom_killed");
+    assert_eq!(
+        other.eval("document.querySelector('article .cause').textContent"),
+        "oom_killed"
+    );
     // Its cause leads to the page about it, and back.
     other.leads_on(|tab| tab.click("article .cause"));
-    assert_eq!(other.eval("document.querySelector('h1').textContent"), "oom_killed");
+    assert_eq!(
+        other.eval("document.querySelector('h1').textContent"),
+        "oom_killed"
+    );
     other.leads_on(|tab| tab.click("footer a"));
-    assert_eq!(other.eval("document.querySelectorAll('article.failed').length"), all);
+    assert_eq!(
+        other.eval("document.querySelectorAll('article.failed').length"),
+        all
+    );
     // What is not there says so, and what to do.
     other.open(&format!("{}?job=nowhere/nothing", cluster.base));
     let empty = other.eval("document.querySelector('.empty').textContent");
-    assert!(empty.as_str().is_some_and(|text| text.contains("kubectl get jobdiagnoses -n nowhere")));
+    assert!(
+        empty
+            .as_str()
+            .is_some_and(|text| text.contains("kubectl get jobdiagnoses -n nowhere"))
+    );
     other.open(&format!("{}?namespace=nowhere", cluster.base));
     other.leads_on(|tab| tab.click(".empty a"));
-    assert_eq!(other.eval("document.querySelectorAll('article.failed').length"), all);
+    assert_eq!(
+        other.eval("document.querySelectorAll('article.failed').length"),
+        all
+    );
     tab.is_content(&cluster.base);
     other.is_content(&cluster.base);
 }
@@ -94,7 +117,10 @@ fn live_updates_leave_the_reader_alone() {
     assert!((1..100).contains(&before), "{before}");
     // Open the chain and the log, read in it, select a part, and hold on to the nodes.
     let chain = format!("{job} details.why");
-    assert_eq!(tab.eval(&format!("document.querySelector({chain:?}).open")), false);
+    assert_eq!(
+        tab.eval(&format!("document.querySelector({chain:?}).open")),
+        false
+    );
     tab.click(&format!("{chain} > summary"));
     tab.until(&format!("document.querySelector({chain:?}).open"));
     tab.eval(&format!(
@@ -111,16 +137,31 @@ fn live_updates_leave_the_reader_alone() {
     renewed(&mut tab);
     let same = format!("window.kept === document.querySelector({job:?})");
     assert_eq!(tab.eval(&same), true, "the card is the same node");
-    assert_eq!(tab.eval("kept.querySelector('details.why').open && log.open"), true);
-    assert_eq!(tab.eval("document.activeElement === log.querySelector('pre')"), true, "the focus stays");
+    assert_eq!(
+        tab.eval("kept.querySelector('details.why').open && log.open"),
+        true
+    );
+    assert_eq!(
+        tab.eval("document.activeElement === log.querySelector('pre')"),
+        true,
+        "the focus stays"
+    );
     assert_eq!(tab.eval("String(getSelection())"), selected);
-    assert_eq!(tab.eval("document.title").as_str().map(|title| title.contains("0 waiting")), Some(true));
+    assert_eq!(
+        tab.eval("document.title")
+            .as_str()
+            .map(|title| title.contains("0 waiting")),
+        Some(true)
+    );
     // What is being typed is not taken away.
     tab.click("#filter > summary");
     tab.click("input[name=text]");
     tab.type_text("half a wor");
     renewed(&mut tab);
-    assert_eq!(tab.eval("document.querySelector('input[name=text]').value"), "half a wor");
+    assert_eq!(
+        tab.eval("document.querySelector('input[name=text]').value"),
+        "half a wor"
+    );
     assert_eq!(tab.eval("document.querySelector('#filter').open"), true);
     tab.is_content(&cluster.base);
 }
@@ -139,7 +180,8 @@ fn nobody_who_looks_away_is_asked_for_and_a_silent_server_is_told() {
         )
     };
     // Ten of the page's pauses.
-    let asked = "(async () => { const before = window.asked; await slow(1500); return window.asked - before; })()";
+    let asked =
+        "(async () => { const before = window.asked; await slow(1500); return window.asked - before; })()";
     tab.eval(&hide(true));
     assert_eq!(tab.eval(asked), 0, "hidden");
     tab.eval(&hide(false));
@@ -153,7 +195,11 @@ fn nobody_who_looks_away_is_asked_for_and_a_silent_server_is_told() {
     let content = tab.eval("document.querySelector('main').textContent");
     drop(cluster);
     tab.until("document.querySelector('#live').classList.contains('bad')");
-    assert_eq!(tab.eval("document.querySelector('main').textContent"), content, "what is known stays");
+    assert_eq!(
+        tab.eval("document.querySelector('main').textContent"),
+        content,
+        "what is known stays"
+    );
 }
 
 #[test]
@@ -177,7 +223,11 @@ fn without_javascript_it_reads_and_filters() {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }
     assert_eq!(tab.eval("document.querySelector('#live').hidden"), true);
-    assert_eq!(tab.eval("document.querySelector('#live').childNodes.length"), 0, "no script ran");
+    assert_eq!(
+        tab.eval("document.querySelector('#live').childNodes.length"),
+        0,
+        "no script ran"
+    );
     let evidence = "document.querySelector('details[id^=evidence]').open";
     assert_eq!(tab.eval(evidence), false);
     tab.click("details[id^=evidence] > summary");
@@ -203,7 +253,10 @@ fn everything_is_reached_by_keyboard_in_the_order_of_the_page() {
     assert_eq!(tab.eval(shown), true, "the link can be seen");
     let reachable = "[...document.querySelectorAll('a[href], button, input, select, summary, pre[tabindex=\"0\"]')]\
                      .filter(e => e.checkVisibility() && !(e.closest('details:not([open])') && e.localName !== 'summary'))";
-    let count = tab.eval(&format!("({reachable}).length")).as_u64().expect("a number");
+    let count = tab
+        .eval(&format!("({reachable}).length"))
+        .as_u64()
+        .expect("a number");
     assert!(count > 20, "{count}");
     let mut order = Vec::new();
     for _ in 0..count {
@@ -228,7 +281,14 @@ fn everything_is_reached_by_keyboard_in_the_order_of_the_page() {
     let before = tab.eval(open);
     tab.press("Enter");
     tab.until(&format!("{open} !== {before}"));
-    for bar in ["role", "aria-label", "aria-valuenow", "aria-valuemin", "aria-valuemax", "aria-valuetext"] {
+    for bar in [
+        "role",
+        "aria-label",
+        "aria-valuenow",
+        "aria-valuemin",
+        "aria-valuemax",
+        "aria-valuetext",
+    ] {
         let has = format!("document.querySelector('.bar').hasAttribute({bar:?})");
         assert_eq!(tab.eval(&has), true, "{bar}");
     }
@@ -239,13 +299,23 @@ fn everything_is_reached_by_keyboard_in_the_order_of_the_page() {
 fn it_fits_narrow_screens_and_can_be_read_in_light_and_dark() {
     let Some(browser) = Browser::start() else { return };
     let cluster = Cluster::at(MIDDLE);
-    cluster.failed(&format!("name-{}", "x".repeat(240)), &format!("{ILL} {}", "y".repeat(5000)));
+    cluster.failed(
+        &format!("name-{}", "x".repeat(240)),
+        &format!("{ILL} {}", "y".repeat(5000)),
+    );
     cluster.suspended("parked");
     cluster.forbidden(Kind::HelmRelease);
     for scheme in ["light", "dark"] {
         for width in [320, 360, 800, 1400] {
             let mut tab = browser.tab(width, scheme);
-            for path in ["", "?namespace=ill", "?job=a/b", "explain/HB101", "explain/oom_killed", "explain/no"] {
+            for path in [
+                "",
+                "?namespace=ill",
+                "?job=a/b",
+                "explain/HB101",
+                "explain/oom_killed",
+                "explain/no",
+            ] {
                 let navigation = path == "explain/no";
                 tab.open(&format!("{}{path}", cluster.base));
                 tab.eval("document.querySelectorAll('details').forEach(d => d.open = true)");
@@ -268,12 +338,18 @@ fn what_a_cluster_says_is_text_and_nothing_else() {
     cluster.failed("ill\"><script>window.hacked=3</script>", ILL);
     cluster.failed("named-well", ILL);
     let mut tab = browser.tab(1000, "light");
-    tab.open(&format!("{}?namespace=ill&text=%3Cscript%3Ewindow.hacked%3D4%3C%2Fscript%3E", cluster.base));
+    tab.open(&format!(
+        "{}?namespace=ill&text=%3Cscript%3Ewindow.hacked%3D4%3C%2Fscript%3E",
+        cluster.base
+    ));
     tab.open(&format!("{}?namespace=ill", cluster.base));
     assert_eq!(tab.eval("document.querySelectorAll('article').length"), 2);
     tab.eval("document.querySelectorAll('details').forEach(d => d.open = true)");
     assert_eq!(tab.eval("window.hacked === undefined"), true);
-    assert_eq!(tab.eval("document.querySelectorAll('img, main script, [onerror], iframe').length"), 0);
+    assert_eq!(
+        tab.eval("document.querySelectorAll('img, main script, [onerror], iframe').length"),
+        0
+    );
     let text = tab.eval("document.querySelector('main').textContent");
     let text = text.as_str().expect("a text");
     assert!(text.contains("<img src=x onerror=\"window.hacked=1\">"), "{text}");
@@ -292,12 +368,17 @@ fn pictures() {
     let folder = std::env::var("SHOTS").expect("SHOTS=DIR");
     let save = |tab: &mut Tab, name: &str, most: u32| {
         use base64::Engine as _;
-        let picture = base64::engine::general_purpose::STANDARD.decode(tab.picture(most)).expect("base64");
+        let picture = base64::engine::general_purpose::STANDARD
+            .decode(tab.picture(most))
+            .expect("base64");
         std::fs::write(format!("{folder}/{name}.png"), picture).expect("a picture");
     };
     let cluster = Cluster::at(MIDDLE);
     let wide = Cluster::at(MIDDLE);
-    wide.failed(&format!("name-{}", "x".repeat(240)), &format!("{ILL} {}", "y".repeat(3000)));
+    wide.failed(
+        &format!("name-{}", "x".repeat(240)),
+        &format!("{ILL} {}", "y".repeat(3000)),
+    );
     wide.suspended("parked");
     wide.forbidden(Kind::HelmRelease);
     for scheme in ["light", "dark"] {

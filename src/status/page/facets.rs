@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 use super::super::filter::{Filter, Key, cause};
 use crate::index::JobView;
 
+/// Fewer Jobs than this are seen at a glance.
+const FEW: usize = 6;
+
 pub(super) fn facets(out: &mut String, jobs: &[&JobView], filter: &Filter) {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for job in jobs {
@@ -13,7 +16,7 @@ pub(super) fn facets(out: &mut String, jobs: &[&JobView], filter: &Filter) {
             *counts.entry(cause).or_default() += 1;
         }
     }
-    if counts.len() < 2 {
+    if counts.len() < 2 || jobs.len() < FEW {
         return;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::filter::only;
 use super::super::html::Clipped;
-use super::super::words::{Time, advice, span};
+use super::super::words::{Time, advice, since, span};
 use super::{Page, findings};
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::root_cause::RootCause;
@@ -24,7 +24,7 @@ pub(super) fn card(out: &mut String, page: Page<'_>, job: &JobView, opened: bool
     );
     findings::title(out, job);
     findings::facts(out, job);
-    when(out, page, job, found);
+    when(out, page, job);
     let Some(found) = found else {
         out.push_str("<p class=\"summary\">Nothing more is known.</p></article>");
         return;
@@ -45,17 +45,17 @@ pub(super) fn card(out: &mut String, page: Page<'_>, job: &JobView, opened: bool
     out.push_str("</article>");
 }
 
-fn when(out: &mut String, page: Page<'_>, job: &JobView, found: Option<&Diagnosis>) {
+/// When it ended; the summary says how.
+fn when(out: &mut String, page: Page<'_>, job: &JobView) {
     let now = page.snapshot.now;
-    let trigger = found.map_or("Failed", |found| found.trigger.as_str());
-    let _ = write!(out, "<p class=\"when\">{trigger}");
-    if let Some(took) = job.elapsed(now) {
-        let _ = write!(out, " after {}", span(took));
-    }
     if let Some(ended) = job.ended {
-        let _ = write!(out, ", at {}", Time { at: ended, now });
+        let ago = span(since(ended, now));
+        let _ = write!(
+            out,
+            "<p class=\"when\">Ended at {}, {ago} ago.</p>",
+            Time { at: ended, now }
+        );
     }
-    out.push_str("</p>");
 }
 
 /// One culprit may have many victims: whoever repairs it repairs them all.

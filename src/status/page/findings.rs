@@ -63,6 +63,7 @@ pub(super) fn facts(out: &mut String, job: &JobView) {
         out.push_str("</li>");
     }
     let mut codes: Vec<_> = job.spec.findings.iter().map(|(code, _)| *code).collect();
+    codes.sort_unstable();
     codes.dedup();
     if !codes.is_empty() {
         out.push_str("<li>Rules:");
@@ -121,7 +122,8 @@ pub(super) fn chain(out: &mut String, job: &JobView, found: &Diagnosis, opened: 
     let open = if opened { " open=\"\"" } else { "" };
     let _ = write!(
         out,
-        "<details class=\"why\" id=\"{}\"{open}><summary>From the symptom to the root <span class=\"soft\">{links}</span></summary>",
+        "<details class=\"why {}\" id=\"{}\"{open}><summary>From the symptom to the root <span class=\"soft\">{links}</span></summary>",
+        found.verdict.as_str(),
         anchor("chain", job),
     );
     diagram::draw(out, &found.chain, TEXT);

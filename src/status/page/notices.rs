@@ -102,9 +102,10 @@ pub(super) fn footer(out: &mut String, snapshot: &Snapshot, filter: &Filter) {
     }
     let _ = write!(
         out,
-        "</ul></details><p><a href=\"{}\">This view as a link</a> <a href=\"api/jobs\">All diagnoses as JSON</a> \
+        "</ul></details><p><a href=\"{}\">This view as a link</a> <a href=\"{}\">The diagnoses as JSON</a> \
          <a href=\"metrics\">Metrics</a></p></footer>",
-        filter.href()
+        filter.href(),
+        filter.api_href()
     );
 }
 
