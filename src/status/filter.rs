@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::group::Group;
 use crate::engine::diagnosis::Diagnosis;
+use crate::engine::root_cause::RootCause;
 use crate::index::JobView;
 
 /// Characters of a value that are looked at: no name of Kubernetes is longer than 253.
@@ -152,7 +153,7 @@ pub(super) fn only(namespace: &str, name: &str) -> Filter {
 /// The root cause of a Job that has failed, or what is known to hold up one that waits.
 pub(super) fn cause(job: &JobView) -> Option<&'static str> {
     let held_up = || job.diagnosis.as_ref().and_then(|found| found.root_cause);
-    job.root_cause().or_else(held_up).map(|cause| cause.as_str())
+    job.root_cause().or_else(held_up).map(RootCause::as_str)
 }
 
 /// The diagnosis, where it says that something is wrong: verdict and route say nothing before.

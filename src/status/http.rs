@@ -27,11 +27,11 @@ pub fn router(index: Handle) -> Router {
         .route("/", get(status))
         .route(
             "/live.js",
-            get(|| asset("text/javascript; charset=utf-8", include_str!("live.js"))),
+            get(|| async { asset("text/javascript; charset=utf-8", include_str!("live.js")) }),
         )
         .route(
             "/style.css",
-            get(|| asset("text/css; charset=utf-8", include_str!("style.css"))),
+            get(|| async { asset("text/css; charset=utf-8", include_str!("style.css")) }),
         )
         .route("/explain/{name}", get(explained))
         .route("/api/jobs", get(jobs))
@@ -75,7 +75,7 @@ fn document(status: StatusCode, page: String) -> Response {
     (status, headers, Html(page)).into_response()
 }
 
-async fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, kind),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

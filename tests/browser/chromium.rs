@@ -257,7 +257,7 @@ impl Tab {
         let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
         let picture = self.call(
             "Page.captureScreenshot",
-            json!({"format": "png", "captureBeyondViewport": true, "clip": clip}),
+            json!({"format": "webp", "quality": 85, "captureBeyondViewport": true, "clip": clip}),
         );
         picture["data"].as_str().expect("a picture").to_owned()
     }

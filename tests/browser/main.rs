@@ -362,37 +362,23 @@ fn what_a_cluster_says_is_text_and_nothing_else() {
 }
 
 #[test]
-#[ignore = "takes pictures: SHOTS=DIR"]
+#[ignore = "takes the pictures of the documentation: SHOTS=DIR"]
 fn pictures() {
+    use base64::Engine as _;
     let browser = Browser::start().expect("a browser");
     let folder = std::env::var("SHOTS").expect("SHOTS=DIR");
-    let save = |tab: &mut Tab, name: &str, most: u32| {
-        use base64::Engine as _;
-        let picture = base64::engine::general_purpose::STANDARD
-            .decode(tab.picture(most))
-            .expect("base64");
-        std::fs::write(format!("{folder}/{name}.png"), picture).expect("a picture");
-    };
     let cluster = Cluster::at(MIDDLE);
-    let wide = Cluster::at(MIDDLE);
-    wide.failed(
-        &format!("name-{}", "x".repeat(240)),
-        &format!("{ILL} {}", "y".repeat(3000)),
-    );
-    wide.suspended("parked");
-    wide.forbidden(Kind::HelmRelease);
     for scheme in ["light", "dark"] {
         for width in [360, 800, 1400] {
             let mut tab = browser.tab(width, scheme);
             tab.open(&cluster.base);
             tab.until("!document.querySelector('#live').hidden");
-            save(&mut tab, &format!("status-{width}-{scheme}"), 20_000);
-            tab.open(&wide.base);
-            tab.until("!document.querySelector('#live').hidden");
-            save(&mut tab, &format!("ill-{width}-{scheme}"), 20_000);
+            let picture = tab.picture(1600);
+            let picture = base64::engine::general_purpose::STANDARD
+                .decode(picture)
+                .expect("base64");
+            let file = format!("{folder}/status-page-{width}-{scheme}.webp");
+            std::fs::write(file, picture).expect("a picture");
         }
     }
-    let mut tab = browser.tab(800, "light");
-    tab.open(&format!("{}explain/HB101", cluster.base));
-    save(&mut tab, "explain", 3000);
 }

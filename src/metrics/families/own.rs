@@ -1,5 +1,6 @@
 //! The exporter itself.
 
+use crate::index::watch_metrics::WatchState;
 use crate::metrics::family::{Family, Source, Type, Value};
 
 /// The families of the exporter.
@@ -14,6 +15,21 @@ pub(super) const FAMILIES: &[Family] = &[
             for watch in &snapshot.kinds {
                 let kind = format!("kind=\"{}\"", watch.kind.as_str());
                 out.write(&[&kind], Value::Int(watch.synced.into()));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_watch_state",
+        help: "1 for the state that the watch of the kind is in: listing, synced, interrupted, absent, forbidden.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &["kind", "state"],
+        source: Source::All(|snapshot, out| {
+            for watch in &snapshot.kinds {
+                for state in WatchState::ALL {
+                    let labels = format!("kind=\"{}\",state=\"{}\"", watch.kind.as_str(), state.as_str());
+                    out.write(&[&labels], Value::Int((watch.state == state).into()));
+                }
             }
         }),
     },
