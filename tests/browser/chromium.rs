@@ -1,4 +1,4 @@
-//! A real Chromium, driven over its DevTools protocol: what a user's hand does and what the browser says about it.
+//! A real Chromium, driven over its `DevTools` protocol: what a user's hand does and what the browser says about it.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
@@ -129,7 +129,8 @@ impl Tab {
     pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         self.calls += 1;
         let id = self.calls;
-        let mut call = json!({"id": id, "method": method, "params": params});
+        let mut call = json!({"id": id, "method": method});
+        call["params"] = params;
         if let Some(session) = &self.session {
             call["sessionId"] = json!(session);
         }
