@@ -1,7 +1,9 @@
 //! The exporter itself.
 
+use crate::engine::Seconds;
 use crate::index::watch_metrics::WatchState;
-use crate::metrics::family::{Family, Source, Type, Value};
+use crate::index::{TOOK_BUCKETS, Took};
+use crate::metrics::family::{Family, Samples, Source, Type, Value};
 
 /// The families of the exporter.
 pub(super) const FAMILIES: &[Family] = &[
@@ -70,6 +72,18 @@ pub(super) const FAMILIES: &[Family] = &[
         source: Source::All(|snapshot, out| out.write(&[], Value::Count(snapshot.evidence_lost))),
     },
     Family {
+        name: "hookbudget_diagnosis_duration_seconds",
+        help: "How long it took to find out what a Job suffers from, its series and its record included; the index takes nothing in meanwhile.",
+        kind: Type::Histogram,
+        unit: Some("seconds"),
+        labels: &[],
+        source: Source::All(|snapshot, out| {
+            if let Some(took) = &snapshot.took {
+                durations(took, out);
+            }
+        }),
+    },
+    Family {
         name: "hookbudget_diagnoses_available",
         help: "1 when diagnoses can be kept as JobDiagnosis objects, 0 when the kind or a permission is missing; absent when nobody asks for it.",
         kind: Type::Gauge,
@@ -128,3 +142,16 @@ pub(super) const FAMILIES: &[Family] = &[
         }),
     },
 ];
+
+fn durations(took: &Took, out: &mut Samples<'_>) {
+    let mut count = 0;
+    for ((_, bound), diagnoses) in TOOK_BUCKETS.iter().zip(took.counts) {
+        count += diagnoses;
+        out.write_as("_bucket", &[&format!("le=\"{bound}\"")], Value::Count(count));
+    }
+    count += took.counts[TOOK_BUCKETS.len()];
+    out.write_as("_bucket", &["le=\"+Inf\""], Value::Count(count));
+    let nanos = i64::try_from(took.sum.as_nanos()).unwrap_or(i64::MAX);
+    out.write_as("_sum", &[], Value::Span(Seconds::from_nanos(nanos)));
+    out.write_as("_count", &[], Value::Count(count));
+}
