@@ -41,6 +41,10 @@ bench-webhook *options:
     cargo build --release --bin hookbudget --example webhook-bench
     ulimit -n "$(ulimit -H -n)"; taskset -c "$(($(nproc) - 1))" target/release/examples/webhook-bench {{ options }}
 
+# Take the pictures of the status page for the documentation, in Chromium
+pictures:
+    SHOTS={{ justfile_directory() }}/docs/images cargo test --test browser -- --ignored
+
 # Measure the exporter over an API server with 100,000 Jobs, on loopback: options go to the measuring program (--help)
 bench-exporter *options:
     cargo build --release --bin hookbudget --example exporter-bench

@@ -250,22 +250,21 @@ async fn the_routes_answer() {
         get("/explain/nothing", "*/*")
             .await
             .1
-            .starts_with("there is no such")
+            .contains("There is no such rule or cause")
     );
 }
 
 #[tokio::test]
 async fn the_page_reads_without_javascript_and_loads_nothing_from_elsewhere() {
     let index = played("four-hooks.jsonl").await;
-    let page = status::page(&index.snapshot());
+    let page = status::page(&index.snapshot(), &status::Filter::default());
     for part in [
         "oom_killed",
-        "<progress ",
+        "role=\"progressbar\"",
         "Repair in this order",
-        "<svg class=\"chain\"",
-        "href=\"/explain/oom_killed\"",
-        "href=\"/explain/HB301\"",
-        "prefers-color-scheme",
+        "<ol class=\"chain\"",
+        "href=\"explain/oom_killed\"",
+        "href=\"explain/HB301\"",
     ] {
         assert!(page.contains(part), "{part}");
     }
@@ -274,7 +273,7 @@ async fn the_page_reads_without_javascript_and_loads_nothing_from_elsewhere() {
         for (place, _) in page.match_indices(attribute) {
             let rest = &page[place + attribute.len()..];
             assert!(
-                rest.starts_with('/') || rest.starts_with("data:,"),
+                !rest.starts_with("//") && !rest.split('"').next().unwrap().contains("://"),
                 "{}",
                 &rest[..40]
             );

@@ -40,6 +40,13 @@ pub enum Change {
     End(Kind),
     /// The cluster does not have this kind.
     Absent(Kind),
+    /// A watch does not get through. It goes on by itself, and says so again as long as it does not.
+    Interrupted {
+        /// Its kind.
+        kind: Kind,
+        /// True when the API server refuses the permission, rather than not answering.
+        forbidden: bool,
+    },
     /// A container wrote lines.
     Log {
         /// Which run of which container.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::entry::since;
+use super::runs::Runs;
 use crate::engine::Seconds;
 use crate::engine::evidence::ObjectRef;
 use crate::engine::root_cause::RootCause;
@@ -48,6 +49,8 @@ pub struct OwnerView {
     pub waits: [u64; WAIT_BUCKETS.len() + 1],
     /// Sum of what they took.
     pub waited: Seconds,
+    /// The last runs, of a `CronJob`.
+    pub runs: Runs,
     /// When the last one ended: an older one that is learned of later changes nothing.
     ended: Option<Timestamp>,
 }

@@ -9,6 +9,7 @@ use super::entry::{Entry, JobState, after, since};
 use super::kind::{JobKey, Kind};
 use super::owners::{OwnerKey, OwnerView};
 use super::took::Took;
+use super::watch_metrics::WatchState;
 use crate::engine::Seconds;
 use crate::engine::budget::Clock;
 use crate::engine::diagnosis::{ChainLink, Diagnosis, JobPhase};
@@ -75,6 +76,8 @@ pub struct KindView {
     pub kind: Kind,
     /// True once its first list is complete.
     pub synced: bool,
+    /// How the watch stands.
+    pub state: WatchState,
     /// When it brought something last.
     pub last_event: Option<Timestamp>,
 }

@@ -1,73 +1,52 @@
-//! The chain of a diagnosis as a picture: the symptom on top, the root at the bottom.
+//! The chain of a diagnosis as a picture: the symptom on top, the root at the bottom. It is an ordered list of boxes, so
+//! that it wraps on a narrow screen, can be searched and copied, and reads in order to whoever cannot see it.
 
 use std::fmt::Write as _;
 
-use super::html::Escaped;
+use super::html::Clipped;
 use crate::engine::diagnosis::ChainLink;
 
-/// Height of one box, and of the arrow below it, in units of the picture.
-const BOX: usize = 58;
-const ARROW: usize = 34;
-const WIDTH: usize = 640;
-/// Characters of the small type that fit into a box.
-const FITS: usize = 88;
-
-/// Draws a chain. The same text stands in the list below the picture, so it is hidden from screen readers.
-pub(super) fn draw(out: &mut String, chain: &[ChainLink]) {
-    if chain.len() < 2 {
-        return;
-    }
-    let height = chain.len() * (BOX + ARROW) - ARROW + 4;
-    // Writing to a String cannot fail.
-    let _ = write!(
-        out,
-        "<div class=\"picture\"><svg class=\"chain\" viewBox=\"0 0 {WIDTH} {height}\" aria-hidden=\"true\" focusable=\"false\">"
-    );
+/// Draws a chain, each text of at most so many characters.
+pub(super) fn draw(out: &mut String, chain: &[ChainLink], most: usize) {
+    out.push_str("<ol class=\"chain\">");
     for (index, link) in chain.iter().enumerate() {
-        let top = 2 + index * (BOX + ARROW);
-        let class = if index + 1 == chain.len() {
-            "root"
+        let (class, tag) = if index + 1 == chain.len() {
+            (" class=\"root\"", "root")
         } else if index == 0 {
-            "symptom"
+            (" class=\"symptom\"", "symptom")
         } else {
-            "between"
+            ("", "")
         };
+        // Writing to a String cannot fail, here and below.
+        let _ = write!(out, "<li{class}>");
         if index > 0 {
-            let (from, to) = (top - ARROW, top - 7);
-            let _ = write!(
-                out,
-                "<path class=\"arrow\" d=\"M40 {from}V{to}\"/><path class=\"head\" d=\"M34 {to}h12l-6 7z\"/>\
-                 <text class=\"relation\" x=\"56\" y=\"{}\">{}</text>",
-                top - ARROW / 2 + 4,
-                Escaped(&shortened(&link.relation)),
-            );
+            let _ = write!(out, "<p class=\"relation\">{}</p>", Clipped(&link.relation, most));
         }
         let _ = write!(
             out,
-            "<rect class=\"{class}\" x=\"2\" y=\"{top}\" width=\"{}\" height=\"{BOX}\" rx=\"6\"/>\
-             <text class=\"object\" x=\"16\" y=\"{}\">{}</text><text class=\"finding\" x=\"16\" y=\"{}\">{}</text>",
-            WIDTH - 4,
-            top + 24,
-            Escaped(&shortened(&name(link))),
-            top + 44,
-            Escaped(&shortened(&link.finding)),
+            "<div class=\"link\"><p class=\"object\"><span class=\"kind\">{}</span> ",
+            Clipped(&link.kind, most)
         );
+        if !link.namespace.is_empty() {
+            let _ = write!(
+                out,
+                "<span class=\"namespace\">{}/</span>",
+                Clipped(&link.namespace, most)
+            );
+        }
+        let _ = write!(out, "<b>{}</b>", Clipped(&link.name, most));
+        if !tag.is_empty() {
+            let _ = write!(out, " <span class=\"tag\">{tag}</span>");
+        }
+        let _ = write!(
+            out,
+            "</p><p class=\"finding\">{}</p>",
+            Clipped(&link.finding, most)
+        );
+        if !link.proof.is_empty() {
+            let _ = write!(out, "<p class=\"proof\">{}</p>", Clipped(&link.proof, most));
+        }
+        out.push_str("</div></li>");
     }
-    out.push_str("</svg></div>");
-}
-
-/// `Service powerdns/powerdns`.
-pub(super) fn name(link: &ChainLink) -> String {
-    if link.namespace.is_empty() {
-        format!("{} {}", link.kind, link.name)
-    } else {
-        format!("{} {}/{}", link.kind, link.namespace, link.name)
-    }
-}
-
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= FITS {
-        return text.to_owned();
-    }
-    text.chars().take(FITS - 1).chain(['…']).collect()
+    out.push_str("</ol>");
 }

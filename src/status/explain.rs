@@ -1,61 +1,34 @@
 //! `/explain/NAME`: the page of a rule or of a cause, as `hookbudget explain` shows it, for whoever has no
 //! terminal at hand.
 
-use std::fmt::Write;
-
-use super::html::Escaped;
+use super::layout;
+use super::markdown;
 use crate::engine::{causes, rules};
 
 /// The page; nothing when there is no such rule or cause.
 #[must_use]
 pub(super) fn explain(name: &str) -> Option<String> {
-    let text = if let Some(rule) = rules::find(name) {
-        format!("# {} {}\n\n{}", rule.code, rule.name, rule.docs)
+    let (title, text) = if let Some(rule) = rules::find(name) {
+        let title = format!("{} {}", rule.code, rule.name);
+        let mut text = format!("# {title}\n\n");
+        for line in rule.docs.lines() {
+            // As rustdoc has it: the space after `///` is no part of the line.
+            text.push_str(line.strip_prefix(' ').unwrap_or(line));
+            text.push('\n');
+        }
+        (title, text)
     } else {
         let mut all = causes::registry().iter().map(|cause| cause.meta());
-        all.find(|cause| cause.name == name)?.page()
+        let cause = all.find(|cause| cause.name == name)?;
+        (cause.name.to_owned(), cause.page())
     };
-    Some(document(&text))
-}
-
-/// Headings become headings; the rest stays the text that it is, which is Markdown and reads as such.
-fn document(text: &str) -> String {
-    let mut title = "hookbudget";
-    let mut body = String::with_capacity(text.len() + 256);
-    let mut paragraph = String::new();
-    let close = |paragraph: &mut String, body: &mut String| {
-        if !paragraph.trim().is_empty() {
-            let text = Escaped(paragraph.trim_matches('\n'));
-            let _ = write!(body, "<pre class=\"page\">{text}</pre>");
-        }
-        paragraph.clear();
-    };
-    let mut code = false;
-    for line in text.lines() {
-        code ^= line.trim_start().starts_with("```");
-        let heading = line.trim_start_matches('#');
-        let level = line.len() - heading.len();
-        if code || level == 0 || !heading.starts_with(' ') {
-            paragraph.push_str(line);
-            paragraph.push('\n');
-            continue;
-        }
-        close(&mut paragraph, &mut body);
-        if level == 1 && title == "hookbudget" {
-            title = heading.trim();
-        }
-        let tag = if level == 1 { "h1" } else { "h2" };
-        let _ = write!(body, "<{tag}>{}</{tag}>", Escaped(heading.trim()));
-    }
-    close(&mut paragraph, &mut body);
-    format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{}</title>\
-         <link rel=\"icon\" href=\"data:,\"><style>{}</style></head><body><main>{body}</main>\
-         <footer><a href=\"/\">All Jobs</a></footer></body></html>\n",
-        Escaped(title),
-        include_str!("style.css"),
-    )
+    let mut out = String::with_capacity(text.len() * 2);
+    layout::open(&mut out, &title, "../");
+    out.push_str("<main id=\"main\" tabindex=\"-1\" class=\"page\">");
+    markdown::write(&mut out, &text);
+    out.push_str("</main><footer><p><a href=\"../\">All Jobs</a></p></footer>");
+    layout::close(&mut out);
+    Some(out)
 }
 
 #[cfg(test)]

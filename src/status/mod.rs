@@ -2,9 +2,15 @@
 
 mod diagram;
 mod explain;
+mod filter;
+mod group;
 mod html;
 mod http;
+mod layout;
+mod markdown;
 mod page;
+mod words;
 
+pub use filter::Filter;
 pub use http::router;
 pub use page::page;

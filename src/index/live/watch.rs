@@ -70,7 +70,12 @@ async fn stream(client: &Client, kind: Kind, resource: &ApiResource, scope: &Sco
             }
             Err(error) => {
                 tracing::warn!(kind = kind.as_str(), %error, "watch interrupted; it goes on by itself");
-                if kind == Kind::HelmRelease && refusal(&error).is_some() {
+                let refused = refusal(&error);
+                let forbidden = refused == Some(403);
+                if sink.send(Change::Interrupted { kind, forbidden }).await.is_err() {
+                    return;
+                }
+                if kind == Kind::HelmRelease && refused.is_some() {
                     let _ = sink.send(Change::Absent(kind)).await;
                     return;
                 }

@@ -29,7 +29,7 @@ const LOOSE: usize = 4096;
 impl Index {
     /// Takes in an object as the API server sent it. One that cannot be read is skipped and counted.
     pub fn apply(&mut self, kind: Kind, text: &str, now: Timestamp) {
-        self.watches[kind.slot()].last_event = Some(now);
+        self.watches[kind.slot()].heard(now);
         let read = match kind {
             Kind::Job => self.apply_job(text, now),
             Kind::Pod => self.apply_pod(text, now),
@@ -45,11 +45,11 @@ impl Index {
         match kind {
             // The API server deletes events after an hour; what they said stays true.
             Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => {
-                self.watches[kind.slot()].last_event = Some(now);
+                self.watches[kind.slot()].heard(now);
                 return;
             }
             Kind::Job | Kind::Pod => self.apply(kind, text, now),
-            Kind::CronJob | Kind::HelmRelease => self.watches[kind.slot()].last_event = Some(now),
+            Kind::CronJob | Kind::HelmRelease => self.watches[kind.slot()].heard(now),
         }
         self.remove(kind, text, now);
     }

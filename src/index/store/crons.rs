@@ -11,6 +11,7 @@ use crate::engine::root_cause::RootCause;
 use crate::index::entry::add_event;
 use crate::index::kind::JobKey;
 use crate::index::owners::OwnerKey;
+use crate::index::runs::RunOutcome;
 
 /// Events kept of one `CronJob`.
 const EVENTS: usize = 16;
@@ -42,6 +43,7 @@ impl Index {
         };
         let owner = self.owners.entry(owner).or_default();
         let fresh = at >= self.settings.started;
+        owner.runs.note(at, RunOutcome::Missed(cause));
         // With Forbid the run before goes on: how that one ends is the result.
         if cause != RootCause::CronConcurrencyBlocked {
             owner.note(true, at, None, fresh);

@@ -16,6 +16,7 @@ use crate::index::entry::{Entry, JobState, since};
 use crate::index::evidence::{evidence, knobs};
 use crate::index::kind::JobKey;
 use crate::index::owners::OwnerKey;
+use crate::index::runs::RunOutcome;
 use crate::index::targets::target_in;
 use crate::index::view::JobView;
 
@@ -212,11 +213,19 @@ impl Index {
         let Some(job) = &entry.job else { return };
         let failed = job.phase() == JobPhase::Failed;
         let took = job.status.started.map(|start| since(start, ended));
+        let cause = entry.view.as_ref().and_then(|view| view.root_cause());
         if let Some(owner) = owner_key(key, job) {
-            self.owners
-                .entry(owner)
-                .or_default()
-                .note(failed, ended, took, fresh);
+            let is_cron = owner.kind == "CronJob";
+            let owner = self.owners.entry(owner).or_default();
+            owner.note(failed, ended, took, fresh);
+            if is_cron {
+                let outcome = if failed {
+                    RunOutcome::Failed(cause)
+                } else {
+                    RunOutcome::Succeeded
+                };
+                owner.runs.note(ended, outcome);
+            }
         }
     }
 
@@ -236,9 +245,13 @@ impl Index {
         if cause == RootCause::EvidenceLost {
             self.evidence_lost += 1;
         }
+        let ended = job.ended();
         if let Some(owner) = owner_key(key, job) {
             let owner = self.owners.entry(owner).or_default();
             *owner.failures.entry(cause).or_default() += 1;
+            if let Some(ended) = ended {
+                owner.runs.explain(ended, cause);
+            }
         }
     }
 }

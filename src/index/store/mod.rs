@@ -14,17 +14,22 @@ use serde_json::value::RawValue;
 
 use self::crons::CronState;
 use super::change::{Action, Change};
-use super::entry::Entry;
+use super::entry::{Entry, since};
 use super::kind::{JobKey, Kind};
 use super::owners::{OwnerKey, OwnerView};
 use super::took::Took;
 use super::view::{JobView, KindView, ReportState, Snapshot};
+use super::watch_metrics::WatchState;
 use crate::engine::Seconds;
 use crate::engine::evidence::{Condition, EventRecord};
 use crate::engine::policy::Policy;
 use crate::engine::release::HelmRelease;
 use crate::k8s::job_record::JobSpec;
 use crate::k8s::meta::OwnerReference;
+
+/// A watch that has got through again and finds nothing new says nothing; one that has not complains at least this
+/// often (kube-runtime backs off to 30 s, and a kind that is optional is asked for every minute).
+const TROUBLE: Seconds = Seconds::new(120);
 
 /// What the index is run with.
 #[derive(Clone, Debug)]
@@ -95,7 +100,36 @@ struct ReleaseState {
 struct Watch {
     epoch: u32,
     synced: bool,
+    absent: bool,
     last_event: Option<Timestamp>,
+    trouble: Option<Trouble>,
+}
+
+/// What a watch said last when it did not get through.
+#[derive(Clone, Copy, Debug)]
+struct Trouble {
+    at: Timestamp,
+    forbidden: bool,
+}
+
+impl Watch {
+    /// Something came: who had been interrupted is so no longer. A permission that is missing for one of several
+    /// namespaces is not there because another one is.
+    fn heard(&mut self, now: Timestamp) {
+        self.last_event = Some(now);
+        self.trouble = self.trouble.filter(|trouble| trouble.forbidden);
+    }
+
+    fn state(&self, now: Timestamp) -> WatchState {
+        let trouble = self.trouble.filter(|trouble| since(trouble.at, now) < TROUBLE);
+        match trouble {
+            Some(Trouble { forbidden: true, .. }) => WatchState::Forbidden,
+            Some(_) => WatchState::Interrupted,
+            None if !self.synced => WatchState::Listing,
+            None if self.absent => WatchState::Absent,
+            None => WatchState::Synced,
+        }
+    }
 }
 
 impl Index {
@@ -138,8 +172,12 @@ impl Index {
             Change::Gone { kind, object } => self.remove(kind, object.get(), now),
             Change::End(kind) => self.end(kind, now),
             Change::Absent(kind) => {
-                self.watches[kind.slot()].synced = true;
+                let watch = &mut self.watches[kind.slot()];
+                (watch.synced, watch.absent) = (true, true);
                 self.after_sync();
+            }
+            Change::Interrupted { kind, forbidden } => {
+                self.watches[kind.slot()].trouble = Some(Trouble { at: now, forbidden });
             }
             Change::Log { log, lines } => self.add_log(log, lines, now),
             Change::LogEnd(log) => self.end_log(log, now),
@@ -163,6 +201,8 @@ impl Index {
     pub fn end(&mut self, kind: Kind, now: Timestamp) {
         let watch = &mut self.watches[kind.slot()];
         watch.synced = true;
+        watch.absent = false;
+        watch.trouble = None;
         watch.last_event = Some(now);
         let epoch = watch.epoch;
         self.sweep(kind, epoch, now);
@@ -211,6 +251,7 @@ impl Index {
                     KindView {
                         kind,
                         synced: watch.synced,
+                        state: watch.state(now),
                         last_event: watch.last_event,
                     }
                 })

@@ -1,6 +1,7 @@
 //! The exporter itself.
 
 use crate::engine::Seconds;
+use crate::index::watch_metrics::WatchState;
 use crate::index::{TOOK_BUCKETS, Took};
 use crate::metrics::family::{Family, Samples, Source, Type, Value};
 
@@ -16,6 +17,21 @@ pub(super) const FAMILIES: &[Family] = &[
             for watch in &snapshot.kinds {
                 let kind = format!("kind=\"{}\"", watch.kind.as_str());
                 out.write(&[&kind], Value::Int(watch.synced.into()));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_watch_state",
+        help: "1 for the state that the watch of the kind is in: listing, synced, interrupted, absent, forbidden.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &["kind", "state"],
+        source: Source::All(|snapshot, out| {
+            for watch in &snapshot.kinds {
+                for state in WatchState::ALL {
+                    let labels = format!("kind=\"{}\",state=\"{}\"", watch.kind.as_str(), state.as_str());
+                    out.write(&[&labels], Value::Int((watch.state == state).into()));
+                }
             }
         }),
     },

@@ -1,0 +1,126 @@
+//! What the page shows in these tests: the recording of the incidents, played up to a point, and Jobs whose texts mean
+//! ill.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hookbudget::http::{Limits, serve_plain};
+use hookbudget::index::replay::Recording;
+use hookbudget::index::{Change, Clock, Handle, Kind, Settings};
+use hookbudget::shutdown::Shutdown;
+use hookbudget::{metrics, status};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json, value::RawValue};
+use tokio::runtime::Runtime;
+
+/// What a text does that wants to be more than text: markup, colours of a terminal, a direction, a name without end.
+pub(crate) const ILL: &str = "<img src=x onerror=\"window.hacked=1\"></pre><script>window.hacked=2</script>\u{1b}[31mred\u{1b}[0m\u{202e}txet\u{0}";
+
+/// A server of the page, and what it shows.
+pub(crate) struct Cluster {
+    pub(crate) base: String,
+    handle: Handle,
+    recording: Recording,
+    next: usize,
+    _runtime: Runtime,
+}
+
+impl Cluster {
+    /// Serves the page of the recording as it stood so many seconds after its start.
+    pub(crate) fn at(seconds: u64) -> Self {
+        let recording = include_str!("../../src/cli/demo/recording.jsonl");
+        let recording = Recording::read(recording.as_bytes()).expect("the recording");
+        let clock = Clock::standing_at(recording.start);
+        let handle = Handle::new(Settings::new(recording.start), clock);
+        let runtime = Runtime::new().expect("a runtime");
+        let router = metrics::router(handle.clone()).merge(status::router(handle.clone()));
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(SocketAddr::from((
+            [127, 0, 0, 1],
+            0,
+        ))));
+        let listener = listener.expect("a port");
+        let base = format!("http://{}/", listener.local_addr().expect("an address"));
+        runtime.spawn(async move {
+            let (trigger, shutdown) = Shutdown::manual();
+            serve_plain(listener, router, shutdown, Limits::default()).await;
+            drop(trigger);
+        });
+        let mut cluster = Self {
+            base,
+            handle,
+            recording,
+            next: 0,
+            _runtime: runtime,
+        };
+        cluster.play_to(seconds);
+        cluster
+    }
+
+    /// Lets time go on.
+    pub(crate) fn play_to(&mut self, seconds: u64) {
+        let until = Duration::from_secs(seconds);
+        while let Some((at, change)) = self.recording.steps.get(self.next).filter(|(at, _)| *at <= until) {
+            self.handle.clock().set(self.time(*at));
+            let _ = self.handle.take_in([change.clone()]);
+            self.next += 1;
+        }
+        self.handle.clock().set(self.time(until));
+        let _ = self.handle.tick();
+    }
+
+    fn time(&self, since: Duration) -> Timestamp {
+        let since = SignedDuration::try_from(since).expect("a span");
+        self.recording.start.checked_add(since).expect("a time")
+    }
+
+    fn apply(&self, kind: Kind, object: &Value) {
+        let object = RawValue::from_string(object.to_string()).expect("JSON");
+        let _ = self.handle.take_in([Change::Apply { kind, object }]);
+    }
+
+    /// A hook that has failed with a message of its own.
+    pub(crate) fn failed(&self, name: &str, message: &str) {
+        let now = self.handle.clock().now().to_string();
+        let uid = format!("uid-{}", name.len());
+        self.apply(
+            Kind::Job,
+            &json!({"metadata": {"name": name, "namespace": "ill", "uid": uid, "creationTimestamp": now,
+                    "annotations": {"helm.sh/hook": "post-install"}},
+                "spec": {"backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never",
+                    "containers": [{"name": "c", "image": "busybox:1.36", "command": ["x"]}]}}},
+                "status": {"startTime": now, "failed": 1, "conditions": [{"type": "Failed", "status": "True",
+                    "reason": "BackoffLimitExceeded", "message": message, "lastTransitionTime": now}]}}),
+        );
+        self.apply(
+            Kind::Pod,
+            &json!({"metadata": {"name": format!("{name}-abcde"), "namespace": "ill", "uid": format!("pod-{uid}"),
+                    "creationTimestamp": now, "labels": {"batch.kubernetes.io/job-name": name},
+                    "ownerReferences": [{"kind": "Job", "name": name, "uid": uid, "controller": true}]},
+                "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "busybox:1.36"}]},
+                "status": {"phase": "Failed", "message": message, "containerStatuses": [{"name": "c", "restartCount": 0,
+                    "state": {"terminated": {"exitCode": 1, "reason": "Error", "message": message,
+                        "startedAt": now, "finishedAt": now}}}]}}),
+        );
+    }
+
+    /// A Job that was stopped on purpose.
+    pub(crate) fn suspended(&self, name: &str) {
+        let now = self.handle.clock().now().to_string();
+        self.apply(
+            Kind::Job,
+            &json!({"metadata": {"name": name, "namespace": "ill", "uid": name, "creationTimestamp": now,
+                    "annotations": {"helm.sh/hook": "post-install"}},
+                "spec": {"suspend": true, "template": {"spec": {"restartPolicy": "Never",
+                    "containers": [{"name": "c", "image": "busybox:1.36"}]}}},
+                "status": {"conditions": [{"type": "Suspended", "status": "True", "lastTransitionTime": now}]}}),
+        );
+    }
+
+    /// The API server refuses a kind.
+    pub(crate) fn forbidden(&self, kind: Kind) {
+        let _ = self.handle.take_in([Change::Interrupted {
+            kind,
+            forbidden: true,
+        }]);
+    }
+}
