@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::pattern::Pattern;
+
 const HIDDEN: &str = "[redacted]";
 
 /// Makes a line of log safe to keep and to show: secrets are replaced by `[redacted]`, control characters and
@@ -21,6 +23,37 @@ pub fn redact(line: &str) -> Cow<'_, str> {
         Some(text) => Cow::Owned(text),
         None => line,
     }
+}
+
+/// [`redact`], and what the policy's patterns match is replaced as well. Twice is once: what is hidden is not looked at
+/// again.
+#[must_use]
+pub fn redact_with<'l>(line: &'l str, patterns: &[Pattern]) -> Cow<'l, str> {
+    let mut safe = redact(line);
+    for pattern in patterns {
+        if let Some(text) = hide_matches(&safe, pattern) {
+            safe = Cow::Owned(text);
+        }
+    }
+    safe
+}
+
+fn hide_matches(text: &str, pattern: &Pattern) -> Option<String> {
+    if !pattern.is_match(text) {
+        return None;
+    }
+    let mut changed = false;
+    let parts: Vec<Cow<'_, str>> = text
+        .split(HIDDEN)
+        .map(|part| match pattern.replaced(part, HIDDEN) {
+            Some(hidden) => {
+                changed = true;
+                Cow::Owned(hidden)
+            }
+            None => Cow::Borrowed(part),
+        })
+        .collect();
+    changed.then(|| parts.join(HIDDEN))
 }
 
 /// Drops ANSI escapes and control characters, tabs become spaces.

@@ -60,7 +60,7 @@ fn find(case: &Case<'_>) -> Option<Match> {
         .wait_nominal
         .or_else(|| case.evidence.waits.iter().filter_map(|wait| wait.nominal).max());
     let found =
-        if let Some((_, log, text)) = newest_line(case.evidence).filter(|(line, ..)| has_tries_left(line)) {
+        if let Some((_, log, text)) = newest_line(case.evidence, &case.knobs.progress).filter(|(line, ..)| has_tries_left(line)) {
             found.proof(
                 "log",
                 format!("log of Pod {} container {}", log.pod, log.container),
