@@ -147,7 +147,8 @@ impl Match {
     /// How loudly it is reported when the verdict is that it is real.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        self.stated.map_or(self.cause.severity(), |stated| stated.severity)
+        self.stated
+            .map_or(self.cause.severity(), |stated| stated.severity)
     }
 
     /// Who is told.

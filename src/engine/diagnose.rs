@@ -239,10 +239,7 @@ fn repair_order(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -
         };
         order.push(format!("Wait until {} {name} is there and ready.", link.kind));
     }
-    for other in contributing
-        .iter()
-        .filter(|other| other.rank() == Rank::Budget)
-    {
+    for other in contributing.iter().filter(|other| other.rank() == Rank::Budget) {
         order.extend(other.repair.iter().cloned());
     }
     if case.is_failure() {
@@ -294,7 +291,9 @@ fn candidates(root: &Match, not: &[RuledOut]) -> Vec<RootCause> {
 }
 
 fn advice_of(found: &Match) -> RetryAdvice {
-    found.stated.map_or_else(|| advice(found.cause), |stated| stated.advice)
+    found
+        .stated
+        .map_or_else(|| advice(found.cause), |stated| stated.advice)
 }
 
 /// Whether another run can do better while nothing was repaired.

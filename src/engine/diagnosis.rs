@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Seconds;
 use super::evidence::{Lost, ObjectRef};
-use super::progress::Progress;
 use super::pattern::{Pattern, ProgressPattern};
+use super::progress::Progress;
 use super::redact::redact_with;
 use super::root_cause::{RootCause, Route, Severity};
 use super::signature::Signature;

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::evidence::{
-    Condition, ContainerState, Dependency, DownloadRecord, Evidence, PodRecord, Termination, WaitRecord, Waiting,
-    Workload,
+    Condition, ContainerState, Dependency, DownloadRecord, Evidence, PodRecord, Termination, WaitRecord,
+    Waiting, Workload,
 };
 use super::pattern::Pattern;
 use super::redact::redact_with;
@@ -26,7 +26,11 @@ pub fn evidence(evidence: &mut Evidence, patterns: &[Pattern]) {
     }
     let job = &mut evidence.job;
     conditions(&mut job.conditions, patterns);
-    for text_of_job in job.parked.iter_mut().chain(job.release.iter_mut().map(|r| &mut r.message)) {
+    for text_of_job in job
+        .parked
+        .iter_mut()
+        .chain(job.release.iter_mut().map(|r| &mut r.message))
+    {
         text(text_of_job, patterns);
     }
     pods(&mut evidence.pods, patterns);
@@ -89,7 +93,12 @@ fn dependencies(known: &mut [Dependency], patterns: &[Pattern]) {
             text(parked, patterns);
         }
         for workload in &mut dependency.workloads {
-            let Workload { pods: own, needs, parked, .. } = workload;
+            let Workload {
+                pods: own,
+                needs,
+                parked,
+                ..
+            } = workload;
             pods(own, patterns);
             dependencies(needs, patterns);
             if let Some(parked) = parked {
@@ -134,8 +143,12 @@ mod tests {
         let once = serde_json::to_string(&known).expect("JSON");
         assert!(!once.contains("customer 4711"), "{once}");
         assert!(once.contains("customer-4711"), "{once}");
-        assert_eq!(once.matches("[redacted] is gone").count(), 22, "{once}");
+        assert_eq!(once.matches("[redacted] is gone").count(), 25, "{once}");
         evidence(&mut known, &patterns);
-        assert_eq!(serde_json::to_string(&known).expect("JSON"), once, "twice is once");
+        assert_eq!(
+            serde_json::to_string(&known).expect("JSON"),
+            once,
+            "twice is once"
+        );
     }
 }

@@ -11,7 +11,7 @@ use super::progress::LineProgress;
 /// Longest pattern, in bytes.
 const LONGEST: usize = 1024;
 /// Largest compiled pattern, in bytes; `regex` counts repetitions such as `{1000}` out.
-const COMPILED: usize = 256 * 1024;
+const COMPILED: usize = 1024 * 1024;
 /// Deepest nesting of groups.
 const NESTED: u32 = 32;
 
@@ -142,7 +142,9 @@ impl ProgressPattern {
         let progress = LineProgress {
             attempt: number("attempt"),
             attempts: number("limit").filter(|limit| *limit > 0),
-            elapsed: number("seconds").and_then(|s| i64::try_from(s).ok()).map(Seconds::new),
+            elapsed: number("seconds")
+                .and_then(|s| i64::try_from(s).ok())
+                .map(Seconds::new),
             ..LineProgress::default()
         };
         (progress.attempt.is_some() || progress.elapsed.is_some()).then_some(progress)

@@ -402,6 +402,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_of_the_policy_comes_before_the_known_shapes() {
+        let pattern = r"(?P<attempt>\d+)\. Versuch \(von (?P<limit>\d+)\)|seit (?P<seconds>\d+) Sekunden";
+        let patterns = [ProgressPattern::new(pattern).expect("a pattern")];
+        let read = |line| {
+            let found = read_line_with(line, &patterns)?;
+            Some((found.attempt, found.attempts, found.elapsed.map(Seconds::whole)))
+        };
+        for (line, expected) in [
+            ("5. Versuch (von 40)", Some((Some(5), Some(40), None))),
+            ("wartet seit 35 Sekunden", Some((None, None, Some(35)))),
+            ("waiting for x (12/168)", Some((Some(12), Some(168), None))),
+            ("5. Absatz (von 40)", None),
+        ] {
+            assert_eq!(read(line), expected, "{line}");
+            if expected.is_some() && !line.starts_with("waiting") {
+                assert_eq!(read_line(line), None, "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn the_target_is_what_is_waited_for() {
         for (line, name) in [
             ("waiting for gitea api (12/168)", "gitea api"),

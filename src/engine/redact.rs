@@ -159,10 +159,21 @@ fn one(word: &str, expect: Expect) -> (Cow<'_, str>, Expect) {
     keyed(word)
 }
 
+/// True where nothing but what was hidden before stands, whatever closes behind it.
+fn is_hidden(value: &str) -> bool {
+    let closing = |c: char| matches!(c, '"' | '\'' | '&' | ',' | ';' | '?' | '}' | ']' | ')');
+    value
+        .strip_prefix(HIDDEN)
+        .is_some_and(|rest| rest.chars().all(closing))
+}
+
 /// Keeps what closes a quotation or a list.
 fn replaced(word: &str) -> Cow<'_, str> {
     let value = word.trim_start_matches(['"', '\'']);
     let tail = value.trim_end_matches(['"', '\'', ',', ';', '}', ']', ')']).len();
+    if is_hidden(value) {
+        return Cow::Borrowed(word);
+    }
     let opening = &word[..word.len() - value.len()];
     Cow::Owned(format!("{opening}{HIDDEN}{}", &value[tail..]))
 }
@@ -231,6 +242,9 @@ fn value(part: &str, at: usize, kind: Expect, last: bool) -> (Cow<'_, str>, Expe
         .trim_end_matches(['&', ',', ';', '?', '"', '\'', '}', ']', ')'])
         .len();
     let head = value.len() - value.trim_start_matches(['"', '\'']).len();
+    if is_hidden(&value[head.min(tail)..]) {
+        return (Cow::Borrowed(part), Expect::Nothing);
+    }
     let hidden = format!(
         "{}{}{HIDDEN}{}",
         &part[..=at],
@@ -409,6 +423,27 @@ mod tests {
                 redact(line)
             );
         }
+    }
+
+    #[test]
+    fn what_a_pattern_of_the_policy_matches_is_hidden_as_well() {
+        let patterns: Vec<Pattern> = ["customer-[0-9]+", "[a-z]+ed"]
+            .map(|p| Pattern::new(p).expect(p))
+            .to_vec();
+        for (line, expected) in [
+            (
+                "customer-47 failed: password=x",
+                "[redacted] [redacted]: password=[redacted]",
+            ),
+            ("nothing of the kind", "nothing of the kind"),
+            ("customer-47customer-48", "[redacted][redacted]"),
+        ] {
+            let once = redact_with(line, &patterns).into_owned();
+            assert_eq!(once, expected);
+            assert_eq!(redact_with(&once, &patterns), once, "twice is once");
+        }
+        let line = "nothing of the kind";
+        assert!(matches!(redact_with(line, &patterns), Cow::Borrowed(same) if std::ptr::eq(same, line)));
     }
 
     #[test]

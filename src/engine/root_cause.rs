@@ -161,7 +161,11 @@ impl RootCause {
     /// Reads the value of the label.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let of_policy = || SignatureName::parse(text.strip_prefix(PREFIX)?).ok().map(Self::Custom);
+        let of_policy = || {
+            SignatureName::parse(text.strip_prefix(PREFIX)?)
+                .ok()
+                .map(Self::Custom)
+        };
         let known = Self::ALL.iter().find(|cause| cause.as_str() == text);
         known.copied().or_else(of_policy)
     }

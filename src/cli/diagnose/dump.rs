@@ -156,7 +156,9 @@ impl Dump {
     }
 
     fn add(&mut self, document: &Document) {
-        let wanted = self.signed.keep(document.api_version(), document.kind(), &document.value);
+        let wanted = self
+            .signed
+            .keep(document.api_version(), document.kind(), &document.value);
         let group = document
             .api_version()
             .split_once('/')

@@ -74,7 +74,10 @@ impl Signed {
     fn gap(&self, query: &Query) -> Lost {
         let other = self.objects.keys().find(|(_, kind)| *kind == query.kind);
         Lost {
-            what: format!("{} of {}, for signatures of the policy", query.kind, query.api_version),
+            what: format!(
+                "{} of {}, for signatures of the policy",
+                query.kind, query.api_version
+            ),
             why: match other {
                 Some((version, _)) => format!("the dump has them as {version}: let the signature name that"),
                 None => format!("none in the dump: kubectl get {} -A -o json", query.resource()),

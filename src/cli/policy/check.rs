@@ -55,7 +55,11 @@ impl Check<'_> {
         let names = rule.names();
         for key in rule.required() {
             if !object.contains_key(key) {
-                let place = if pointer.is_empty() { String::new() } else { format!("{}: ", dotted(pointer)) };
+                let place = if pointer.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}: ", dotted(pointer))
+                };
                 self.wrong(pointer, format!("{place}{key} is missing: write {key}: ..."));
             }
         }

@@ -68,7 +68,10 @@ pub(super) fn mistakes(document: &Document, policy: &Policy) -> Vec<InputError> 
         ("/progress/patterns", policy.progress.patterns.len(), PATTERNS),
     ] {
         if count > most {
-            refuse(pointer, &format!("{count} are too many: at most {most} are taken"));
+            refuse(
+                pointer,
+                &format!("{count} are too many: at most {most} are taken"),
+            );
         }
     }
     let mut names = BTreeSet::new();

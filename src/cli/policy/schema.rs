@@ -67,9 +67,16 @@ impl<'a> Rule<'a> {
 
     /// The values that are allowed, with what each means.
     pub(super) fn choices(self) -> Vec<(&'a str, &'a str)> {
-        let own = self.0.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+        let own = self
+            .0
+            .get("oneOf")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         // What may be left out has its choices beside the null.
-        let of_alternatives = self.alternatives().filter_map(|rule| rule.0.get("oneOf")?.as_array());
+        let of_alternatives = self
+            .alternatives()
+            .filter_map(|rule| rule.0.get("oneOf")?.as_array());
         let variants = own.chain(of_alternatives.flatten());
         let described = variants.filter_map(Rule::of);
         let described = described.filter_map(|variant| Some((variant.constant()?, variant.description())));
@@ -96,7 +103,12 @@ impl<'a> Rule<'a> {
 
     /// The keys that must be there.
     pub(super) fn required(self) -> Vec<&'a str> {
-        let keys = self.0.get("required").and_then(Value::as_array).into_iter().flatten();
+        let keys = self
+            .0
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         keys.filter_map(Value::as_str).collect()
     }
 

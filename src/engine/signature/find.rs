@@ -107,7 +107,10 @@ fn stated(case: &Case<'_>, signature: &Signature, since: Option<Timestamp>) -> M
         url => format!("Runbook: {url}"),
     };
     let steps = [&signature.repair, &signature.do_not, &runbook];
-    let steps = steps.into_iter().map(|step| step.trim()).filter(|step| !step.is_empty());
+    let steps = steps
+        .into_iter()
+        .map(|step| step.trim())
+        .filter(|step| !step.is_empty());
     found.repair.extend(steps.map(str::to_owned));
     found
 }
@@ -201,7 +204,10 @@ fn in_states<'e>(case: &Case<'e>, pattern: &Pattern) -> Option<Spoken<'e>> {
             .find(|(_, _, waiting)| matches(pattern, &waiting.message))?;
         Some(Spoken {
             kind: "state",
-            source: format!("Pod {}/{} container {}", in_pod.namespace, in_pod.name, container.name),
+            source: format!(
+                "Pod {}/{} container {}",
+                in_pod.namespace, in_pod.name, container.name
+            ),
             at: waiting.seen,
             text: &waiting.message,
             object: Some((pod(case, &in_pod.name), "runs as")),

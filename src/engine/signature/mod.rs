@@ -264,15 +264,15 @@ impl Signature {
                 "/when",
                 "nothing is looked for: write text: PATTERN, or object with apiVersion, kind and cel",
             ),
-            (Some(_), Some(_)) => wrong(
-                "/when",
-                "either a text or an object: make two signatures of it",
-            ),
+            (Some(_), Some(_)) => wrong("/when", "either a text or an object: make two signatures of it"),
             _ => {}
         }
         if let Some(object) = &self.when.object {
             if object.kind == "Secret" {
-                wrong("/when/object/kind", "Secrets are never read: look at what is made from it");
+                wrong(
+                    "/when/object/kind",
+                    "Secrets are never read: look at what is made from it",
+                );
             } else if !is_kind(&object.kind) {
                 wrong(
                     "/when/object/kind",
@@ -296,9 +296,14 @@ impl Signature {
             }
         }
         if self.within.is_some() && self.verdict != Judgement::Real {
-            wrong("/within", "only what is real later can be transient first: leave within out");
+            wrong(
+                "/within",
+                "only what is real later can be transient first: leave within out",
+            );
         }
-        let known = ["https://", "http://"].iter().any(|scheme| self.runbook.starts_with(scheme));
+        let known = ["https://", "http://"]
+            .iter()
+            .any(|scheme| self.runbook.starts_with(scheme));
         if !self.runbook.is_empty() && (!known || self.runbook.contains(char::is_whitespace)) {
             wrong("/runbook", "this is no URL: write https://HOST/PATH");
         }
@@ -309,7 +314,10 @@ impl Signature {
             ("/runbook", &self.runbook),
         ] {
             if text.len() > 2048 {
-                wrong(pointer, "this is too long: write at most 2048 bytes, and the rest in the runbook");
+                wrong(
+                    pointer,
+                    "this is too long: write at most 2048 bytes, and the rest in the runbook",
+                );
             }
         }
         mistakes
@@ -328,13 +336,16 @@ fn is_api_version(text: &str) -> bool {
     let version = version.strip_prefix('v').is_some_and(|rest| {
         rest.starts_with(|c: char| c.is_ascii_digit()) && rest.bytes().all(|b| b.is_ascii_alphanumeric())
     });
-    let dotted = group.split('.').all(is_label);
+    let dotted = group.split('.').all(|label| !label.is_empty() && is_label(label));
     version && text.len() <= 253 && (text.split_once('/').is_none() || (!group.is_empty() && dotted))
 }
 
 /// Small letters, digits and hyphens, or nothing.
 fn is_label(text: &str) -> bool {
-    text.len() <= 253 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    text.len() <= 253
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 #[cfg(test)]

@@ -133,7 +133,12 @@ impl Signed {
         }
         let near: Vec<&str> = near.into_iter().collect();
         lost.push(Lost {
-            what: format!("{} of {} outside {}", query.kind, query.api_version, near.join(", ")),
+            what: format!(
+                "{} of {} outside {}",
+                query.kind,
+                query.api_version,
+                near.join(", ")
+            ),
             why: "not allowed to list them in all namespaces".to_owned(),
         });
         Ok(objects)
@@ -168,10 +173,18 @@ impl Signed {
             let Some(page) = pages.next().await? else {
                 return Ok(objects);
             };
-            objects.extend(page.iter().filter_map(|item| serde_json::from_str(item.get()).ok()));
+            objects.extend(
+                page.iter()
+                    .filter_map(|item| serde_json::from_str(item.get()).ok()),
+            );
         }
         lost.push(Lost {
-            what: format!("{} of {} past the first {}", query.kind, query.api_version, PAGE * PAGES),
+            what: format!(
+                "{} of {} past the first {}",
+                query.kind,
+                query.api_version,
+                PAGE * PAGES
+            ),
             why: "too many: narrow the signature by namespace or labelSelector".to_owned(),
         });
         Ok(objects)
@@ -215,12 +228,13 @@ fn gap(query: &Query, namespace: &str, error: &kube::Error) -> Lost {
         (_, namespace) => format!(" in namespace {namespace}"),
     };
     Lost {
-        what: format!("{} of {}{place}, for signatures of the policy", query.kind, query.api_version),
+        what: format!(
+            "{} of {}{place}, for signatures of the policy",
+            query.kind, query.api_version
+        ),
         why: match refused(error) {
             Some(404) => "the cluster does not have this kind".to_owned(),
-            Some(403) => {
-                "not allowed to list them: the chart's exporter.signatureKinds grants it".to_owned()
-            }
+            Some(403) => "not allowed to list them: the chart's exporter.signatureKinds grants it".to_owned(),
             _ => error.to_string(),
         },
     }

@@ -8,8 +8,8 @@ use crate::engine::diagnosis::Diagnosis;
 use crate::engine::evidence::EventRecord;
 use crate::engine::missed_run::MissedRun;
 use crate::engine::root_cause::RootCause;
-use crate::index::evidence::policy_knobs;
 use crate::index::entry::add_event;
+use crate::index::evidence::policy_knobs;
 use crate::index::kind::JobKey;
 use crate::index::owners::OwnerKey;
 

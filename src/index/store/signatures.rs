@@ -31,7 +31,9 @@ impl Index {
         if !is_wanted(signatures, &key.namespace, &key.name) {
             return;
         }
-        let Some(entry) = self.jobs.get_mut(key) else { return };
+        let Some(entry) = self.jobs.get_mut(key) else {
+            return;
+        };
         let Some(job) = &entry.job else { return };
         let ended = job.ended_seen.or(entry.gone);
         let signed = entry.trail.as_ref().and_then(|trail| trail.signed);
@@ -43,8 +45,15 @@ impl Index {
         if !due {
             return;
         }
-        let logs = entry.trail.as_ref().map(|trail| trail.logs.records()).unwrap_or_default();
-        let in_logs = logs.iter().flat_map(|tail| &tail.lines).filter_map(|line| target_in(line));
+        let logs = entry
+            .trail
+            .as_ref()
+            .map(|trail| trail.logs.records())
+            .unwrap_or_default();
+        let in_logs = logs
+            .iter()
+            .flat_map(|tail| &tail.lines)
+            .filter_map(|line| target_in(line));
         let stated = job.spec.waits.iter().filter_map(|wait| wait.target.clone());
         let mut namespaces: Vec<String> = stated
             .chain(in_logs)
@@ -60,7 +69,11 @@ impl Index {
             job: key.clone(),
             namespaces,
             signatures: Arc::clone(&self.settings.policy.signatures),
-            within: if ended.is_some() { AT_THE_END } else { WHILE_WAITING },
+            within: if ended.is_some() {
+                AT_THE_END
+            } else {
+                WHILE_WAITING
+            },
         }));
     }
 

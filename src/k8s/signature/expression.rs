@@ -33,7 +33,17 @@ pub(super) const LARGEST: usize = 256 * 1024;
 const VARIABLES: [&str; 2] = ["object", "now"];
 /// What it may call besides operators.
 const FUNCTIONS: [&str; 11] = [
-    "contains", "double", "dyn", "endsWith", "epoch", "int", "matches", "size", "startsWith", "string", "type",
+    "contains",
+    "double",
+    "dyn",
+    "endsWith",
+    "epoch",
+    "int",
+    "matches",
+    "size",
+    "startsWith",
+    "string",
+    "type",
 ];
 
 static STANDARD: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -61,7 +71,10 @@ impl Expression {
     /// Says what is wrong and what to write instead.
     pub(super) fn new(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() {
-            return Err("nothing stands here: write what is true of the object, such as object.spec.paused".to_owned());
+            return Err(
+                "nothing stands here: write what is true of the object, such as object.spec.paused"
+                    .to_owned(),
+            );
         }
         if text.len() > LONGEST {
             return Err(format!(
@@ -71,7 +84,9 @@ impl Expression {
         }
         let deepest = nesting(text);
         if deepest > DEEPEST {
-            return Err(format!("brackets nest {deepest} deep: at most {DEEPEST} are taken"));
+            return Err(format!(
+                "brackets nest {deepest} deep: at most {DEEPEST} are taken"
+            ));
         }
         // The parser is generated code of somebody else's: whatever it does, the policy is refused and not the process.
         let parsed = catch_unwind(|| Program::compile(text));
@@ -130,15 +145,23 @@ impl Expression {
                 .map_err(|error| ExecutionError::function_error("epoch", error.to_string()))
         });
         let patterns = Arc::clone(&self.patterns);
-        let _ = context.add_function("matches", move |This(text): This<Arc<String>>, pattern: Arc<String>| {
-            patterns.get(pattern.as_str()).is_some_and(|pattern| pattern.is_match(&text))
-        });
+        let _ = context.add_function(
+            "matches",
+            move |This(text): This<Arc<String>>, pattern: Arc<String>| {
+                patterns
+                    .get(pattern.as_str())
+                    .is_some_and(|pattern| pattern.is_match(&text))
+            },
+        );
         let result = catch_unwind(AssertUnwindSafe(|| self.program.execute(&context)));
         match result {
             Ok(Ok(Value::Bool(holds))) => Ok(holds),
             Ok(Ok(_)) => Err(ExecutionError::function_error("cel", "it gives no true or false")),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(ExecutionError::function_error("cel", "the interpreter gave up on it")),
+            Err(_) => Err(ExecutionError::function_error(
+                "cel",
+                "the interpreter gave up on it",
+            )),
         }
     }
 }
@@ -168,7 +191,9 @@ impl Cost {
         loops: usize,
     ) -> Result<(), String> {
         if depth > DEEPEST {
-            return Err(format!("it nests deeper than {DEEPEST}: make two signatures of it"));
+            return Err(format!(
+                "it nests deeper than {DEEPEST}: make two signatures of it"
+            ));
         }
         let Some(nodes) = self.nodes.get_mut(loops) else {
             return Err(format!(
@@ -209,7 +234,9 @@ impl Cost {
                 let pluses = self.pluses;
                 self.add(&of.loop_cond, scope, below, loops + 1)?;
                 self.add(&of.loop_step, scope, below, loops + 1)?;
-                self.pluses = self.pluses.min(pluses + written_pluses(&of.loop_step, &of.accu_var));
+                self.pluses = self
+                    .pluses
+                    .min(pluses + written_pluses(&of.loop_step, &of.accu_var));
                 self.add(&of.result, scope, below, loops)?;
                 scope.truncate(known);
             }
@@ -254,7 +281,8 @@ fn written_pluses(step: &IdedExpr, accumulator: &str) -> u32 {
             let gathers = call.func_name == "_+_"
                 && matches!(call.args.first().map(|arg| &arg.expr), Some(Expr::Ident(name)) if name == accumulator);
             let own = u32::from(call.func_name == "_+_" && !gathers);
-            own + call.target.iter().map(|target| of(target)).sum::<u32>() + call.args.iter().map(of).sum::<u32>()
+            own + call.target.iter().map(|target| of(target)).sum::<u32>()
+                + call.args.iter().map(of).sum::<u32>()
         }
         Expr::Comprehension(inner) => {
             of(&inner.iter_range) + written_pluses(&inner.loop_step, &inner.accu_var) + of(&inner.result)
@@ -274,13 +302,23 @@ fn written_pluses(step: &IdedExpr, accumulator: &str) -> u32 {
 
 fn check_name(name: &str, scope: &[String]) -> Result<(), String> {
     const TYPES: [&str; 9] = [
-        "bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint",
+        "bool",
+        "bytes",
+        "double",
+        "int",
+        "list",
+        "map",
+        "null_type",
+        "string",
+        "uint",
     ];
     let known = scope.iter().any(|own| own == name);
     if known || VARIABLES.contains(&name) || TYPES.contains(&name) || name.starts_with('@') {
         return Ok(());
     }
-    Err(format!("there is no {name}: the object is called object, the moment now"))
+    Err(format!(
+        "there is no {name}: the object is called object, the moment now"
+    ))
 }
 
 /// What the cost of looking at an object depends on.

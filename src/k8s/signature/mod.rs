@@ -88,7 +88,9 @@ impl Compiled {
     /// where it is read.
     #[must_use]
     pub fn new(signatures: &[Signature]) -> Self {
-        let objects = signatures.iter().filter_map(|signature| Some((signature, signature.object()?)));
+        let objects = signatures
+            .iter()
+            .filter_map(|signature| Some((signature, signature.object()?)));
         let entries = objects.filter_map(|(signature, object)| {
             let expression = Expression::new(&object.cel).ok()?;
             let name = signature.name.as_str().to_owned();
@@ -198,7 +200,9 @@ fn hit(name: &str, cel: &str, object: ObjectRef, value: &Value) -> SignatureHit 
         name: name.to_owned(),
         object,
         proof: redact(&proof).into_owned(),
-        since: changed.max().or_else(|| time(text(value, "/metadata/creationTimestamp"))),
+        since: changed
+            .max()
+            .or_else(|| time(text(value, "/metadata/creationTimestamp"))),
     }
 }
 
