@@ -22,7 +22,7 @@ use crate::engine::{causes, rules};
 pub struct ExplainArgs {
     /// A rule's code or name, or a root cause; without it, the list.
     name: Option<String>,
-    /// The policy document, for its own causes: custom_NAME.
+    /// The policy document, for the causes that its signatures add.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }

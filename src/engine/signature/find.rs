@@ -12,7 +12,7 @@ use crate::engine::phase::is_overtaken;
 use crate::engine::policy::GoDuration;
 use crate::engine::progress::newest_line;
 use crate::engine::root_cause::{Rank, RootCause};
-use crate::engine::told::{TELLING_LINES, told};
+use crate::engine::told::{TELLING_LINES, Told, told};
 
 /// Longest text that a pattern is held against, in bytes: messages are cut by whoever writes them, lines by the index.
 const LONGEST_TEXT: usize = 8 * 1024;
@@ -149,7 +149,7 @@ fn matches(pattern: &Pattern, text: &str) -> bool {
 
 fn in_logs<'e>(case: &Case<'e>, pattern: &Pattern) -> Option<Spoken<'e>> {
     let told = told(case.evidence);
-    let newest = told.last().map(|told| told.run());
+    let newest = told.last().map(Told::run);
     told.into_iter().rev().find_map(|told| {
         let lines = told.lines.iter().rev().filter(|line| !line.trim().is_empty());
         let line = lines.take(TELLING_LINES).find(|line| matches(pattern, line))?;

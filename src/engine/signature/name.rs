@@ -22,8 +22,7 @@ impl SignatureName {
     /// # Errors
     /// Says what to write instead.
     pub fn parse(name: &str) -> Result<Self, String> {
-        if name.starts_with(PREFIX) {
-            let rest = &name[PREFIX.len()..];
+        if let Some(rest) = name.strip_prefix(PREFIX) {
             return Err(format!(
                 "{name} has the prefix {PREFIX}, which the label gets by itself: write {rest}"
             ));

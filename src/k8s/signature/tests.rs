@@ -160,7 +160,7 @@ fn a_hostile_expression_is_refused_at_once() {
             holds(&cel, &json!({"a": 1}));
         }
     }
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
 }
 
 #[test]
