@@ -55,11 +55,22 @@ fn waited(case: &Case<'_>) -> bool {
         Some(hit) => hit.signature.is_unreachable(),
         None => {
             !case.is_failure()
-                || !case.evidence.waits.is_empty()
                 || matches!(case.trigger, Trigger::DeadlineExceeded | Trigger::ReleaseTimeout)
-                || newest_line(case.evidence, &case.knobs.progress).is_some()
+                || ends_in_a_wait(case)
         }
     }
+}
+
+/// True when the newest log ends in lines about a wait; without a log, when the script waits at all.
+fn ends_in_a_wait(case: &Case<'_>) -> bool {
+    const LAST: usize = 3;
+    if case.evidence.logs.is_empty() {
+        return !case.evidence.waits.is_empty();
+    }
+    newest_line(case.evidence, &case.knobs.progress).is_some_and(|(_, log, line)| {
+        let spoken = log.lines.iter().rev().filter(|line| !line.trim().is_empty());
+        spoken.take(LAST).any(|last| last == line)
+    })
 }
 
 fn of_object(case: &Case<'_>, signature: &Signature) -> Option<Match> {

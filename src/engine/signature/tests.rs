@@ -155,6 +155,18 @@ fn an_object_explains_a_job_that_waited_and_no_other() {
         ),
         "app_error"
     );
+    // It waited, and then failed by itself.
+    let over = json!({
+        "signatures": hit("api_down", -5000), "pods": exited(1, "Error"), "waits": [{"container": "c"}],
+        "logs": log(&["waiting for the api (3/60)", "loading", "line 7", "line 8", "syntax error"]),
+    });
+    assert_eq!(
+        cause(
+            &failed("BackoffLimitExceeded", 30, over),
+            std::slice::from_ref(&own)
+        ),
+        "app_error"
+    );
     // A hit of a signature that the policy does not have any more is none.
     assert_ne!(cause(&waited(&hits), &[]), "custom_api_down");
     let other = of_object(
