@@ -356,6 +356,9 @@ fn the_exporter_asks_once_a_job_has_failed_and_the_cause_reaches_the_metrics() {
         culprit.contains("culprit_kind=\"Cluster\",culprit_namespace=\"capi\",culprit_name=\"stage\""),
         "{culprit}"
     );
+    let page = own.signature_page("custom_load_balancer_failed").expect("a page");
+    assert!(page.contains("Repair the load balancer first"), "{page}");
+    assert_eq!(own.signature_page("load_balancer_failed"), None);
     // It has ended: one look is enough, however often time passes.
     for seconds in [10, 60, 600] {
         let later = now

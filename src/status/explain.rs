@@ -19,7 +19,7 @@ pub(super) fn explain(name: &str) -> Option<String> {
 }
 
 /// Headings become headings; the rest stays the text that it is, which is Markdown and reads as such.
-fn document(text: &str) -> String {
+pub(super) fn document(text: &str) -> String {
     let mut title = "hookbudget";
     let mut body = String::with_capacity(text.len() + 256);
     let mut paragraph = String::new();

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
-use super::explain::explain;
+use super::explain::{document, explain};
 use super::page::page;
 use crate::engine::diagnosis::Diagnosis;
 use crate::index::Handle;
@@ -37,8 +37,9 @@ async fn status(State(index): State<Handle>) -> impl IntoResponse {
     (headers, Html(page(&index.snapshot())))
 }
 
-async fn explained(Path(name): Path<String>) -> Response {
-    match explain(&name) {
+async fn explained(State(index): State<Handle>, Path(name): Path<String>) -> Response {
+    let own = || index.with(|index| index.signature_page(&name));
+    match explain(&name).or_else(|| own().map(|text| document(&text))) {
         Some(page) => {
             let headers = [
                 (CONTENT_SECURITY_POLICY, POLICY),

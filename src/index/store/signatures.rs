@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Index;
 use crate::engine::Seconds;
 use crate::engine::evidence::{Lost, SignatureHit};
-use crate::engine::signature::is_wanted;
+use crate::engine::signature::{Signature, is_wanted};
 use crate::index::change::{Action, SignatureAsk};
 use crate::index::entry::since;
 use crate::index::kind::JobKey;
@@ -75,6 +75,15 @@ impl Index {
                 WHILE_WAITING
             },
         }));
+    }
+
+    /// The page of a signature of the policy, by the value of its label.
+    #[must_use]
+    pub fn signature_page(&self, label: &str) -> Option<String> {
+        let mut signatures = self.settings.policy.signatures.iter();
+        signatures
+            .find(|own| own.name.label() == label)
+            .map(Signature::page)
     }
 
     /// What a look found replaces what an earlier one found.
