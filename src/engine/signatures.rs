@@ -234,7 +234,12 @@ fn curl_code(line: &str) -> Option<u8> {
 pub fn log_signature(line: &str) -> Option<LogSignature> {
     if any(
         line,
-        &["is forbidden: user \"system:", "is forbidden: user system:"],
+        &[
+            "is forbidden: user \"system:",
+            "is forbidden: user system:",
+            // As it stands in the API server's own answer, in JSON.
+            "is forbidden: user \\\"system:",
+        ],
     ) {
         return Some(LogSignature::Rbac);
     }

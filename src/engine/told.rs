@@ -122,15 +122,21 @@ fn from_message<'e>(pod: &'e PodRecord, container: &'e ContainerRecord, end: &'e
 /// The last telling line. A line about reaching something is void once a later one says that it was reached.
 fn telling<'l>(lines: &[&'l str]) -> Option<(&'l str, LogSignature)> {
     let mut reached = false;
-    for line in lines
+    let mut last = lines
         .iter()
         .rev()
         .filter(|line| !line.trim().is_empty())
-        .take(TELLING_LINES)
-    {
+        .take(TELLING_LINES);
+    while let Some(line) = last.next() {
         if let Some(signature) = log_signature(line) {
             if !(reached && signature.is_unreachable()) {
-                return Some((line.trim(), signature));
+                // A client prints the status last (`"code": 403`), and above it who may not do what.
+                let named = (signature == LogSignature::Auth)
+                    .then(|| last.find(|line| log_signature(line) == Some(LogSignature::Rbac)));
+                return Some(match named.flatten() {
+                    Some(line) => (line.trim(), LogSignature::Rbac),
+                    None => (line.trim(), signature),
+                });
             }
         } else if says_reached(line) {
             reached = true;

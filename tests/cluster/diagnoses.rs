@@ -168,7 +168,13 @@ fn live_and_dump_and_exporter_agree() {
     namespace.must_create(&hook("agree", "Never\nbackoffLimit: 1", container));
     namespace.condition("agree", "Failed", 240);
     root_cause(&namespace, "agree", "dependency_no_endpoints");
-    let live = diagnose(&["job/agree", "-n", &namespace.0, "--format", "json"]);
+    let answer = live_and_dump_agree(&namespace, "agree");
+    assert_eq!(answer["root_cause"], "dependency_no_endpoints");
+}
+
+/// What `diagnose` says of a Job that is still there: of the live cluster, and the same of a dump of its namespace.
+pub(crate) fn live_and_dump_agree(namespace: &Namespace, job: &str) -> Value {
+    let live = diagnose(&[&format!("job/{job}"), "-n", &namespace.0, "--format", "json"]);
     let directory = std::env::temp_dir().join(&namespace.0);
     let kinds = "jobs,cronjobs,pods,events,services,endpointslices,deployments,statefulsets";
     let objects = kubectl(&["-n", &namespace.0, "get", kinds, "-o", "json"], "").stdout;
@@ -180,11 +186,20 @@ fn live_and_dump_and_exporter_agree() {
         .filter(|item| item["kind"] == "Pod")
     {
         let name = pod["metadata"]["name"].as_str().expect("a name");
-        let text = kubectl(&["-n", &namespace.0, "logs", name, "--timestamps"], "").stdout;
         let place = directory.join(&namespace.0).join(name);
         std::fs::create_dir_all(&place).expect("a directory");
-        std::fs::write(place.join("main.log"), text).expect("a log");
+        let of = |field: &str| pod["spec"][field].as_array().cloned().unwrap_or_default();
+        for container in of("initContainers").into_iter().chain(of("containers")) {
+            let container = container["name"].as_str().expect("a name");
+            let arguments = ["-n", &namespace.0, "logs", name, "-c", container, "--timestamps"];
+            // A container that never ran has none.
+            let printed = run("kubectl", &arguments, "");
+            if printed.ok {
+                std::fs::write(place.join(format!("{container}.log")), printed.stdout).expect("a log");
+            }
+        }
     }
+    std::fs::create_dir_all(&directory).expect("a directory");
     std::fs::write(directory.join("objects.json"), objects).expect("a dump");
     let dumped = diagnose(&["--from", &directory.display().to_string(), "--format", "json"]);
     let answer = |list: &Value| {
@@ -197,6 +212,6 @@ fn live_and_dump_and_exporter_agree() {
         )
     };
     assert_eq!(answer(&live), answer(&dumped));
-    assert_eq!(live[0]["root_cause"], "dependency_no_endpoints");
     let _ = std::fs::remove_dir_all(directory);
+    live[0].clone()
 }

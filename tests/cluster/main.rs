@@ -13,3 +13,4 @@ mod incidents;
 mod install;
 mod kit;
 mod policy;
+mod scenarios;

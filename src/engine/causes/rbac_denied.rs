@@ -61,6 +61,24 @@ mod tests {
     }
 
     #[test]
+    fn the_api_servers_own_answer_is_read() {
+        let answer = [
+            r#"  "status": "Failure","#,
+            r#"  "message": "secrets is forbidden: User \"system:serviceaccount:demo:job\" cannot list resource \"secrets\" in API group \"\" at the cluster scope","#,
+            r#"  "reason": "Forbidden","#,
+            r#"  "code": 403"#,
+            "}",
+            "curl: (22) The requested URL returned error: 403",
+        ];
+        let evidence = failed(
+            "BackoffLimitExceeded",
+            330,
+            json!({"pods": exited(22, "Error"), "logs": log(&answer)}),
+        );
+        assert_eq!(judge(&evidence).root_cause, Some(RbacDenied.meta().cause));
+    }
+
+    #[test]
     fn its_neighbour_is_not() {
         let evidence = failed(
             "BackoffLimitExceeded",
