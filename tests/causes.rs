@@ -330,7 +330,7 @@ fn every_cause_is_registered_once_documented_and_tested() {
 
 #[test]
 fn the_set_of_labels_is_closed() {
-    let all: BTreeSet<&str> = RootCause::ALL.iter().map(|cause| cause.as_str()).collect();
+    let all: BTreeSet<&str> = RootCause::ALL.iter().map(RootCause::as_str).collect();
     assert_eq!(all.len(), RootCause::ALL.len());
     for cause in RootCause::ALL {
         let text = serde_json::to_value(cause).expect("JSON");

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::case::{Case, End};
-use super::diagnosis::{ChainLink, Confidence, Proof, Verdict};
+use super::diagnosis::{ChainLink, Confidence, Proof, RetryAdvice, Verdict};
 use super::evidence::{ContainerRecord, EventRecord, Lost, ObjectRef, PodRecord, Waiting};
 use super::root_cause::{Rank, RootCause, Route, Severity};
 use super::told::Hit;
@@ -99,6 +99,21 @@ pub struct Match {
     pub soft: bool,
     /// How many links below the Job it lies.
     pub depth: usize,
+    /// What the policy says of a cause of its own.
+    pub stated: Option<Stated>,
+}
+
+/// What the catalogue fixes for its causes, said by the policy for one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stated {
+    /// How loudly it is reported when the verdict is that it is real.
+    pub severity: Severity,
+    /// Who is told.
+    pub route: Route,
+    /// The layer it belongs to.
+    pub rank: Rank,
+    /// Whether to run the Job again.
+    pub advice: RetryAdvice,
 }
 
 impl Match {
@@ -119,7 +134,27 @@ impl Match {
             older: false,
             soft: false,
             depth: 0,
+            stated: None,
         }
+    }
+
+    /// The layer it belongs to.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        self.stated.map_or(self.cause.rank(), |stated| stated.rank)
+    }
+
+    /// How loudly it is reported when the verdict is that it is real.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.stated
+            .map_or(self.cause.severity(), |stated| stated.severity)
+    }
+
+    /// Who is told.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        self.stated.map_or(self.cause.route(), |stated| stated.route)
     }
 
     /// Sets how sure it is.

@@ -15,6 +15,7 @@ use super::evidence::{Evidence, Lost};
 use super::missed_run::is_missed_run;
 use super::progress::progress;
 use super::root_cause::{Rank, RootCause, Severity};
+use super::signature;
 
 /// Judges a Job as it stood at `now`. A failed Job gets exactly one root cause; one that has not failed gets
 /// what holds it up, if anything does.
@@ -24,7 +25,8 @@ pub fn diagnose(evidence: &Evidence, knobs: &DiagnosisKnobs, now: Timestamp) -> 
     let mut matches: Vec<Match> = if case.phase == JobPhase::Succeeded {
         Vec::new()
     } else {
-        registry().iter().filter_map(|cause| cause.find(&case)).collect()
+        let known = registry().iter().filter_map(|cause| cause.find(&case));
+        signature::find(&case).into_iter().chain(known).collect()
     };
     matches.sort_by_key(order);
     let mut matches = matches.into_iter();
@@ -33,14 +35,15 @@ pub fn diagnose(evidence: &Evidence, knobs: &DiagnosisKnobs, now: Timestamp) -> 
         .or_else(|| case.is_failure().then(|| nothing_known(&case)));
     let contributing: Vec<Match> = matches.filter(|other| !is_last_resort(other.cause)).collect();
     let mut diagnosis = assemble(&case, root.as_ref(), &contributing);
-    diagnosis.hide_secrets();
+    diagnosis.hide_secrets(&knobs.redact);
     diagnosis
 }
 
 /// The first in this order is the root. What is known of the newest run comes before what is known of an
 /// older one, unless the newest is only known to have failed; what is proven comes before what the Job's
 /// clocks suggest, and those before what time would have healed; then the lower layer, the deeper link, the
-/// later evidence.
+/// later evidence. A signature of the policy, whose author knows the cluster, comes before its equals, in the order
+/// of the policy.
 fn order(found: &Match) -> (u8, Rank, Reverse<usize>, Reverse<Option<Timestamp>>) {
     let class = match (found.cause, found.older, found.soft) {
         (RootCause::Unknown, ..) => 5,
@@ -50,7 +53,12 @@ fn order(found: &Match) -> (u8, Rank, Reverse<usize>, Reverse<Option<Timestamp>>
         (_, _, true) => 1,
         _ => 0,
     };
-    (class, found.cause.rank(), Reverse(found.depth), Reverse(found.at))
+    let at = if found.stated.is_some() {
+        Some(Timestamp::MAX)
+    } else {
+        found.at
+    };
+    (class, found.rank(), Reverse(found.depth), Reverse(at))
 }
 
 const fn is_last_resort(cause: RootCause) -> bool {
@@ -93,8 +101,8 @@ fn assemble(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Di
         trigger: case.trigger,
         root_cause: chosen,
         verdict,
-        severity: severity(chosen, verdict),
-        route: chosen.map(RootCause::route),
+        severity: severity(root, verdict),
+        route: root.map(Match::route),
         confidence: root.map_or(Confidence::Certain, |found| found.confidence),
         summary: summary(case, root),
         chain: chain(case, root),
@@ -102,8 +110,8 @@ fn assemble(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Di
         contributing: contributing.iter().map(|found| found.cause).collect(),
         candidates: root.map_or_else(Vec::new, |found| candidates(found, &not)),
         not,
-        retry_advice: root.map_or(RetryAdvice::Wait, |found| advice(found.cause)),
-        progress: progress(case.evidence, case.until()),
+        retry_advice: root.map_or(RetryAdvice::Wait, advice_of),
+        progress: progress(case.evidence, &case.knobs.progress, case.until()),
         evidence: proofs(case, root, contributing),
         evidence_lost: lost(case, root),
     }
@@ -122,9 +130,9 @@ fn verdict(case: &Case<'_>, root: Option<&Match>) -> Verdict {
     }
 }
 
-fn severity(cause: Option<RootCause>, verdict: Verdict) -> Severity {
-    match (cause, verdict) {
-        (Some(cause), Verdict::Real | Verdict::Unknown) => cause.severity(),
+fn severity(root: Option<&Match>, verdict: Verdict) -> Severity {
+    match (root, verdict) {
+        (Some(found), Verdict::Real | Verdict::Unknown) => found.severity(),
         _ => Severity::Info,
     }
 }
@@ -231,10 +239,7 @@ fn repair_order(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -
         };
         order.push(format!("Wait until {} {name} is there and ready.", link.kind));
     }
-    for other in contributing
-        .iter()
-        .filter(|other| other.cause.rank() == Rank::Budget)
-    {
+    for other in contributing.iter().filter(|other| other.rank() == Rank::Budget) {
         order.extend(other.repair.iter().cloned());
     }
     if case.is_failure() {
@@ -251,7 +256,7 @@ fn repair_order(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -
         let quick = case
             .last_end()
             .and_then(End::run_time)
-            .filter(|run| *run < case.knobs.quick_failure && advice(root.cause) == RetryAdvice::DoNotRetry);
+            .filter(|run| *run < case.knobs.quick_failure && advice_of(root) == RetryAdvice::DoNotRetry);
         order.push(quick.map_or_else(
             || format!("{again}."),
             |run| {
@@ -283,6 +288,12 @@ fn candidates(root: &Match, not: &[RuledOut]) -> Vec<RootCause> {
     .into_iter()
     .filter(|cause| !not.iter().any(|ruled| ruled.cause == *cause))
     .collect()
+}
+
+fn advice_of(found: &Match) -> RetryAdvice {
+    found
+        .stated
+        .map_or_else(|| advice(found.cause), |stated| stated.advice)
 }
 
 /// Whether another run can do better while nothing was repaired.

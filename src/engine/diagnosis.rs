@@ -1,15 +1,18 @@
 //! What a diagnosis says. The JSON keys are a promise to users; a test holds them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Seconds;
 use super::evidence::{Lost, ObjectRef};
+use super::pattern::{Pattern, ProgressPattern};
 use super::progress::Progress;
-use super::redact::redact;
+use super::redact::redact_with;
 use super::root_cause::{RootCause, Route, Severity};
+use super::signature::Signature;
 
 /// The diagnosis of one Job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +59,7 @@ pub struct Diagnosis {
 
 impl Diagnosis {
     /// Hides secrets in every text that comes from the cluster. Names of objects stay as they are.
-    pub(super) fn hide_secrets(&mut self) {
+    pub(super) fn hide_secrets(&mut self, patterns: &[Pattern]) {
         let chain = self.chain.iter_mut();
         let links = chain.flat_map(|link| [&mut link.finding, &mut link.proof]);
         let proofs = self.evidence.iter_mut().map(|proof| &mut proof.text);
@@ -74,7 +77,7 @@ impl Diagnosis {
             .chain(lost)
             .chain(printed);
         for text in texts {
-            if let Cow::Owned(safe) = redact(text) {
+            if let Cow::Owned(safe) = redact_with(text, patterns) {
                 *text = safe;
             }
         }
@@ -204,6 +207,7 @@ pub enum Confidence {
 }
 
 /// Whether to run the Job again.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RetryAdvice {
@@ -264,6 +268,12 @@ pub struct DiagnosisKnobs {
     pub quick_failure: Seconds,
     /// A run without a line of log for this long counts as standing still, in seconds.
     pub silence: Seconds,
+    /// The policy's own causes.
+    pub signatures: Arc<[Signature]>,
+    /// Further lines that tell how far a wait has come.
+    pub progress: Arc<[ProgressPattern]>,
+    /// What is hidden besides secrets that are known as such.
+    pub redact: Arc<[Pattern]>,
 }
 
 impl Default for DiagnosisKnobs {
@@ -272,6 +282,9 @@ impl Default for DiagnosisKnobs {
             cold_start: Seconds::new(600),
             quick_failure: Seconds::new(20),
             silence: Seconds::new(120),
+            signatures: Arc::default(),
+            progress: Arc::default(),
+            redact: Arc::default(),
         }
     }
 }

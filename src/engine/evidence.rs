@@ -29,6 +29,8 @@ pub struct Evidence {
     pub downloads: Vec<DownloadRecord>,
     /// What the Job waits for, as it stands in the cluster.
     pub dependencies: Vec<Dependency>,
+    /// Objects that a signature of the policy matches.
+    pub signatures: Vec<SignatureHit>,
     /// What could not be had.
     pub lost: Vec<Lost>,
 }
@@ -372,6 +374,20 @@ pub struct Workload {
     pub pods: Vec<PodRecord>,
     /// What its Pods cannot start without and what is not there.
     pub needs: Vec<Dependency>,
+}
+
+/// An object that a signature of the policy matches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SignatureHit {
+    /// The signature's name, without the prefix.
+    pub name: String,
+    /// The object.
+    pub object: ObjectRef,
+    /// What it says: its conditions that are not True, else the expression that holds.
+    pub proof: String,
+    /// Since when: the change of the newest of these conditions, else the object's creation.
+    pub since: Option<Timestamp>,
 }
 
 /// A piece of evidence that could not be had.

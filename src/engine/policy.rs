@@ -2,11 +2,14 @@
 //! the empty policy is the default policy.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Seconds;
 use super::backoff::Kubelet;
+use super::pattern::{Pattern, ProgressPattern};
+use super::signature::Signature;
 
 /// The group and version of the policy document.
 pub const API_VERSION: &str = "hookbudget.dev/v1alpha1";
@@ -73,6 +76,13 @@ pub struct Policy {
     /// Image of the init container that `hookbudget.dev/wait-for` adds. Empty: the one of `webhook --wait-image`, which
     /// the chart sets to its own.
     pub wait_image: String,
+    /// Causes of the cluster's own: what a text or an object means, each as root cause `custom_NAME`.
+    #[cfg_attr(feature = "cli", schemars(with = "Vec<Signature>"))]
+    pub signatures: Arc<[Signature]>,
+    /// How far a wait has come.
+    pub progress: ProgressPolicy,
+    /// What is hidden before it is kept or shown.
+    pub redact: RedactPolicy,
 }
 
 impl Default for Policy {
@@ -94,6 +104,9 @@ impl Default for Policy {
             kubelet: KubeletPolicy::default(),
             rewrite: RewriteLevel::default(),
             wait_image: String::new(),
+            signatures: Arc::default(),
+            progress: ProgressPolicy::default(),
+            redact: RedactPolicy::default(),
         }
     }
 }
@@ -212,6 +225,28 @@ pub struct KubeletPolicy {
     pub reduced: bool,
     /// `crashLoopBackOff.maxContainerRestartPeriod` of the nodes.
     pub max_container_restart_period: Option<GoDuration>,
+}
+
+/// How far a wait has come.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct ProgressPolicy {
+    /// Regular expressions for lines of log that tell it, with the named groups `attempt`, `limit` and `seconds` (how
+    /// long it has been waiting): `versuch (?P<attempt>[0-9]+) von (?P<limit>[0-9]+)`.
+    #[cfg_attr(feature = "cli", schemars(with = "Vec<ProgressPattern>"))]
+    pub patterns: Arc<[ProgressPattern]>,
+}
+
+/// What is hidden before it is kept or shown.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RedactPolicy {
+    /// Regular expressions for texts of the cluster that are no secret by their form: each whole match in a line of log,
+    /// a message or an event becomes `[redacted]`.
+    #[cfg_attr(feature = "cli", schemars(with = "Vec<Pattern>"))]
+    pub patterns: Arc<[Pattern]>,
 }
 
 /// A span written as a Go duration.

@@ -10,6 +10,8 @@ use super::signatures::holds;
 
 pub use super::redact::redact;
 
+use super::pattern::ProgressPattern;
+
 /// How far a Job's wait has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -88,6 +90,17 @@ const TRY_WORDS: &[&str] = &[
 ];
 /// A number of tries that no loop reaches.
 const MANY: u64 = 10_000_000;
+
+/// Reads one line by the policy's patterns, else as [`read_line`] does: who writes a pattern knows the line.
+#[must_use]
+pub fn read_line_with(line: &str, patterns: &[ProgressPattern]) -> Option<LineProgress> {
+    let own = patterns.iter().find_map(|pattern| pattern.read(line));
+    own.map(|found| LineProgress {
+        target: target(line),
+        ..found
+    })
+    .or_else(|| read_line(line))
+}
 
 /// Reads one line, `None` when it is not about a wait or has no number that can be told. Linear in its length.
 #[must_use]
@@ -212,7 +225,10 @@ fn target(line: &str) -> Option<String> {
 
 /// The last line about a wait, of the newest log that has one, with the log it stands in.
 #[must_use]
-pub fn newest_line(evidence: &Evidence) -> Option<(LineProgress, &LogTail, &str)> {
+pub fn newest_line<'e>(
+    evidence: &'e Evidence,
+    patterns: &[ProgressPattern],
+) -> Option<(LineProgress, &'e LogTail, &'e str)> {
     let made = |log: &LogTail| {
         evidence
             .pods
@@ -228,7 +244,7 @@ pub fn newest_line(evidence: &Evidence) -> Option<(LineProgress, &LogTail, &str)
         .lines
         .iter()
         .rev()
-        .find_map(|line| read_line(line).map(|found| (found, newest, line.as_str())))
+        .find_map(|line| read_line_with(line, patterns).map(|found| (found, newest, line.as_str())))
 }
 
 /// How far the Job's wait had come at `until`.
@@ -238,9 +254,9 @@ pub fn newest_line(evidence: &Evidence) -> Option<(LineProgress, &LogTail, &str)
 /// (from the Job's creation). The clock that leaves least gives `elapsed` and `budget`. `None` when no line
 /// and no clock says anything.
 #[must_use]
-pub fn progress(evidence: &Evidence, until: Timestamp) -> Option<Progress> {
+pub fn progress(evidence: &Evidence, patterns: &[ProgressPattern], until: Timestamp) -> Option<Progress> {
     let job = &evidence.job;
-    let read = newest_line(evidence);
+    let read = newest_line(evidence, patterns);
     let wait = read.as_ref().map_or_else(
         || evidence.waits.first(),
         |(line, log, _)| wait_of(evidence, line, log),
@@ -386,6 +402,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_of_the_policy_comes_before_the_known_shapes() {
+        let pattern = r"(?P<attempt>\d+)\. Versuch \(von (?P<limit>\d+)\)|seit (?P<seconds>\d+) Sekunden";
+        let patterns = [ProgressPattern::new(pattern).expect("a pattern")];
+        let read = |line| {
+            let found = read_line_with(line, &patterns)?;
+            Some((found.attempt, found.attempts, found.elapsed.map(Seconds::whole)))
+        };
+        for (line, expected) in [
+            ("5. Versuch (von 40)", Some((Some(5), Some(40), None))),
+            ("wartet seit 35 Sekunden", Some((None, None, Some(35)))),
+            ("waiting for x (12/168)", Some((Some(12), Some(168), None))),
+            ("5. Absatz (von 40)", None),
+        ] {
+            assert_eq!(read(line), expected, "{line}");
+            if expected.is_some() && !line.starts_with("waiting") {
+                assert_eq!(read_line(line), None, "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn the_target_is_what_is_waited_for() {
         for (line, name) in [
             ("waiting for gitea api (12/168)", "gitea api"),
@@ -436,7 +473,7 @@ mod tests {
             (Some(300), Some(900), 235, "activeDeadlineSeconds"),
             (Some(50), None, 0, "activeDeadlineSeconds"),
         ] {
-            let found = progress(&waiting(deadline, release), at(65)).expect("progress");
+            let found = progress(&waiting(deadline, release), &[], at(65)).expect("progress");
             assert_eq!(found.remaining.map(Seconds::whole), Some(remaining), "{found:?}");
             assert_eq!(
                 (found.attempt, found.attempts, found.source.as_str()),
@@ -447,7 +484,7 @@ mod tests {
 
     #[test]
     fn without_a_line_or_a_clock_there_is_no_progress() {
-        assert_eq!(progress(&Evidence::default(), at(0)), None);
+        assert_eq!(progress(&Evidence::default(), &[], at(0)), None);
     }
 
     proptest! {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::pattern::Pattern;
+
 const HIDDEN: &str = "[redacted]";
 
 /// Makes a line of log safe to keep and to show: secrets are replaced by `[redacted]`, control characters and
@@ -21,6 +23,37 @@ pub fn redact(line: &str) -> Cow<'_, str> {
         Some(text) => Cow::Owned(text),
         None => line,
     }
+}
+
+/// [`redact`], and what the policy's patterns match is replaced as well. Twice is once: what is hidden is not looked at
+/// again.
+#[must_use]
+pub fn redact_with<'l>(line: &'l str, patterns: &[Pattern]) -> Cow<'l, str> {
+    let mut safe = redact(line);
+    for pattern in patterns {
+        if let Some(text) = hide_matches(&safe, pattern) {
+            safe = Cow::Owned(text);
+        }
+    }
+    safe
+}
+
+fn hide_matches(text: &str, pattern: &Pattern) -> Option<String> {
+    if !pattern.is_match(text) {
+        return None;
+    }
+    let mut changed = false;
+    let parts: Vec<Cow<'_, str>> = text
+        .split(HIDDEN)
+        .map(|part| match pattern.replaced(part, HIDDEN) {
+            Some(hidden) => {
+                changed = true;
+                Cow::Owned(hidden)
+            }
+            None => Cow::Borrowed(part),
+        })
+        .collect();
+    changed.then(|| parts.join(HIDDEN))
 }
 
 /// Drops ANSI escapes and control characters, tabs become spaces.
@@ -126,10 +159,21 @@ fn one(word: &str, expect: Expect) -> (Cow<'_, str>, Expect) {
     keyed(word)
 }
 
+/// True where nothing but what was hidden before stands, whatever closes behind it.
+fn is_hidden(value: &str) -> bool {
+    let closing = |c: char| matches!(c, '"' | '\'' | '&' | ',' | ';' | '?' | '}' | ']' | ')');
+    value
+        .strip_prefix(HIDDEN)
+        .is_some_and(|rest| rest.chars().all(closing))
+}
+
 /// Keeps what closes a quotation or a list.
 fn replaced(word: &str) -> Cow<'_, str> {
     let value = word.trim_start_matches(['"', '\'']);
     let tail = value.trim_end_matches(['"', '\'', ',', ';', '}', ']', ')']).len();
+    if is_hidden(value) {
+        return Cow::Borrowed(word);
+    }
     let opening = &word[..word.len() - value.len()];
     Cow::Owned(format!("{opening}{HIDDEN}{}", &value[tail..]))
 }
@@ -198,6 +242,9 @@ fn value(part: &str, at: usize, kind: Expect, last: bool) -> (Cow<'_, str>, Expe
         .trim_end_matches(['&', ',', ';', '?', '"', '\'', '}', ']', ')'])
         .len();
     let head = value.len() - value.trim_start_matches(['"', '\'']).len();
+    if is_hidden(&value[head.min(tail)..]) {
+        return (Cow::Borrowed(part), Expect::Nothing);
+    }
     let hidden = format!(
         "{}{}{HIDDEN}{}",
         &part[..=at],
@@ -376,6 +423,27 @@ mod tests {
                 redact(line)
             );
         }
+    }
+
+    #[test]
+    fn what_a_pattern_of_the_policy_matches_is_hidden_as_well() {
+        let patterns: Vec<Pattern> = ["customer-[0-9]+", "[a-z]+ed"]
+            .map(|p| Pattern::new(p).expect(p))
+            .to_vec();
+        for (line, expected) in [
+            (
+                "customer-47 failed: password=x",
+                "[redacted] [redacted]: password=[redacted]",
+            ),
+            ("nothing of the kind", "nothing of the kind"),
+            ("customer-47customer-48", "[redacted][redacted]"),
+        ] {
+            let once = redact_with(line, &patterns).into_owned();
+            assert_eq!(once, expected);
+            assert_eq!(redact_with(&once, &patterns), once, "twice is once");
+        }
+        let line = "nothing of the kind";
+        assert!(matches!(redact_with(line, &patterns), Cow::Borrowed(same) if std::ptr::eq(same, line)));
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use super::signature::{PREFIX, SignatureName};
 
 /// How loudly a cause is reported.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -29,6 +32,7 @@ impl Severity {
 }
 
 /// Who has to repair it.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Route {
@@ -62,6 +66,7 @@ impl Route {
 }
 
 /// The layer that a cause belongs to, from the ground up: of two proven causes the lower layer is the root.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rank {
@@ -91,47 +96,92 @@ pub enum Rank {
 
 macro_rules! root_causes {
     ($($variant:ident $name:literal $severity:ident $route:ident $rank:ident $doc:literal,)*) => {
-        /// Why a Job failed: a closed set, so that it can be a label.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        /// Why a Job failed: a closed set, so that it can be a label. The policy may close it further out.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum RootCause {
-            $(#[doc = $doc] #[serde(rename = $name)] $variant,)*
+            $(#[doc = $doc] $variant,)*
+            /// A signature of the policy matches.
+            Custom(SignatureName),
         }
 
         impl RootCause {
-            /// Every cause there is.
+            /// Every cause of the catalogue: all but those of the policy.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The value of the label.
             #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
+            pub const fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::Custom(name) => name.label(),
+                }
             }
 
-            /// How loudly it is reported when the verdict is that it is real.
+            /// How loudly it is reported when the verdict is that it is real. Of a signature the policy says it; this
+            /// is what holds where it does not.
             #[must_use]
             pub const fn severity(self) -> Severity {
-                match self { $(Self::$variant => Severity::$severity,)* }
+                match self {
+                    $(Self::$variant => Severity::$severity,)*
+                    Self::Custom(_) => Severity::Warning,
+                }
             }
 
-            /// Who is told.
+            /// Who is told; of a signature as for the severity.
             #[must_use]
             pub const fn route(self) -> Route {
-                match self { $(Self::$variant => Route::$route,)* }
+                match self {
+                    $(Self::$variant => Route::$route,)*
+                    Self::Custom(_) => Route::Platform,
+                }
             }
 
-            /// The layer it belongs to.
+            /// The layer it belongs to; of a signature as for the severity.
             #[must_use]
             pub const fn rank(self) -> Rank {
-                match self { $(Self::$variant => Rank::$rank,)* }
+                match self {
+                    $(Self::$variant => Rank::$rank,)*
+                    Self::Custom(_) => Rank::Dependency,
+                }
             }
 
             /// What it means, in one sentence.
             #[must_use]
             pub const fn meaning(self) -> &'static str {
-                match self { $(Self::$variant => $doc,)* }
+                match self {
+                    $(Self::$variant => $doc,)*
+                    Self::Custom(_) => "A signature of the policy matches.",
+                }
             }
         }
     };
+}
+
+impl RootCause {
+    /// Reads the value of the label.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let of_policy = || {
+            SignatureName::parse(text.strip_prefix(PREFIX)?)
+                .ok()
+                .map(Self::Custom)
+        };
+        let known = Self::ALL.iter().find(|cause| cause.as_str() == text);
+        known.copied().or_else(of_policy)
+    }
+}
+
+impl Serialize for RootCause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for RootCause {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("there is no cause {text:?}")))
+    }
 }
 
 root_causes! {

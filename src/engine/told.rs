@@ -6,7 +6,7 @@ use super::evidence::{ContainerRecord, Evidence, LogTail, PodRecord, Termination
 use super::signatures::{LogSignature, holds, log_signature};
 
 /// A signature counts among this many last lines of a log; what is further up was survived.
-const TELLING_LINES: usize = 12;
+pub(super) const TELLING_LINES: usize = 12;
 
 /// A line that tells why a run failed.
 #[derive(Clone, Debug)]
@@ -28,24 +28,28 @@ pub struct Hit<'e> {
 }
 
 /// Lines of one run: a log, or the run's termination message.
-struct Told<'e> {
+pub(super) struct Told<'e> {
     made: Option<Timestamp>,
     attempt: u32,
-    at: Option<Timestamp>,
-    pod: &'e str,
-    source: String,
-    lines: Vec<&'e str>,
+    /// When the log was read or ended.
+    pub(super) at: Option<Timestamp>,
+    /// The Pod that wrote them.
+    pub(super) pod: &'e str,
+    /// Where they stand.
+    pub(super) source: String,
+    /// The lines, oldest first.
+    pub(super) lines: Vec<&'e str>,
 }
 
 impl Told<'_> {
-    const fn run(&self) -> (Option<Timestamp>, u32) {
+    /// Tells the runs apart, the newest being the largest.
+    pub(super) const fn run(&self) -> (Option<Timestamp>, u32) {
         (self.made, self.attempt)
     }
 }
 
-/// The telling line of each log and message, oldest first.
-#[must_use]
-pub fn hits(evidence: &Evidence) -> Vec<Hit<'_>> {
+/// The logs and termination messages, oldest first.
+pub(super) fn told(evidence: &Evidence) -> Vec<Told<'_>> {
     let mut told: Vec<Told<'_>> = evidence.logs.iter().map(|log| from_log(evidence, log)).collect();
     for pod in &evidence.pods {
         for container in &pod.containers {
@@ -54,6 +58,13 @@ pub fn hits(evidence: &Evidence) -> Vec<Hit<'_>> {
         }
     }
     told.sort_by_key(|told| (told.run(), told.at));
+    told
+}
+
+/// The telling line of each log and message, oldest first.
+#[must_use]
+pub fn hits(evidence: &Evidence) -> Vec<Hit<'_>> {
+    let told = told(evidence);
     let newest = told.last().map(Told::run);
     told.into_iter()
         .filter_map(|told| {

@@ -1,5 +1,6 @@
 //! What goes into the index and what comes out: the one language of live watches and recordings.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::kind::{JobKey, Kind};
-use crate::engine::evidence::{ContainerRecord, ContainerState, Dependency, EventRecord, PodRecord};
+use crate::engine::evidence::{
+    ContainerRecord, ContainerState, Dependency, EventRecord, Lost, PodRecord, SignatureHit,
+};
+use crate::engine::signature::Signature;
 
 /// A change of what is known. In JSON: `{"apply": {"kind": "Job", "object": {..}}}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,6 +79,16 @@ pub enum Change {
         #[serde(default)]
         events: Vec<EventRecord>,
     },
+    /// The objects of the policy's signatures were looked at.
+    Signatures {
+        /// The Job.
+        job: JobKey,
+        /// Those that match.
+        found: Vec<SignatureHit>,
+        /// What could not be looked at.
+        #[serde(default)]
+        lost: Vec<Lost>,
+    },
 }
 
 /// One run of one container.
@@ -139,4 +153,19 @@ pub enum Action {
         /// How old the answer may be.
         within: Duration,
     },
+    /// Look at the objects of the policy's signatures.
+    Signatures(SignatureAsk),
+}
+
+/// A look at the objects of the policy's signatures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignatureAsk {
+    /// The Job.
+    pub job: JobKey,
+    /// The namespaces of the Services that it waits for or calls.
+    pub namespaces: Vec<String>,
+    /// The signatures.
+    pub signatures: Arc<[Signature]>,
+    /// How old the answer may be.
+    pub within: Duration,
 }

@@ -10,7 +10,7 @@ use super::pods;
 use super::view::JobView;
 use crate::engine::Seconds;
 use crate::engine::diagnosis::{Diagnosis, JobPhase};
-use crate::engine::evidence::{Dependency, EventRecord, Lost, PodRecord};
+use crate::engine::evidence::{Dependency, EventRecord, Lost, PodRecord, SignatureHit};
 use crate::k8s::job_record::JobSpec;
 use crate::k8s::job_status::JobStatus;
 use crate::k8s::meta::OwnerReference;
@@ -72,6 +72,10 @@ pub(super) struct Trail {
     pub(super) logs: Logs,
     pub(super) dependencies: Vec<Dependency>,
     pub(super) inspected: Option<Timestamp>,
+    /// Objects that signatures of the policy match, what could not be looked at, and when that was asked for.
+    pub(super) signatures: Vec<SignatureHit>,
+    pub(super) unsigned: Vec<Lost>,
+    pub(super) signed: Option<Timestamp>,
     pub(super) lost: Vec<Lost>,
     pub(super) diagnosis: Option<Arc<Diagnosis>>,
 }

@@ -1,5 +1,7 @@
 //! An entry as evidence for a diagnosis.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::entry::{Entry, JobState};
@@ -40,7 +42,13 @@ pub(super) fn evidence(
         evidence.events.extend(trail.events.iter().cloned());
         evidence.logs = trail.logs.records();
         evidence.dependencies.clone_from(&trail.dependencies);
+        evidence.signatures.clone_from(&trail.signatures);
         evidence.lost.clone_from(&trail.lost);
+        for lost in &trail.unsigned {
+            if !evidence.lost.contains(lost) {
+                evidence.lost.push(lost.clone());
+            }
+        }
     }
     for lost in never_seen(&evidence) {
         if !evidence.lost.contains(&lost) {
@@ -100,6 +108,17 @@ fn never_seen(evidence: &Evidence) -> Vec<Lost> {
 pub(super) fn knobs(job: &JobState, policy: &Policy) -> DiagnosisKnobs {
     DiagnosisKnobs {
         cold_start: job.spec.cold_start.unwrap_or(policy.cold_start),
+        ..policy_knobs(policy)
+    }
+}
+
+/// What the policy says of diagnoses.
+pub(super) fn policy_knobs(policy: &Policy) -> DiagnosisKnobs {
+    DiagnosisKnobs {
+        cold_start: policy.cold_start,
+        signatures: Arc::clone(&policy.signatures),
+        progress: Arc::clone(&policy.progress.patterns),
+        redact: Arc::clone(&policy.redact.patterns),
         ..DiagnosisKnobs::default()
     }
 }

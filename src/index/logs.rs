@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::change::{LogKey, LogLine};
 use crate::engine::evidence::LogTail;
-use crate::engine::progress::redact;
+use crate::engine::pattern::Pattern;
+use crate::engine::redact::redact_with;
 
 /// Lines kept per run.
 const LINES: usize = 40;
@@ -96,8 +97,8 @@ impl Logs {
         self.tails.get(key).is_some_and(|tail| tail.complete)
     }
 
-    /// Adds lines, redacted.
-    pub(super) fn add(&mut self, key: LogKey, lines: Vec<LogLine>, now: Timestamp) {
+    /// Adds lines, redacted, also by the policy's patterns.
+    pub(super) fn add(&mut self, key: LogKey, lines: Vec<LogLine>, patterns: &[Pattern], now: Timestamp) {
         if !self.tails.contains_key(&key) {
             self.make_room();
         }
@@ -108,7 +109,7 @@ impl Logs {
             if line.at.is_some() && line.at <= known {
                 continue;
             }
-            tail.push(&line);
+            tail.push(&line, patterns);
         }
         tail.captured = Some(now);
     }
@@ -158,10 +159,10 @@ impl Logs {
 }
 
 impl Tail {
-    fn push(&mut self, line: &LogLine) {
+    fn push(&mut self, line: &LogLine, patterns: &[Pattern]) {
         let cut = line.text.floor_char_boundary(LINE_BYTES);
         self.truncated |= cut < line.text.len();
-        let text = redact(&line.text[..cut]).into_owned();
+        let text = redact_with(&line.text[..cut], patterns).into_owned();
         self.bytes += text.len();
         self.lines.push_back(text);
         while self.lines.len() > LINES || self.bytes > BYTES {
@@ -190,7 +191,7 @@ mod tests {
         let lines = (0..100)
             .map(|i| line(&format!("{i} {}", "x".repeat(1000)), None))
             .collect();
-        logs.add(LogKey::default(), lines, Timestamp::UNIX_EPOCH);
+        logs.add(LogKey::default(), lines, &[], Timestamp::UNIX_EPOCH);
         let tail = &logs.records()[0];
         assert!(tail.truncated);
         assert!(tail.lines.iter().map(String::len).sum::<usize>() <= BYTES);
@@ -202,8 +203,8 @@ mod tests {
         let mut logs = Logs::default();
         let first = line("a", Some("2026-11-21T10:00:00Z"));
         let second = line("b", Some("2026-11-21T10:00:01Z"));
-        logs.add(LogKey::default(), vec![first.clone()], Timestamp::UNIX_EPOCH);
-        logs.add(LogKey::default(), vec![first, second], Timestamp::UNIX_EPOCH);
+        logs.add(LogKey::default(), vec![first.clone()], &[], Timestamp::UNIX_EPOCH);
+        logs.add(LogKey::default(), vec![first, second], &[], Timestamp::UNIX_EPOCH);
         assert_eq!(logs.records()[0].lines, ["a", "b"]);
     }
 }

@@ -28,7 +28,7 @@ mod took;
 mod view;
 pub mod watch_metrics;
 
-pub use change::{Action, Change, LogKey, LogLine};
+pub use change::{Action, Change, LogKey, LogLine, SignatureAsk};
 pub use clock::Clock;
 pub use handle::{Handle, drive};
 pub use kind::{JobKey, Kind};

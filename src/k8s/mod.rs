@@ -18,6 +18,8 @@ pub mod namespace;
 pub mod neighbour;
 pub mod patch;
 pub mod pod;
+#[cfg(any(feature = "cli", feature = "server"))]
+pub mod signature;
 pub mod text;
 
 pub use job::{JobObject, Problem};

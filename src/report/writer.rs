@@ -385,7 +385,10 @@ fn about(job: &JobView, reported: &Reported) -> ObjectReference {
 }
 
 fn event(diagnosis: &Diagnosis) -> Event {
-    let cause = diagnosis.root_cause.map_or("unknown", |cause| cause.as_str());
+    let cause = diagnosis
+        .root_cause
+        .as_ref()
+        .map_or("unknown", |cause| cause.as_str());
     let first = diagnosis.repair_order.first().map_or("", String::as_str);
     let mut note = format!("root cause {cause}: {} {first}", diagnosis.summary);
     note.truncate(note.floor_char_boundary(NOTE));

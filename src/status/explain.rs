@@ -22,13 +22,18 @@ pub(super) fn explain(name: &str) -> Option<String> {
         let cause = all.find(|cause| cause.name == name)?;
         (cause.name.to_owned(), cause.page())
     };
+    Some(markdown_page(&title, &text))
+}
+
+/// A page of Markdown.
+pub(super) fn markdown_page(title: &str, text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
-    layout::open(&mut out, &title, "../");
+    layout::open(&mut out, title, "../");
     out.push_str("<main id=\"main\" tabindex=\"-1\" class=\"page\">");
-    markdown::write(&mut out, &text);
+    markdown::write(&mut out, text);
     out.push_str("</main><footer><p><a href=\"../\">All Jobs</a></p></footer>");
     layout::close(&mut out);
-    Some(out)
+    out
 }
 
 #[cfg(test)]

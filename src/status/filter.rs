@@ -151,9 +151,10 @@ pub(super) fn only(namespace: &str, name: &str) -> Filter {
 }
 
 /// The root cause of a Job that has failed, or what is known to hold up one that waits.
-pub(super) fn cause(job: &JobView) -> Option<&'static str> {
-    let held_up = || job.diagnosis.as_ref().and_then(|found| found.root_cause);
-    job.root_cause().or_else(held_up).map(RootCause::as_str)
+pub(super) fn cause(job: &JobView) -> Option<&str> {
+    let found = job.diagnosis.as_ref().and_then(|found| found.root_cause.as_ref());
+    let unknown = || job.root_cause().map(|_| &RootCause::Unknown);
+    found.or_else(unknown).map(RootCause::as_str)
 }
 
 /// The diagnosis, where it says that something is wrong: verdict and route say nothing before.

@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
-use super::explain::explain;
+use super::explain::{explain, markdown_page};
 use super::filter::Filter;
 use super::group::Group;
 use super::layout;
@@ -49,8 +49,10 @@ async fn status(State(index): State<Handle>, Query(parameters): Query<Vec<(Strin
     document(StatusCode::OK, page(&index.snapshot(), &filter))
 }
 
-async fn explained(Path(name): Path<String>) -> Response {
-    explain(&name).map_or_else(unknown, |page| document(StatusCode::OK, page))
+async fn explained(State(index): State<Handle>, Path(name): Path<String>) -> Response {
+    let own = || index.with(|index| index.signature_page(&name));
+    let page = explain(&name).or_else(|| own().map(|text| markdown_page(&name, &text)));
+    page.map_or_else(unknown, |page| document(StatusCode::OK, page))
 }
 
 /// The page for a rule or a cause that there is not.

@@ -181,7 +181,8 @@ impl Story {
             };
             let line = match job.phase {
                 JobPhase::Failed if changed => {
-                    let cause = job.root_cause().map_or("unknown", |cause| cause.as_str());
+                    let cause = job.root_cause();
+                    let cause = cause.as_ref().map_or("unknown", |cause| cause.as_str());
                     let trigger = job.diagnosis.as_ref().map_or("", |d| d.trigger.as_str());
                     paint(
                         &format!("{name} failed: {trigger}, root cause {cause}"),

@@ -13,7 +13,9 @@ use serde_json::value::RawValue;
 
 use super::cut;
 use super::logs::{self, Log};
+use super::signed::Signed;
 use crate::cli::manifest::{self, Document, InputError, Loaded, Origin, PathOrStdin, Source};
+use crate::engine::signature::Signature;
 use crate::index::{Change, Kind, LogKey};
 use crate::k8s::JobObject;
 use crate::k8s::dependency::{Namespace, WorkloadObject};
@@ -67,12 +69,17 @@ pub(super) struct Dump {
     pub(super) errors: Vec<InputError>,
     /// Objects that say nothing about a Job.
     pub(super) passed_over: usize,
+    /// Objects that signatures of the policy look at.
+    pub(super) signed: Signed,
 }
 
 impl Dump {
-    /// Reads files, directories and standard input.
-    pub(super) fn read(paths: &[String]) -> Self {
-        let mut dump = Self::default();
+    /// Reads files, directories and standard input; of other kinds what the signatures look at.
+    pub(super) fn read(paths: &[String], signatures: &[Signature]) -> Self {
+        let mut dump = Self {
+            signed: Signed::new(signatures),
+            ..Self::default()
+        };
         let (log_files, others): (Vec<_>, Vec<_>) =
             paths.iter().partition(|path| logs::is_log(Path::new(path)));
         let arguments: Vec<PathOrStdin> = others
@@ -149,6 +156,9 @@ impl Dump {
     }
 
     fn add(&mut self, document: &Document) {
+        let wanted = self
+            .signed
+            .keep(document.api_version(), document.kind(), &document.value);
         let group = document
             .api_version()
             .split_once('/')
@@ -187,6 +197,7 @@ impl Dump {
                     namespace.workloads.push(workload.of_kind(kind));
                 }
             }
+            _ if wanted => {}
             _ => {
                 self.passed_over += 1;
                 return;

@@ -5,6 +5,7 @@ mod dump;
 mod live;
 mod logs;
 mod select;
+mod signed;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ A dump, while the evidence is still there:
   kubectl get jobs,cronjobs,pods,events,services,endpointslices,deployments,statefulsets \\
       -n powerdns -o json > dump/objects.json
   kubectl get helmreleases -A -o json > dump/releases.json            where Flux is used
+  kubectl get clusters.cluster.x-k8s.io -A -o json > dump/clusters.json   what the signatures
+                                                       of the policy look at
   kubectl logs POD -c CONTAINER --timestamps > dump/powerdns/POD/CONTAINER.log
   kubectl logs POD -c CONTAINER --previous   > dump/powerdns/POD/CONTAINER.previous.log
   kubectl cluster-info dump --namespaces powerdns --output-directory dump   all logs at once;
@@ -112,7 +115,7 @@ pub async fn run(args: DiagnoseArgs, color: Color, terminal: &mut Terminal) -> a
 }
 
 fn from_dump(args: &DiagnoseArgs, policy: Arc<Policy>) -> Found {
-    let mut dump = Dump::read(&args.from);
+    let mut dump = Dump::read(&args.from, &policy.signatures);
     let Some(now) = args.now.or(dump.newest) else {
         let reason = "it holds no Job, CronJob, Pod or Event; `hookbudget diagnose --help` has the commands for a dump";
         return Found {
@@ -126,6 +129,10 @@ fn from_dump(args: &DiagnoseArgs, policy: Arc<Policy>) -> Found {
     let mut lost: Vec<(crate::index::JobKey, Lost)> = Vec::new();
     let mut looks = Vec::new();
     for ask in asks {
+        if let Action::Signatures(ask) = &ask {
+            looks.push(dump.signed.look(ask, now));
+            continue;
+        }
         let Action::Inspect {
             job,
             namespace,

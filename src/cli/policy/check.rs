@@ -53,6 +53,16 @@ impl Check<'_> {
             );
         };
         let names = rule.names();
+        for key in rule.required() {
+            if !object.contains_key(key) {
+                let place = if pointer.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}: ", dotted(pointer))
+                };
+                self.wrong(pointer, format!("{place}{key} is missing: write {key}: ..."));
+            }
+        }
         for (key, value) in object {
             let below = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
             let inner = match (rule.properties(), rule.each()) {
@@ -85,8 +95,18 @@ impl Check<'_> {
         if value.is_null() && rule.takes_null() {
             return;
         }
-        if rule.properties().is_some() || rule.each().is_some() {
+        if let Some(rule) = rule.object() {
             return self.object(rule, pointer, value);
+        }
+        if let Some(item) = rule.items() {
+            let Some(items) = value.as_array_mut() else {
+                let found = found(value);
+                return self.wrong(pointer, format!("{name}: expected a list, found {found}"));
+            };
+            for (index, value) in items.iter_mut().enumerate() {
+                self.value(item, &format!("{pointer}/{index}"), value);
+            }
+            return;
         }
         if let Some(only) = rule.constant() {
             if value != only {
@@ -183,7 +203,7 @@ fn meant<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str
 }
 
 /// A JSON pointer as people write it.
-fn dotted(pointer: &str) -> String {
+pub(super) fn dotted(pointer: &str) -> String {
     let steps = pointer.split('/').skip(1);
     let steps: Vec<String> = steps
         .map(|step| step.replace("~1", "/").replace("~0", "~"))

@@ -3,6 +3,7 @@
 mod check;
 #[cfg(feature = "server")]
 pub mod live;
+mod own;
 mod page;
 mod read;
 mod schema;

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::schema::{Rule, schema};
 use crate::engine::policy::Policy;
+use crate::engine::signature::Signature;
 
 /// Where a comment is broken.
 const COMMENT_WIDTH: usize = 100;
@@ -57,6 +58,13 @@ fn write_keys(text: &mut String, rule: Rule<'_>, fields: &Fields, indent: &str) 
                     }
                 }
             }
+            Value::Array(items) if !items.is_empty() => {
+                let _ = writeln!(text, "{indent}{key}:");
+                for item in items {
+                    // JSON is YAML.
+                    let _ = writeln!(text, "{indent}  - {item}");
+                }
+            }
             other => _ = writeln!(text, "{indent}{key}: {}", scalar(other)),
         }
     }
@@ -94,7 +102,51 @@ pub fn page() -> serde_json::Result<String> {
          namespace's label `hookbudget.dev/mode`, and the annotations `hookbudget.dev/release-timeout`,\n\
          `hookbudget.dev/cold-start` and `hookbudget.dev/rewrite`. A rule that is switched off by `rules` stays off.\n",
     );
+    write_signatures(&mut text, &schema)?;
     Ok(text)
+}
+
+/// A signature with every key, for the order in which they are shown.
+const SIGNATURE: &str = r#"{"name": "x", "when": {"text": "x", "object": {"apiVersion": "v1", "kind": "X", "namespace": "x",
+    "labelSelector": "x", "found": "job", "cel": "true"}, "job": "x"}, "verdict": "real", "severity": "info", "route": "app",
+    "rank": "dependency", "retry": "wait", "within": "1m", "finding": "x", "repair": "x", "doNot": "x", "runbook": "x"}"#;
+
+fn write_signatures(text: &mut String, schema: &Value) -> serde_json::Result<()> {
+    let signature: Signature = serde_json::from_str(SIGNATURE)?;
+    text.push_str(
+        "\n## Signatures\n\n\
+         Each entry of `signatures` is a root cause of the cluster's own, `custom_NAME`, in metrics, diagnoses and Events\n\
+         like those of the catalogue. [signatures.md](signatures.md) shows how to write one and has a pack of examples.\n\n\
+         | key | default | meaning |\n|---|---|---|\n",
+    );
+    let item = Rule::of(schema).and_then(|rule| rule.property("signatures")?.items());
+    if let Some(item) = item {
+        write_item_rows(text, item, &fields(&signature)?, "")?;
+    }
+    Ok(())
+}
+
+fn write_item_rows(text: &mut String, of: Rule<'_>, fields: &Fields, above: &str) -> serde_json::Result<()> {
+    let required = of.required();
+    for (key, raw) in &fields.0 {
+        let Some(rule) = of.property(key) else { continue };
+        let mut said = rule.description().to_owned();
+        for (index, (choice, meaning)) in rule.choices().iter().enumerate() {
+            let before = if index == 0 { "<br>" } else { "; " };
+            let _ = write!(said, "{before}`{choice}`: {}", meaning.trim_end_matches('.'));
+        }
+        let default = match rule.default() {
+            _ if required.contains(&key.as_str()) => "required".to_owned(),
+            None | Some(Value::Null) => "none".to_owned(),
+            Some(value) => format!("`{}`", scalar(value)),
+        };
+        let _ = writeln!(text, "| `{above}{key}` | {default} | {said} |");
+        if let Some(inner) = rule.object() {
+            let fields: Fields = serde_json::from_str(raw.get())?;
+            write_item_rows(text, inner, &fields, &format!("{above}{key}."))?;
+        }
+    }
+    Ok(())
 }
 
 fn write_rows(text: &mut String, rule: Rule<'_>, fields: &Fields, above: &str) -> serde_json::Result<()> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::check;
+use super::own;
 use super::schema::schema;
 use crate::cli::manifest::{self, Document, InputError};
 use crate::engine::policy::Policy;
@@ -57,11 +58,17 @@ fn of(document: &Document) -> Result<Policy, Refusal> {
     let mut value: Value = Value::clone(&document.value);
     let mut errors = check::check(document, &mut value, &schema());
     if errors.is_empty() {
+        errors = own::uncompilable(document, &value);
+    }
+    if errors.is_empty() {
         match serde_json::from_value::<Policy>(value) {
-            Ok(policy) => match check::check_kubelet(document, &policy.kubelet) {
-                None => return Ok(policy),
-                Some(error) => errors.push(error),
-            },
+            Ok(policy) => {
+                errors = own::mistakes(document, &policy);
+                errors.extend(check::check_kubelet(document, &policy.kubelet));
+                if errors.is_empty() {
+                    return Ok(policy);
+                }
+            }
             Err(error) => errors.push(document.error_at("", error.to_string())),
         }
     }

@@ -55,6 +55,11 @@ impl<'a> Rule<'a> {
         self.text("description")
     }
 
+    /// The value that holds without one.
+    pub(super) fn default(self) -> Option<&'a Value> {
+        self.0.get("default")
+    }
+
     /// The one value that is allowed.
     pub(super) fn constant(self) -> Option<&'a str> {
         self.0.get("const").and_then(Value::as_str)
@@ -62,12 +67,17 @@ impl<'a> Rule<'a> {
 
     /// The values that are allowed, with what each means.
     pub(super) fn choices(self) -> Vec<(&'a str, &'a str)> {
-        let variants = self
+        let own = self
             .0
             .get("oneOf")
             .and_then(Value::as_array)
             .into_iter()
             .flatten();
+        // What may be left out has its choices beside the null.
+        let of_alternatives = self
+            .alternatives()
+            .filter_map(|rule| rule.0.get("oneOf")?.as_array());
+        let variants = own.chain(of_alternatives.flatten());
         let described = variants.filter_map(Rule::of);
         let described = described.filter_map(|variant| Some((variant.constant()?, variant.description())));
         let plain = self.0.get("enum").and_then(Value::as_array).into_iter().flatten();
@@ -78,6 +88,28 @@ impl<'a> Rule<'a> {
 
     pub(super) fn properties(self) -> Option<&'a Map<String, Value>> {
         self.0.get("properties").and_then(Value::as_object)
+    }
+
+    /// The rule for a mapping: this one, or the alternative to null.
+    pub(super) fn object(self) -> Option<Self> {
+        let is_object = |rule: &Self| rule.properties().is_some() || rule.each().is_some();
+        std::iter::once(self).chain(self.alternatives()).find(is_object)
+    }
+
+    /// What every item of a list is.
+    pub(super) fn items(self) -> Option<Self> {
+        self.0.get("items").and_then(Rule::of)
+    }
+
+    /// The keys that must be there.
+    pub(super) fn required(self) -> Vec<&'a str> {
+        let keys = self
+            .0
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        keys.filter_map(Value::as_str).collect()
     }
 
     pub(super) fn property(self, key: &str) -> Option<Self> {

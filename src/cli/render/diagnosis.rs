@@ -6,6 +6,7 @@ use super::paint::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
 use crate::cli::terminal::Terminal;
 use crate::engine::diagnosis::{ChainLink, Diagnosis, JobPhase, RetryAdvice, Trigger};
 use crate::engine::progress::Progress;
+use crate::engine::root_cause::RootCause;
 
 /// Proofs that are shown at a glance.
 const MOST_PROOFS: usize = 3;
@@ -143,15 +144,11 @@ fn proofs(page: &mut Page, diagnosis: &Diagnosis, detail: Detail) {
         page.section_in("", &format!("and {more} more: --verbose, or --format json"), DIM);
     }
     if !diagnosis.candidates.is_empty() {
-        let names: Vec<&str> = diagnosis.candidates.iter().map(|cause| cause.as_str()).collect();
+        let names: Vec<&str> = diagnosis.candidates.iter().map(RootCause::as_str).collect();
         page.section("may be", &names.join(", "));
     }
     if detail == Detail::Full {
-        let contributing: Vec<&str> = diagnosis
-            .contributing
-            .iter()
-            .map(|cause| cause.as_str())
-            .collect();
+        let contributing: Vec<&str> = diagnosis.contributing.iter().map(RootCause::as_str).collect();
         if !contributing.is_empty() {
             page.section("also", &contributing.join(", "));
         }

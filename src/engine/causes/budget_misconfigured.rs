@@ -52,7 +52,8 @@ fn find(case: &Case<'_>) -> Option<Match> {
         },
         |hit| hit.signature.is_unreachable(),
     );
-    let gave_up_inside = newest_line(case.evidence).is_some_and(|(line, ..)| line.is_exhausted())
+    let gave_up_inside = newest_line(case.evidence, &case.knobs.progress)
+        .is_some_and(|(line, ..)| line.is_exhausted())
         || case.last_end().is_some_and(|end| end.end.exit_code == 124);
     // Nobody waits for a download: it worked or it did not.
     if !unreachable || gave_up_inside || suspect(case).is_some() {

@@ -59,32 +59,33 @@ fn find(case: &Case<'_>) -> Option<Match> {
         .clocks
         .wait_nominal
         .or_else(|| case.evidence.waits.iter().filter_map(|wait| wait.nominal).max());
-    let found =
-        if let Some((_, log, text)) = newest_line(case.evidence).filter(|(line, ..)| has_tries_left(line)) {
-            found.proof(
-                "log",
-                format!("log of Pod {} container {}", log.pod, log.container),
-                log.last_line.or(log.captured),
-                text,
-            )
-        } else if let Some((wait, deadline)) = wait.zip(deadline).filter(|(wait, deadline)| wait > deadline) {
-            let text = format!("the script waits up to {wait}, activeDeadlineSeconds is {deadline}");
-            found
-                .confident(Confidence::Likely)
-                .proof("spec", "Job", case.ended, text)
-        } else {
-            let log = case.evidence.logs.iter().max_by_key(|log| log.last_line)?;
-            let last = log
-                .last_line
-                .filter(|last| span(*last, case.until()) < case.knobs.silence)?;
-            let text = log.lines.last().map_or("", String::as_str);
-            found.confident(Confidence::Likely).proof(
-                "log",
-                format!("log of Pod {} container {}", log.pod, log.container),
-                Some(last),
-                text,
-            )
-        };
+    let found = if let Some((_, log, text)) =
+        newest_line(case.evidence, &case.knobs.progress).filter(|(line, ..)| has_tries_left(line))
+    {
+        found.proof(
+            "log",
+            format!("log of Pod {} container {}", log.pod, log.container),
+            log.last_line.or(log.captured),
+            text,
+        )
+    } else if let Some((wait, deadline)) = wait.zip(deadline).filter(|(wait, deadline)| wait > deadline) {
+        let text = format!("the script waits up to {wait}, activeDeadlineSeconds is {deadline}");
+        found
+            .confident(Confidence::Likely)
+            .proof("spec", "Job", case.ended, text)
+    } else {
+        let log = case.evidence.logs.iter().max_by_key(|log| log.last_line)?;
+        let last = log
+            .last_line
+            .filter(|last| span(*last, case.until()) < case.knobs.silence)?;
+        let text = log.lines.last().map_or("", String::as_str);
+        found.confident(Confidence::Likely).proof(
+            "log",
+            format!("log of Pod {} container {}", log.pod, log.container),
+            Some(last),
+            text,
+        )
+    };
     let found = match pod_deadline {
         Some(pod) => found.proof(
             "state",

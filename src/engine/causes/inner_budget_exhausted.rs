@@ -36,7 +36,9 @@ cause! {
 }
 
 fn find(case: &Case<'_>) -> Option<Match> {
-    if let Some((line, log, text)) = newest_line(case.evidence).filter(|(line, ..)| line.is_exhausted()) {
+    if let Some((line, log, text)) =
+        newest_line(case.evidence, &case.knobs.progress).filter(|(line, ..)| line.is_exhausted())
+    {
         let tries = line.attempt.zip(line.attempts).map_or_else(
             || "all its time".to_owned(),
             |(attempt, attempts)| format!("try {attempt} of {attempts}"),

@@ -39,8 +39,8 @@ fn find(case: &Case<'_>) -> Option<Match> {
     }
     let log = case.evidence.logs.iter().max_by_key(|log| log.last_line)?;
     let silent = span(log.last_line?, case.until());
-    let went_on =
-        newest_line(case.evidence).is_some_and(|(line, ..)| line.attempts.is_some() && !line.is_exhausted());
+    let went_on = newest_line(case.evidence, &case.knobs.progress)
+        .is_some_and(|(line, ..)| line.attempts.is_some() && !line.is_exhausted());
     (silent >= case.knobs.silence && !went_on).then(|| {
         let finding = format!(
             "the Job stood still for the last {} s before its deadline",

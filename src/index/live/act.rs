@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::inspect::Inspector;
 use super::log::follow;
+use super::signed::Signed;
 use crate::index::change::{Action, Change};
 
 /// Logs followed at once. Each costs the API server and a kubelet one connection.
@@ -21,6 +22,7 @@ pub(super) async fn act(client: Client, mut wanted: UnboundedReceiver<Action>, s
     let streams = Arc::new(Semaphore::new(STREAMS));
     let previous = Arc::new(Semaphore::new(PREVIOUS));
     let inspector = Arc::new(Inspector::new(client.clone()));
+    let signed = Arc::new(Signed::new(client.clone()));
     let mut tasks = JoinSet::new();
     loop {
         let action = tokio::select! {
@@ -50,6 +52,13 @@ pub(super) async fn act(client: Client, mut wanted: UnboundedReceiver<Action>, s
                 tasks.spawn(async move {
                     let _permit = permits.acquire().await;
                     follow(client, key, true, sink).await;
+                });
+            }
+            Action::Signatures(ask) => {
+                let signed = Arc::clone(&signed);
+                tasks.spawn(async move {
+                    let change = signed.look(ask).await;
+                    let _ = sink.send(change).await;
                 });
             }
             Action::Inspect {

@@ -7,6 +7,7 @@ mod log;
 mod merge;
 mod once;
 mod pages;
+mod signed;
 mod watch;
 mod watched;
 

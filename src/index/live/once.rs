@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::inspect::Inspector;
 use super::pages::Pages;
+use super::signed::Signed;
 use super::watch::helm_releases;
 use crate::engine::evidence::Lost;
 use crate::index::change::{Action, Change, LogKey};
@@ -36,6 +37,7 @@ pub struct Read {
 pub struct Reader {
     client: Client,
     inspector: Inspector,
+    signed: Signed,
 }
 
 impl std::fmt::Debug for Reader {
@@ -50,6 +52,7 @@ impl Reader {
     pub fn new(client: Client) -> Self {
         Self {
             inspector: Inspector::new(client.clone()),
+            signed: Signed::new(client.clone()),
             client,
         }
     }
@@ -102,8 +105,11 @@ impl Reader {
         Ok(read)
     }
 
-    /// Looks at what a Job waits for.
+    /// Looks at what a Job waits for, and at the objects of the policy's signatures.
     pub async fn look(&self, action: Action) -> Option<Change> {
+        if let Action::Signatures(ask) = action {
+            return Some(self.signed.look(ask).await);
+        }
         let Action::Inspect {
             job,
             namespace,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{Index, PodOwner, ReleaseState};
 use crate::engine::diagnosis::JobPhase;
 use crate::engine::evidence::{Dependency, EventRecord};
+use crate::engine::hide;
 use crate::engine::job::Origin;
 use crate::engine::release::Surroundings;
 use crate::index::TOLD_REASON;
@@ -243,7 +244,10 @@ impl Index {
             now: Some(now),
             ..Surroundings::default()
         };
-        Ok(JobSpec::of(&job, around, &self.settings.policy))
+        let policy = &self.settings.policy;
+        let mut spec = JobSpec::of(&job, around, policy);
+        hide::targets(&mut spec.waits, &mut spec.downloads, &policy.redact.patterns);
+        Ok(spec)
     }
 
     /// A new Job of the same name: the old one is concluded, and only what is younger than the new one stays.

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 
 use super::Index;
 use crate::engine::diagnose::diagnose;
-use crate::engine::diagnosis::{Diagnosis, DiagnosisKnobs};
+use crate::engine::diagnosis::Diagnosis;
 use crate::engine::evidence::EventRecord;
 use crate::engine::missed_run::MissedRun;
 use crate::engine::root_cause::RootCause;
 use crate::index::entry::add_event;
+use crate::index::evidence::policy_knobs;
 use crate::index::kind::JobKey;
 use crate::index::owners::OwnerKey;
 use crate::index::runs::RunOutcome;
@@ -65,11 +66,12 @@ impl Index {
                     && state.created.is_some_and(|created| created >= at)
             })
         };
+        let knobs = policy_knobs(&self.settings.policy);
         self.crons
             .iter()
             .filter_map(|(key, cron)| Some((key, MissedRun::last(&cron.events)?)))
             .filter(|(key, missed)| !has_run_since(key, missed.at))
-            .map(|(_, missed)| diagnose(&missed.evidence(), &DiagnosisKnobs::default(), now))
+            .map(|(_, missed)| diagnose(&missed.evidence(), &knobs, now))
             .collect()
     }
 }

@@ -10,6 +10,7 @@ use crate::engine::Seconds;
 use crate::engine::diagnose::diagnose;
 use crate::engine::diagnosis::{Diagnosis, JobPhase};
 use crate::engine::evidence::{Evidence, ObjectRef};
+use crate::engine::hide;
 use crate::engine::root_cause::RootCause;
 use crate::index::change::Action;
 use crate::index::entry::{Entry, JobState, since};
@@ -155,6 +156,9 @@ impl Index {
         if !asks.is_empty() {
             entry.trail().inspected = Some(now);
         }
+        if trouble {
+            self.ask_for_signatures(key, now);
+        }
         self.actions.extend(
             asks.into_iter()
                 .map(|(namespace, service, target)| Action::Inspect {
@@ -191,7 +195,9 @@ impl Index {
         let conditions = release
             .and_then(|key| self.release_state.get(&key))
             .map_or(&[][..], |release| &release.conditions);
-        evidence(key, entry, job, events, conditions)
+        let mut evidence = evidence(key, entry, job, events, conditions);
+        hide::evidence(&mut evidence, &self.settings.policy.redact.patterns);
+        evidence
     }
 
     fn result_to_count(&self, key: &JobKey) -> Option<Timestamp> {

@@ -1,5 +1,7 @@
 //! Logs: which ones are wanted, and their lines.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::Index;
@@ -33,10 +35,11 @@ impl Index {
     }
 
     pub(super) fn add_log(&mut self, log: LogKey, lines: Vec<LogLine>, now: Timestamp) {
+        let patterns = Arc::clone(&self.settings.policy.redact.patterns);
         let Some((key, entry)) = self.entry_of_log(&log) else {
             return;
         };
-        entry.trail().logs.add(log, lines, now);
+        entry.trail().logs.add(log, lines, &patterns, now);
         self.dirty.insert(key);
     }
 

@@ -5,6 +5,7 @@ mod crons;
 mod judge;
 mod logs;
 mod restore;
+mod signatures;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -187,6 +188,7 @@ impl Index {
                 dependency,
                 events,
             } => self.add_dependency(&job, *dependency, events),
+            Change::Signatures { job, found, lost } => self.add_signatures(&job, found, lost),
         }
     }
 

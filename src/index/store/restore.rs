@@ -33,6 +33,7 @@ impl Index {
             waits,
             downloads,
             dependencies,
+            signatures,
             lost,
         } = evidence;
         let key = JobKey::new(&job.namespace, &job.name);
@@ -96,6 +97,7 @@ impl Index {
                 events,
                 logs: Logs::restored(&key.namespace, logs),
                 dependencies,
+                signatures,
                 lost,
                 ..Trail::default()
             })),

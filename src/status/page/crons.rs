@@ -121,12 +121,12 @@ impl<'s> Row<'s> {
 
     /// Each run with its cause and its Job, as far as they are known. The Job knows its cause best: late evidence may
     /// have changed it.
-    fn runs(&self) -> impl Iterator<Item = (&'s Run, Option<&'static str>, Option<&'s JobView>)> {
+    fn runs(&self) -> impl Iterator<Item = (&'s Run, Option<&'s str>, Option<&'s JobView>)> {
         let jobs = self.jobs;
         self.owner.runs.all().iter().map(move |run| {
             let job = jobs.iter().copied().find(|job| job.ended == Some(run.at));
-            let (kept, is_failure) = match run.outcome {
-                RunOutcome::Failed(cause) => (cause, true),
+            let (kept, is_failure) = match &run.outcome {
+                RunOutcome::Failed(cause) => (cause.as_ref(), true),
                 RunOutcome::Missed(cause) => (Some(cause), false),
                 RunOutcome::Succeeded => (None, false),
             };
