@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::kind::{JobKey, Kind};
-use crate::engine::evidence::{ContainerRecord, ContainerState, Dependency, EventRecord, PodRecord};
+use crate::engine::capacity::Capacity;
+use crate::engine::evidence::{
+    ContainerRecord, ContainerState, Dependency, EventRecord, ObjectRef, PodRecord,
+};
 
 /// A change of what is known. In JSON: `{"apply": {"kind": "Job", "object": {..}}}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,6 +70,13 @@ pub enum Change {
         /// Events about the Pods behind it.
         #[serde(default)]
         events: Vec<EventRecord>,
+    },
+    /// The room that a Job's Pods, or those of what it waits for, ask for was worked out.
+    Capacity {
+        /// The Job.
+        job: JobKey,
+        /// What was found.
+        capacity: Box<Capacity>,
     },
 }
 
@@ -131,5 +141,32 @@ pub enum Action {
         target: String,
         /// How old the answer may be.
         within: Duration,
+    },
+    /// Look at what a release that is not ready has installed.
+    InspectRelease {
+        /// The Job.
+        job: JobKey,
+        /// The release.
+        release: ObjectRef,
+        /// The namespace that it goes into.
+        namespace: String,
+        /// The name that Helm knows it by.
+        helm: String,
+    },
+    /// Look at what the Kustomization that brings the Job's release waits for.
+    InspectKustomization {
+        /// The Job.
+        job: JobKey,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// Work out the room that Pods of the Job ask for in vain.
+    InspectRoom {
+        /// The Job.
+        job: JobKey,
+        /// The Pods.
+        pods: Vec<ObjectRef>,
     },
 }

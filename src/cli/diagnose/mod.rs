@@ -1,5 +1,6 @@
 //! `hookbudget diagnose`: why a Job failed or does not end, from the live cluster or from a dump of one.
 
+mod around;
 mod cut;
 mod dump;
 mod live;
@@ -23,7 +24,7 @@ use super::terminal::{Color, Terminal};
 use crate::engine::diagnosis::{Diagnosis, JobPhase, Trigger, Verdict};
 use crate::engine::evidence::Lost;
 use crate::engine::policy::Policy;
-use crate::index::{Action, Change, Still};
+use crate::index::{Change, Still};
 
 /// Say why a Job failed or does not end: root cause, chain, evidence, what to repair first.
 #[derive(Debug, Args)]
@@ -37,9 +38,11 @@ use crate::index::{Action, Change, Still};
                                                        kubectl-hookbudget in the PATH
 
 A dump, while the evidence is still there:
-  kubectl get jobs,cronjobs,pods,events,services,endpointslices,deployments,statefulsets \\
+  kubectl get jobs,cronjobs,pods,events,services,endpointslices,deployments,statefulsets,pvc \\
       -n powerdns -o json > dump/objects.json
-  kubectl get helmreleases -A -o json > dump/releases.json            where Flux is used
+  kubectl get nodes,pv,storageclasses -o json > dump/cluster.json     where a Pod finds no node
+  kubectl get helmreleases,kustomizations.kustomize.toolkit.fluxcd.io -A -o json \\
+      > dump/releases.json                                            where Flux is used
   kubectl logs POD -c CONTAINER --timestamps > dump/powerdns/POD/CONTAINER.log
   kubectl logs POD -c CONTAINER --previous   > dump/powerdns/POD/CONTAINER.previous.log
   kubectl cluster-info dump --namespaces powerdns --output-directory dump   all logs at once;
@@ -78,6 +81,9 @@ pub struct DiagnoseArgs {
     #[arg(long, short)]
     verbose: bool,
 }
+
+/// Rounds of looks: what one shows may ask for another, as a release for those that it waits for.
+const LOOKS: usize = 4;
 
 /// How diagnoses are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -122,42 +128,18 @@ fn from_dump(args: &DiagnoseArgs, policy: Arc<Policy>) -> Found {
         };
     };
     let mut still = Still::new(policy, now);
-    let asks = still.take_in(dump.changes());
+    let mut asks = still.take_in(dump.changes());
     let mut lost: Vec<(crate::index::JobKey, Lost)> = Vec::new();
-    let mut looks = Vec::new();
-    for ask in asks {
-        let Action::Inspect {
-            job,
-            namespace,
-            service,
-            target,
-            ..
-        } = ask
-        else {
-            continue;
-        };
-        let seen = dump.namespace(&namespace);
-        for (what, there) in [
-            ("services", seen.services.is_some()),
-            ("endpointslices", seen.slices.is_some()),
-        ] {
-            if !there {
-                let entry = Lost {
-                    what: format!("{what} of namespace {namespace}, for {target}"),
-                    why: format!("not in the dump: kubectl get {what} -n {namespace} -o json"),
-                };
-                lost.push((job.clone(), entry));
-            }
+    for _ in 0..LOOKS {
+        let looks: Vec<Change> = asks
+            .into_iter()
+            .flat_map(|ask| dump.around.look(ask, &mut lost))
+            .collect();
+        asks = still.take_in(looks);
+        if asks.is_empty() {
+            break;
         }
-        let dependency = seen.dependency(&service, &target);
-        let events = seen.events_of(&dependency).cloned().collect();
-        looks.push(Change::Dependency {
-            job,
-            dependency: Box::new(dependency),
-            events,
-        });
     }
-    still.take_in(looks);
     let mut diagnoses = select::diagnoses(&still, args.job.as_ref(), args.namespace.as_deref());
     for diagnosis in &mut diagnoses {
         let own = lost.iter().filter(|(job, _)| {

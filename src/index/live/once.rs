@@ -103,22 +103,8 @@ impl Reader {
     }
 
     /// Looks at what a Job waits for.
-    pub async fn look(&self, action: Action) -> Option<Change> {
-        let Action::Inspect {
-            job,
-            namespace,
-            service,
-            target,
-            within,
-        } = action
-        else {
-            return None;
-        };
-        Some(
-            self.inspector
-                .look(job, &namespace, &service, &target, within)
-                .await,
-        )
+    pub async fn look(&self, action: Action) -> Vec<Change> {
+        self.inspector.look(action).await
     }
 
     /// Releases of other namespaces may release into this one; who may not read those sees its own.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Index, PodOwner, ReleaseState};
+use crate::engine::capacity::Capacity;
 use crate::engine::diagnosis::JobPhase;
 use crate::engine::evidence::{Dependency, EventRecord};
 use crate::engine::job::Origin;
@@ -17,6 +18,7 @@ use crate::index::pods;
 use crate::index::view::info_labels;
 use crate::k8s::JobObject;
 use crate::k8s::event::EventObject;
+use crate::k8s::flux::FluxObject;
 use crate::k8s::helm_release::HelmReleaseObject;
 use crate::k8s::job_record::JobSpec;
 use crate::k8s::job_status::JobStatusObject;
@@ -253,6 +255,7 @@ impl Index {
         }
         self.dirty.insert(key.clone());
         self.settle(now);
+        self.culprits.note(key, None);
         let Some(old) = self.jobs.remove(key) else { return };
         let mut new = Entry::default();
         if let Some(trail) = old.trail {
@@ -304,6 +307,7 @@ impl Index {
     fn apply_release(&mut self, text: &str, now: Timestamp) -> Result<(), Skip> {
         let (release, _) = serde_json::from_str::<HelmReleaseObject<'_>>(text)?.into_facts();
         let mut object = serde_json::from_str::<ConditionedObject>(text)?;
+        let flux = serde_json::from_str::<FluxObject>(text)?;
         let key = JobKey::new(&release.namespace, &release.name);
         let owner = OwnerReference {
             api_version: std::mem::take(&mut object.api_version),
@@ -312,7 +316,12 @@ impl Index {
             uid: std::mem::take(&mut object.metadata.uid),
             controller: false,
         };
+        let depends_on = flux.depends_on();
         let state = ReleaseState {
+            depends_on: depends_on
+                .map(|(namespace, name)| JobKey::new(namespace, name))
+                .collect(),
+            dependency: flux.to_dependency("HelmRelease"),
             conditions: object.into_conditions(),
             owner: Some(Arc::new(owner)),
             epoch: self.watches[Kind::HelmRelease.slot()].epoch,
@@ -437,6 +446,13 @@ impl Index {
         self.owners.retain(|owner, _| {
             owner.kind != kind || *owner.namespace != *key.namespace || *owner.name != *key.name
         });
+    }
+
+    pub(super) fn add_capacity(&mut self, key: &JobKey, capacity: Capacity) {
+        if let Some(entry) = self.jobs.get_mut(key) {
+            entry.trail().capacity = Some(Box::new(capacity));
+            self.dirty.insert(key.clone());
+        }
     }
 
     pub(super) fn add_dependency(&mut self, key: &JobKey, dependency: Dependency, events: Vec<EventRecord>) {

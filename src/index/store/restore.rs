@@ -33,6 +33,9 @@ impl Index {
             waits,
             downloads,
             dependencies,
+            capacity,
+            // What is restored itself says it again.
+            previous: _,
             lost,
         } = evidence;
         let key = JobKey::new(&job.namespace, &job.name);
@@ -96,6 +99,7 @@ impl Index {
                 events,
                 logs: Logs::restored(&key.namespace, logs),
                 dependencies,
+                capacity: capacity.map(Box::new),
                 lost,
                 ..Trail::default()
             })),
@@ -145,6 +149,11 @@ fn mark(entry: &Entry, job: &JobState, diagnosis: &Diagnosis) -> u64 {
     (&diagnosis.contributing, entry.gone, job.status.failed).hash(of);
     for link in &diagnosis.chain {
         (&link.kind, &link.namespace, &link.name).hash(of);
+    }
+    (diagnosis.retry_advice, &diagnosis.culprit).hash(of);
+    // Of a large group nobody writes every Job anew when one comes or goes.
+    if diagnosis.same_culprit_more == 0 {
+        diagnosis.same_culprit.hash(of);
     }
     if let Some(trail) = &entry.trail {
         for pod in &trail.pods {
