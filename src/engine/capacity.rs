@@ -143,10 +143,7 @@ pub fn room(
             node: closest.name.clone(),
             allocatable: of(&closest.allocatable),
             requested: of(&closest.requested),
-            largest: open()
-                .map(|node| of(&node.allocatable))
-                .max()
-                .unwrap_or_default(),
+            largest: open().map(|node| of(&node.allocatable)).max().unwrap_or_default(),
             partial,
         })
     })
@@ -292,7 +289,9 @@ mod tests {
     fn the_scheduler_names_what_is_short() {
         let names = |text| short_of(text).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(
-            names("0/3 nodes are available: 1 Insufficient nvidia.com/gpu, 2 Insufficient memory. preemption: 1 Insufficient cpu"),
+            names(
+                "0/3 nodes are available: 1 Insufficient nvidia.com/gpu, 2 Insufficient memory. preemption: 1 Insufficient cpu"
+            ),
             ["nvidia.com/gpu", "memory"]
         );
         assert_eq!(names("0/1 nodes are available: 1 Too many pods."), ["pods"]);

@@ -70,7 +70,10 @@ mod tests {
             (&["Job", "Pod"], Some("Pod")),
             (&["Job", "Service", "Deployment", "Pod"], Some("Pod")),
             (&["Job", "Service", "Pod", "Autoscaler"], Some("Pod")),
-            (&["Job", "Service", "Pod", "Nodes", "Autoscaler", "Pod"], Some("Nodes")),
+            (
+                &["Job", "Service", "Pod", "Nodes", "Autoscaler", "Pod"],
+                Some("Nodes"),
+            ),
             (&["Job", "Pod", "Nodes", "Pod"], Some("Nodes")),
             (&["CronJob"], None),
         ] {

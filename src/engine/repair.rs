@@ -13,7 +13,9 @@ use super::root_cause::Rank;
 pub(super) fn steps(links: &[ChainLink], usual: &str) -> Vec<String> {
     let ground = place_of(links).unwrap_or(0);
     let mut steps = in_the_way(&links[links.len().min(ground + 1)..]);
-    let own = links.get(ground).and_then(|link| of_object(link, &links[..ground]));
+    let own = links
+        .get(ground)
+        .and_then(|link| of_object(link, &links[..ground]));
     steps.push(own.unwrap_or_else(|| usual.to_owned()));
     steps
 }
@@ -35,7 +37,10 @@ fn of_object(link: &ChainLink, above: &[ChainLink]) -> Option<String> {
     Some(match (link.kind.as_str(), missing) {
         (NODES, _) if link.finding.contains("empty one") => {
             let pod = above.last().map_or_else(|| "the Pod".to_owned(), place);
-            format!("Lower what {pod} requests, or add nodes that are larger: {}.", link.finding)
+            format!(
+                "Lower what {pod} requests, or add nodes that are larger: {}.",
+                link.finding
+            )
         }
         ("StorageClass", true) => {
             format!("Create StorageClass {name}{by}, or name one that exists in a new claim.")
@@ -48,7 +53,11 @@ fn of_object(link: &ChainLink, above: &[ChainLink]) -> Option<String> {
             link.proof
         ),
         ("HelmRelease" | "Kustomization", false) => {
-            format!("Repair {} {name}: {}.", link.kind, link.proof.trim_end_matches('.'))
+            format!(
+                "Repair {} {name}: {}.",
+                link.kind,
+                link.proof.trim_end_matches('.')
+            )
         }
         (kind, true) if kind != "Service" => format!("Create {kind} {name}{by}, or correct the name."),
         _ => return None,
@@ -67,7 +76,11 @@ pub(super) fn repair_order(case: &Case<'_>, root: Option<&Match>, contributing: 
         if matches!(link.kind.as_str(), "Pod" | NODES | AUTOSCALER) {
             continue;
         }
-        order.push(format!("Wait until {} {} is there and ready.", link.kind, place(link)));
+        order.push(format!(
+            "Wait until {} {} is there and ready.",
+            link.kind,
+            place(link)
+        ));
     }
     for other in contributing
         .iter()

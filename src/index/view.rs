@@ -283,7 +283,10 @@ fn failure_labels(view: &JobView, cause: RootCause) -> (Box<str>, Box<str>) {
         (0, ("Job", &*view.key.namespace, &*view.key.name)),
         |(at, link)| {
             let depth = links_below_the_job(chain, at);
-            (depth, (link.kind.as_str(), link.namespace.as_str(), link.name.as_str()))
+            (
+                depth,
+                (link.kind.as_str(), link.namespace.as_str(), link.name.as_str()),
+            )
         },
     );
     let culprit_labels = label_pairs(&[

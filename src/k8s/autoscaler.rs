@@ -105,9 +105,15 @@ mod tests {
             - name: pool-b\n  health:\n    status: Unhealthy\n  scaleUp:\n    status: NoActivity\n";
         let groups = groups(status);
         assert_eq!(groups.len(), 2);
-        assert_eq!((groups[0].scale_up.as_str(), groups[0].size), ("Backoff", Some((1, 3))));
+        assert_eq!(
+            (groups[0].scale_up.as_str(), groups[0].size),
+            ("Backoff", Some((1, 3)))
+        );
         assert_eq!(groups[0].reason, "QUOTA_EXCEEDED: no cores: left");
-        assert_eq!((groups[1].health.as_str(), groups[1].scale_up.as_str()), ("Unhealthy", "NoActivity"));
+        assert_eq!(
+            (groups[1].health.as_str(), groups[1].scale_up.as_str()),
+            ("Unhealthy", "NoActivity")
+        );
     }
 
     #[test]
@@ -117,12 +123,21 @@ mod tests {
             \x20 ScaleUp:     Backoff (ready=1 cloudProviderTarget=3)\n  ScaleDown:   NoCandidates (candidates=0)\n";
         let groups = groups(status);
         assert_eq!(groups.len(), 1);
-        assert_eq!((groups[0].scale_up.as_str(), groups[0].size), ("Backoff", Some((3, 3))));
+        assert_eq!(
+            (groups[0].scale_up.as_str(), groups[0].size),
+            ("Backoff", Some((3, 3)))
+        );
     }
 
     #[test]
     fn what_is_no_status_gives_no_groups() {
-        for text in ["", "Initializing", "nodeGroups:", "name: x", "nodeGroups: []\n\u{0}::"] {
+        for text in [
+            "",
+            "Initializing",
+            "nodeGroups:",
+            "name: x",
+            "nodeGroups: []\n\u{0}::",
+        ] {
             assert!(groups(text).is_empty(), "{text:?}");
         }
     }

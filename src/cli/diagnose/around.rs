@@ -47,7 +47,10 @@ impl Around {
             }
             ("", "Endpoints") => {
                 let object = manifest::decode::<EndpointsObject>(document)?;
-                self.of(document)?.endpoints.get_or_insert_default().push(object.into());
+                self.of(document)?
+                    .endpoints
+                    .get_or_insert_default()
+                    .push(object.into());
             }
             ("apps", kind @ ("Deployment" | "StatefulSet" | "DaemonSet")) => {
                 let object = manifest::decode::<WorkloadObject>(document)?;
@@ -110,10 +113,12 @@ impl Around {
     }
 
     fn namespace_entry(&mut self, name: &str) -> &mut Namespace {
-        self.namespaces.entry(name.to_owned()).or_insert_with(|| Namespace {
-            name: name.to_owned(),
-            ..Namespace::default()
-        })
+        self.namespaces
+            .entry(name.to_owned())
+            .or_insert_with(|| Namespace {
+                name: name.to_owned(),
+                ..Namespace::default()
+            })
     }
 
     /// A namespace as far as it was dumped.

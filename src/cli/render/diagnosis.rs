@@ -135,11 +135,17 @@ fn progress(progress: &Progress, state: JobPhase) -> Option<String> {
 
 /// The other Jobs that one repair helps.
 fn same_culprit(page: &mut Page, diagnosis: &Diagnosis) {
-    let Some(culprit) = diagnosis.culprit.as_ref().filter(|_| !diagnosis.same_culprit.is_empty()) else {
+    let Some(culprit) = diagnosis
+        .culprit
+        .as_ref()
+        .filter(|_| !diagnosis.same_culprit.is_empty())
+    else {
         return;
     };
     let names = diagnosis.same_culprit.iter();
-    let names: Vec<String> = names.map(|job| format!("{}/{}", job.namespace, job.name)).collect();
+    let names: Vec<String> = names
+        .map(|job| format!("{}/{}", job.namespace, job.name))
+        .collect();
     let more = match diagnosis.same_culprit_more {
         0 => String::new(),
         more => format!(" and {more} more"),

@@ -59,7 +59,11 @@ mod tests {
             dependency[key] = value.clone();
         }
         let logs = log(&["curl: (7) refused"]);
-        failed("DeadlineExceeded", 840, json!({"logs": logs, "dependencies": [dependency]}))
+        failed(
+            "DeadlineExceeded",
+            840,
+            json!({"logs": logs, "dependencies": [dependency]}),
+        )
     }
 
     fn ready(status: &str, reason: &str, since: i64) -> Value {
@@ -70,7 +74,11 @@ mod tests {
     fn its_evidence_is_found() {
         let evidence = released_after(ready("False", "InstallFailed", 10));
         let found = find(&DependencyNotReady, &evidence).expect("found");
-        assert!(found.proofs[0].text.contains("Ready=False InstallFailed: so it is"));
+        assert!(
+            found.proofs[0]
+                .text
+                .contains("Ready=False InstallFailed: so it is")
+        );
         assert_eq!(judge(&evidence).root_cause, Some(DependencyNotReady.meta().cause));
     }
 
@@ -81,7 +89,10 @@ mod tests {
             ready("Unknown", "Progressing", 600),
             json!({"exists": false}),
         ] {
-            assert!(find(&DependencyNotReady, &released_after(release.clone())).is_none(), "{release}");
+            assert!(
+                find(&DependencyNotReady, &released_after(release.clone())).is_none(),
+                "{release}"
+            );
         }
     }
 
@@ -98,7 +109,8 @@ mod tests {
         let end = json!({"exit_code": 1, "reason": "Error", "started": at(1), "finished": at(5)});
         let mut evidence = released_after(ready("False", "InstallFailed", 10));
         evidence.logs.clear();
-        evidence.pods = serde_json::from_value(crate::engine::testkit::pod(json!({"ends": [end]}))).expect("Pods");
+        evidence.pods =
+            serde_json::from_value(crate::engine::testkit::pod(json!({"ends": [end]}))).expect("Pods");
         assert!(find(&DependencyNotReady, &evidence).is_none());
     }
 }

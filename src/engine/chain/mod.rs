@@ -182,7 +182,8 @@ impl Window<'_, '_> {
         let Some(ready) = dependency.ready else {
             // Nobody saw its addresses: what is proven below it counts, and that it has none does not.
             let (ready, pods) = pod::ready_of(dependency)?;
-            let proof = format!("{ready} of {pods} Pods behind it are ready; its EndpointSlices were not seen");
+            let proof =
+                format!("{ready} of {pods} Pods behind it are ready; its EndpointSlices were not seen");
             let above = link(object, relation, "has no ready Pod behind it".to_owned(), proof);
             return here.deepest(dependency, depth, &above).filter(|_| ready == 0);
         };

@@ -139,13 +139,7 @@ impl Window<'_, '_> {
     }
 
     /// A Pod without a node: below it its volume, or the nodes and who adds some.
-    fn unplaced(
-        &self,
-        object: &ObjectRef,
-        pod: &PodRecord,
-        condition: &Condition,
-        needs: &[Walk],
-    ) -> Walk {
+    fn unplaced(&self, object: &ObjectRef, pod: &PodRecord, condition: &Condition, needs: &[Walk]) -> Walk {
         let proof = format!("PodScheduled=False {}: {}", condition.reason, condition.message);
         let kind = unschedulable(&condition.message);
         let finding = format!("finds no node: {}", first_sentence(&condition.message));

@@ -32,10 +32,16 @@ fn what_stands_in_the_way_comes_before_the_culprit() {
 fn the_step_for_an_object_replaces_the_usual_one() {
     let claim = link("PersistentVolumeClaim", "data", "is Pending, not Bound");
     for (last, part) in [
-        (link("StorageClass", "fast", "does not exist"), "Create StorageClass fast, which PersistentVolumeClaim data names"),
+        (
+            link("StorageClass", "fast", "does not exist"),
+            "Create StorageClass fast, which PersistentVolumeClaim data names",
+        ),
         (link("PersistentVolume", "pv", "is tied to nodes"), "zone in (a)"),
         (link("Secret", "pw", "does not exist"), "Create Secret pw"),
-        (link("Nodes", "cpu", "it would not fit on an empty one"), "Lower what data requests"),
+        (
+            link("Nodes", "cpu", "it would not fit on an empty one"),
+            "Lower what data requests",
+        ),
         (link("Pod", "p", "crashed 9 times"), "the usual"),
     ] {
         let steps = steps(&[claim.clone(), last], "the usual");

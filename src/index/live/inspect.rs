@@ -229,7 +229,9 @@ impl Inspector {
         storage.claims = self.list::<ClaimObject>(&path).await;
         let claims = || storage.claims.iter().flatten();
         if claims().any(|claim| !claim.is_bound()) {
-            let classes = self.list::<AnyObject>("/apis/storage.k8s.io/v1/storageclasses?").await;
+            let classes = self
+                .list::<AnyObject>("/apis/storage.k8s.io/v1/storageclasses?")
+                .await;
             storage.classes = classes.map(|classes| {
                 let names = classes.into_iter().map(|class| class.metadata.name);
                 names.collect()
@@ -245,7 +247,9 @@ impl Inspector {
         let names: Vec<&str> = bound.filter_map(ClaimObject::volume).take(VOLUMES).collect();
         for volume in names {
             let path = format!("/api/v1/persistentvolumes/{volume}");
-            storage.volumes.extend(get::<VolumeObject>(&self.client, &path).await);
+            storage
+                .volumes
+                .extend(get::<VolumeObject>(&self.client, &path).await);
         }
         storage
     }

@@ -67,7 +67,9 @@ impl Kustomizations {
             if seen.len() > MOST || !seen.insert(key.clone()) {
                 continue;
             }
-            let Some(object) = self.get(&key).await else { continue };
+            let Some(object) = self.get(&key).await else {
+                continue;
+            };
             let dependency = object.to_dependency("Kustomization");
             if !is_ready(&dependency) {
                 let on = names(&object);

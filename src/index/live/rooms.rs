@@ -68,7 +68,9 @@ impl Rooms {
 
     async fn sum(&self, namespaces: &BTreeSet<String>) -> Sum {
         let mut sum = Sum::default();
-        let nodes = self.each("/api/v1/nodes?", |node: NodeObject| sum.add_node(node)).await;
+        let nodes = self
+            .each("/api/v1/nodes?", |node: NodeObject| sum.add_node(node))
+            .await;
         if !nodes || sum.is_empty() {
             return Sum::default();
         }
@@ -96,9 +98,7 @@ impl Rooms {
         );
         let status = get::<StatusMap>(&self.client, &path).await;
         let status = status.and_then(|map| map.data?.status);
-        sum.groups = status
-            .map(|text| autoscaler::groups(&text))
-            .unwrap_or_default();
+        sum.groups = status.map(|text| autoscaler::groups(&text)).unwrap_or_default();
         sum
     }
 

@@ -68,7 +68,10 @@ impl Culprits {
 
     /// Writes the other Jobs with the same culprit into a diagnosis.
     pub(super) fn tell(&self, job: &JobKey, diagnosis: &mut Diagnosis) {
-        let others = diagnosis.culprit.as_ref().map(|culprit| self.others(job, culprit));
+        let others = diagnosis
+            .culprit
+            .as_ref()
+            .map(|culprit| self.others(job, culprit));
         (diagnosis.same_culprit, diagnosis.same_culprit_more) = others.unwrap_or_default();
     }
 
@@ -97,7 +100,9 @@ impl Index {
         let (Some(view), Some(job)) = (&entry.view, &entry.job) else {
             return;
         };
-        let Some(known) = view.diagnosis.as_deref() else { return };
+        let Some(known) = view.diagnosis.as_deref() else {
+            return;
+        };
         let Some(culprit) = &known.culprit else { return };
         let (same, more) = self.culprits.others(key, culprit);
         if known.same_culprit == same && known.same_culprit_more == more {

@@ -131,7 +131,9 @@ impl Index {
         };
         let owner = owner_key(key, job);
         let ended = job.ended();
-        let culprit = diagnosis.as_ref().and_then(|diagnosis| diagnosis.culprit.as_ref());
+        let culprit = diagnosis
+            .as_ref()
+            .and_then(|diagnosis| diagnosis.culprit.as_ref());
         self.culprits.note(key, culprit);
         self.note_blocker(owner, key, ended, (phase, diagnosis.as_ref()));
         let diagnosis = diagnosis.map(|mut diagnosis| {

@@ -18,8 +18,14 @@ fn pod(name: &str, node: &str, cpu: &Value, more: &Value) -> PodRoom {
 }
 
 fn unplaced(name: &str, cpu: &Value, message: &str) -> PodRoom {
-    let condition = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
-    pod(name, "", cpu, &json!({"phase": "Pending", "conditions": [condition]}))
+    let condition =
+        json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
+    pod(
+        name,
+        "",
+        cpu,
+        &json!({"phase": "Pending", "conditions": [condition]}),
+    )
 }
 
 fn object(name: &str) -> ObjectRef {
@@ -36,11 +42,19 @@ const FULL: &str = "0/1 nodes are available: 1 Insufficient cpu.";
 fn a_full_node_is_added_up_and_the_neighbours_that_no_node_can_hold_are_named() {
     let mut sum = Sum::default();
     sum.add_node(node("n", "8"));
-    for (name, cpu, phase) in [("a", json!("7500m"), "Running"), ("b", json!(0.4), "Running"), ("done", json!("4"), "Succeeded")] {
+    for (name, cpu, phase) in [
+        ("a", json!("7500m"), "Running"),
+        ("b", json!(0.4), "Running"),
+        ("done", json!("4"), "Succeeded"),
+    ] {
         sum.add_pod(&pod(name, "n", &cpu, &json!({"phase": phase})));
     }
     sum.add_pod(&unplaced("initdb", &json!("500m"), FULL));
-    sum.add_pod(&unplaced("never", &json!("1"), "0/1 nodes are available: 1 node(s) had volume node affinity conflict."));
+    sum.add_pod(&unplaced(
+        "never",
+        &json!("1"),
+        "0/1 nodes are available: 1 node(s) had volume node affinity conflict.",
+    ));
     sum.add_pod(&unplaced("full-too", &json!("1"), FULL));
     let capacity = sum.capacity(&[object("initdb")]);
     assert_eq!(capacity.rooms.len(), 1);
@@ -48,7 +62,11 @@ fn a_full_node_is_added_up_and_the_neighbours_that_no_node_can_hold_are_named() 
         capacity.rooms[0].arithmetic(),
         "node n: 8 allocatable - 7900m requested = 100m left < 500m asked"
     );
-    let names: Vec<_> = capacity.stuck.iter().map(|stuck| stuck.pod.name.as_str()).collect();
+    let names: Vec<_> = capacity
+        .stuck
+        .iter()
+        .map(|stuck| stuck.pod.name.as_str())
+        .collect();
     assert_eq!(names, ["never"]);
 }
 
@@ -89,7 +107,14 @@ fn requests_are_summed_as_the_scheduler_does() {
 
 #[test]
 fn cpu_is_read_in_every_spelling() {
-    for (text, milli) in [(json!("250m"), 250), (json!("2"), 2000), (json!(2), 2000), (json!("0.5"), 500), (json!(0.1), 100), (json!("1e1"), 10_000)] {
+    for (text, milli) in [
+        (json!("250m"), 250),
+        (json!("2"), 2000),
+        (json!(2), 2000),
+        (json!("0.5"), 500),
+        (json!(0.1), 100),
+        (json!("1e1"), 10_000),
+    ] {
         let read = amounts(&Quantities::from([("cpu".to_owned(), text.clone())]));
         assert_eq!(read["cpu"], milli, "{text}");
     }

@@ -30,9 +30,7 @@ impl Namespace {
 
     /// The Cluster that would make a Service of this name: only one that is there counts.
     pub(super) fn database_of_service(&self, service: &str) -> Option<Workload> {
-        let cluster = SERVICES
-            .iter()
-            .find_map(|suffix| service.strip_suffix(suffix))?;
+        let cluster = SERVICES.iter().find_map(|suffix| service.strip_suffix(suffix))?;
         let object = self.databases.iter().find(|d| d.metadata.name == cluster)?;
         Some(self.with_object(object))
     }

@@ -93,9 +93,7 @@ impl Namespace {
         };
         if self.partial {
             // Which states how many of its Pods are ready, whichever of them are here.
-            dependency
-                .workloads
-                .retain(|workload| workload.wanted.is_some());
+            dependency.workloads.retain(|workload| workload.wanted.is_some());
         }
         dependency
     }

@@ -195,7 +195,10 @@ fn missing_object(message: &str) -> Option<(&'static str, String)> {
     let name = head[start + 1..].to_owned();
     let before = head[..start].trim_end();
     let is = |word: &str| {
-        let tail = before.len().checked_sub(word.len()).and_then(|at| before.get(at..));
+        let tail = before
+            .len()
+            .checked_sub(word.len())
+            .and_then(|at| before.get(at..));
         tail.is_some_and(|tail| tail.eq_ignore_ascii_case(word))
     };
     [

@@ -146,7 +146,10 @@ struct Subset {
 
 impl From<EndpointsObject> for EndpointSliceObject {
     fn from(object: EndpointsObject) -> Self {
-        let EndpointsObject { mut metadata, subsets } = object;
+        let EndpointsObject {
+            mut metadata,
+            subsets,
+        } = object;
         let name = metadata.name.clone();
         metadata.labels.insert(SERVICE_NAME.to_owned(), name);
         let endpoint = |ready| Endpoint {
@@ -272,7 +275,12 @@ impl VolumeObject {
             let words = term.match_expressions.iter().map(|expression| {
                 let values = expression.values.iter().take(8).map(String::as_str);
                 let values: Vec<_> = values.collect();
-                format!("{} {} ({})", expression.key, expression.operator, values.join(", "))
+                format!(
+                    "{} {} ({})",
+                    expression.key,
+                    expression.operator,
+                    values.join(", ")
+                )
             });
             words.collect::<Vec<_>>().join(" and ")
         });

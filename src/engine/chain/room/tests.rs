@@ -28,22 +28,39 @@ fn full(reason: &str, message: &str, more: &[Value]) -> Evidence {
     evidence.capacity = serde_json::from_value(capacity).expect("capacity");
     let event = json!({"object": {"kind": "Pod", "namespace": "demo", "name": "db-1"}, "reason": reason,
         "message": message, "last": at(830)});
-    evidence.events.push(serde_json::from_value(event).expect("an event"));
+    evidence
+        .events
+        .push(serde_json::from_value(event).expect("an event"));
     evidence
 }
 
 #[test]
 fn the_arithmetic_of_the_nodes_and_what_keeps_the_autoscaler_are_links_with_proof() {
     let neighbours = [
-        stuck("a", "0/1 nodes are available: 1 node(s) had volume node affinity conflict."),
-        stuck("b", "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."),
+        stuck(
+            "a",
+            "0/1 nodes are available: 1 node(s) had volume node affinity conflict.",
+        ),
+        stuck(
+            "b",
+            "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
+        ),
     ];
     let refused = "pod didn't trigger scale-up: 1 in backoff after failed scale-up";
     let judged = judge(&full("NotTriggerScaleUp", refused, &neighbours));
     assert_eq!(judged.root_cause, Some(RootCause::DependencyNodeCapacity));
     assert_eq!(
         kinds(&judged),
-        ["Job", "Service", "Deployment", "Pod", "Nodes", "Autoscaler", "Pod", "Pod"]
+        [
+            "Job",
+            "Service",
+            "Deployment",
+            "Pod",
+            "Nodes",
+            "Autoscaler",
+            "Pod",
+            "Pod"
+        ]
     );
     assert_eq!(
         judged.chain[4].proof,
@@ -56,7 +73,11 @@ fn the_arithmetic_of_the_nodes_and_what_keeps_the_autoscaler_are_links_with_proo
     assert!(order[0].starts_with("Repair or delete Pod other/b"), "{order:?}");
     assert!(order[1].starts_with("Repair or delete Pod other/a"), "{order:?}");
     assert!(order[2].starts_with("Make room on the nodes"), "{order:?}");
-    assert!(judged.summary.contains("because Pod db-1 finds no node"), "{}", judged.summary);
+    assert!(
+        judged.summary.contains("because Pod db-1 finds no node"),
+        "{}",
+        judged.summary
+    );
 }
 
 #[test]
@@ -64,12 +85,22 @@ fn a_node_on_its_way_is_waited_for_until_it_should_have_come() {
     let adds = "pod triggered scale-up: [{pool-a 1->2 (max: 3)}]";
     let judged = judge(&full("TriggeredScaleUp", adds, &[stuck("a", "x")]));
     assert_eq!(judged.verdict, Verdict::Transient);
-    assert_eq!(judged.chain.last().map(|link| link.kind.as_str()), Some("Autoscaler"));
+    assert_eq!(
+        judged.chain.last().map(|link| link.kind.as_str()),
+        Some("Autoscaler")
+    );
     let mut late = full("TriggeredScaleUp", adds, &[]);
     late.events.last_mut().expect("an event").last = Some(at(840 - 901));
     let judged = judge(&late);
     assert_eq!(judged.verdict, Verdict::Real);
-    assert!(judged.chain.last().expect("links").finding.contains("none has come"));
+    assert!(
+        judged
+            .chain
+            .last()
+            .expect("links")
+            .finding
+            .contains("none has come")
+    );
 }
 
 #[test]
@@ -77,7 +108,10 @@ fn karpenter_speaks_by_other_events() {
     let refused = "Failed to schedule pod, all available instance types exceed limits for nodepool \"gpu\"";
     let judged = judge(&full("FailedScheduling", refused, &[]));
     let last = judged.chain.last().expect("links");
-    assert_eq!((last.kind.as_str(), last.name.as_str()), ("Autoscaler", "karpenter"));
+    assert_eq!(
+        (last.kind.as_str(), last.name.as_str()),
+        ("Autoscaler", "karpenter")
+    );
     // The scheduler's own event of that reason is no word of who adds nodes.
     let judged = judge(&full("FailedScheduling", FULL, &[]));
     assert_eq!(judged.chain.last().map(|link| link.kind.as_str()), Some("Nodes"));
@@ -87,7 +121,11 @@ fn karpenter_speaks_by_other_events() {
 fn the_status_speaks_where_events_are_gone() {
     let mut evidence = blocked_by(json!({"ready": 0}), &json!([pending(FULL)]));
     let group = |state: &str, size: u32| json!({"name": "pool-a", "health": "Healthy", "scale_up": state, "size": [size, 3], "reason": "QUOTA_EXCEEDED"});
-    for (state, size, speaks) in [("Backoff", 1, true), ("NoActivity", 3, true), ("NoActivity", 1, false)] {
+    for (state, size, speaks) in [
+        ("Backoff", 1, true),
+        ("NoActivity", 3, true),
+        ("NoActivity", 1, false),
+    ] {
         let capacity = json!({"rooms": [room("db-1")], "groups": [group(state, size)]});
         evidence.capacity = serde_json::from_value(capacity).expect("capacity");
         let judged = judge(&evidence);
@@ -106,7 +144,11 @@ fn a_pod_that_holds_enough_room_and_does_no_work_is_named_and_a_small_one_is_not
         let capacity = json!({"rooms": [room("db-1")], "stuck": [holder(cpu)]});
         evidence.capacity = serde_json::from_value(capacity).expect("capacity");
         let judged = judge(&evidence);
-        assert_eq!(judged.chain.last().is_some_and(|link| link.name == "loop"), named, "{cpu}");
+        assert_eq!(
+            judged.chain.last().is_some_and(|link| link.name == "loop"),
+            named,
+            "{cpu}"
+        );
         assert_eq!(judged.repair_order[0].contains("other/loop"), named);
     }
 }
@@ -130,7 +172,10 @@ fn which_pods_no_new_node_can_hold() {
         ("1 node(s) had volume node affinity conflict", true),
         ("1 node(s) didn't match Pod's node affinity/selector", true),
         ("pod has unbound immediate PersistentVolumeClaims", false),
-        ("1 Insufficient cpu, 1 node(s) had volume node affinity conflict", false),
+        (
+            "1 Insufficient cpu, 1 node(s) had volume node affinity conflict",
+            false,
+        ),
         ("1 node(s) had untolerated taint {a: b}", false),
     ] {
         assert_eq!(no_node_helps(message), none, "{message}");

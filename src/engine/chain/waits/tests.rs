@@ -47,7 +47,14 @@ fn a_release_that_waits_for_another_is_walked_down_to_its_pod() {
     assert_eq!(judged.root_cause, Some(RootCause::DependencyNodeCapacity));
     assert_eq!(
         kinds(&judged),
-        ["Job", "Service", "HelmRelease", "HelmRelease", "Deployment", "Pod"]
+        [
+            "Job",
+            "Service",
+            "HelmRelease",
+            "HelmRelease",
+            "Deployment",
+            "Pod"
+        ]
     );
     let order = judged.repair_order.join("\n");
     let place = |text: &str| order.find(text).expect(text);
@@ -84,8 +91,10 @@ fn database(claim: &Value, message: &str) -> Diagnosis {
         "conditions": [condition], "claims": ["data-db-0"]});
     let workload = json!({"object": {"kind": "StatefulSet", "namespace": "demo", "name": "db"}, "wanted": 1,
         "created": at(-5000), "pods": [pod], "needs": [claim]});
-    calling(&json!([{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true,
-        "ready": 0, "created": at(-5000), "workloads": [workload]}]))
+    calling(
+        &json!([{"object": {"kind": "Service", "namespace": "demo", "name": "db"}, "exists": true,
+        "ready": 0, "created": at(-5000), "workloads": [workload]}]),
+    )
 }
 
 fn claim(phase: &str, needs: &Value) -> Value {
@@ -104,11 +113,25 @@ fn a_claim_without_its_class_is_the_ground_of_a_stateful_set() {
     assert_eq!(judged.root_cause, Some(RootCause::DependencyMissing));
     assert_eq!(
         kinds(&judged),
-        ["Job", "Service", "StatefulSet", "Pod", "PersistentVolumeClaim", "StorageClass"]
+        [
+            "Job",
+            "Service",
+            "StatefulSet",
+            "Pod",
+            "PersistentVolumeClaim",
+            "StorageClass"
+        ]
     );
     let culprit = judged.culprit.expect("a culprit");
-    assert_eq!((culprit.kind.as_str(), culprit.name.as_str()), ("StorageClass", "fast"));
-    assert!(judged.repair_order[0].starts_with("Create StorageClass fast"), "{:?}", judged.repair_order);
+    assert_eq!(
+        (culprit.kind.as_str(), culprit.name.as_str()),
+        ("StorageClass", "fast")
+    );
+    assert!(
+        judged.repair_order[0].starts_with("Create StorageClass fast"),
+        "{:?}",
+        judged.repair_order
+    );
 }
 
 #[test]
@@ -117,9 +140,15 @@ fn a_volume_out_of_reach_is_told_from_a_claim_that_is_not_bound() {
         "relation": "is bound to", "says": "nodeAffinity: zone in (a)"}]);
     let judged = database(&claim("Bound", &volume), CONFLICT);
     assert_eq!(judged.root_cause, Some(RootCause::DependencyPodPending));
-    assert_eq!(judged.chain.last().map(|link| link.kind.as_str()), Some("PersistentVolume"));
+    assert_eq!(
+        judged.chain.last().map(|link| link.kind.as_str()),
+        Some("PersistentVolume")
+    );
     let judged = database(&claim("Pending", &json!([])), UNBOUND);
-    assert_eq!(judged.chain.last().map(|link| link.kind.as_str()), Some("PersistentVolumeClaim"));
+    assert_eq!(
+        judged.chain.last().map(|link| link.kind.as_str()),
+        Some("PersistentVolumeClaim")
+    );
     assert_eq!(judged.verdict, Verdict::Real);
 }
 
