@@ -41,6 +41,11 @@ bench-webhook *options:
     cargo build --release --bin hookbudget --example webhook-bench
     ulimit -n "$(ulimit -H -n)"; taskset -c "$(($(nproc) - 1))" target/release/examples/webhook-bench {{ options }}
 
+# Measure the exporter over an API server with 100,000 Jobs, on loopback: options go to the measuring program (--help)
+bench-exporter *options:
+    cargo build --release --bin hookbudget --example exporter-bench
+    taskset -c "$(($(nproc) - 1))" target/release/examples/exporter-bench {{ options }}
+
 # See the product on this machine, without a cluster
 demo *arguments:
     cargo run --release -- demo {{ arguments }}

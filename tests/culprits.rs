@@ -78,7 +78,10 @@ fn jobs_that_end_at_the_same_pod_name_each_other() {
     fail(&mut index, "c", 0, "db-2", &json!({}));
     let (a, c) = (diagnosis(&index, "a"), diagnosis(&index, "c"));
     assert_eq!(a.root_cause, Some(RootCause::DependencyCrashloop));
-    assert_eq!(a.culprit.as_ref().map(|culprit| culprit.name.as_str()), Some("db-1"));
+    assert_eq!(
+        a.culprit.as_ref().map(|culprit| culprit.name.as_str()),
+        Some("db-1")
+    );
     let names: Vec<_> = a.same_culprit.iter().map(|job| job.name.as_str()).collect();
     assert_eq!(names, ["b"]);
     assert!(c.same_culprit.is_empty());
@@ -105,7 +108,14 @@ fn a_large_group_is_bounded_and_counted() {
     let first = diagnosis(&index, "job-000");
     assert_eq!(first.same_culprit.len(), LISTED);
     assert_eq!(first.same_culprit_more as usize, 99 - LISTED);
-    assert_eq!(index.diagnose(&JobKey::new("demo", "job-099"), at(90)).unwrap().same_culprit.len(), LISTED);
+    assert_eq!(
+        index
+            .diagnose(&JobKey::new("demo", "job-099"), at(90))
+            .unwrap()
+            .same_culprit
+            .len(),
+        LISTED
+    );
 }
 
 fn of_cron() -> Value {
@@ -122,7 +132,10 @@ fn the_next_run_of_an_owner_is_held_against_the_last() {
     let second = diagnosis(&index, "nightly-2");
     assert_eq!(second.retry_advice, RetryAdvice::DoNotRetry);
     let reason = second.retry_reason.expect("a reason");
-    assert!(reason.contains("nightly-1") && reason.contains("Pod demo/db-1"), "{reason}");
+    assert!(
+        reason.contains("nightly-1") && reason.contains("Pod demo/db-1"),
+        "{reason}"
+    );
     // Another Pod is another blocker.
     fail(&mut index, "nightly-3", 2000, "db-2", &of_cron());
     assert_eq!(diagnosis(&index, "nightly-3").retry_reason, None);
@@ -157,7 +170,12 @@ fn a_service_that_is_missing_is_traced_over_its_release_to_the_one_that_failed()
         ("bp-operator", "operators", "False", &["bp-db"]),
         ("bp-well", "databases", "True", &[]),
     ] {
-        apply(&mut index, Kind::HelmRelease, &release(name, target, ready, on), 0);
+        apply(
+            &mut index,
+            Kind::HelmRelease,
+            &release(name, target, ready, on),
+            0,
+        );
     }
     let mut failed = job("hook", 0, &json!({}));
     failed["spec"]["template"]["spec"]["containers"][0]["command"][2] =
@@ -165,7 +183,12 @@ fn a_service_that_is_missing_is_traced_over_its_release_to_the_one_that_failed()
     apply(&mut index, Kind::Job, &failed, 60);
     index.settle(at(60));
     let asked = index.take_actions();
-    assert!(asked.iter().any(|ask| matches!(ask, Action::Inspect { namespace, .. } if namespace == "databases")), "{asked:?}");
+    assert!(
+        asked
+            .iter()
+            .any(|ask| matches!(ask, Action::Inspect { namespace, .. } if namespace == "databases")),
+        "{asked:?}"
+    );
     let missing = Dependency {
         object: ObjectRef {
             kind: "Service".to_owned(),
@@ -192,7 +215,9 @@ fn a_service_that_is_missing_is_traced_over_its_release_to_the_one_that_failed()
     // What the releases have installed is asked for at once, and once.
     let asked = index.take_actions();
     let of_releases = |asked: &[Action]| {
-        let releases = asked.iter().filter(|ask| matches!(ask, Action::InspectRelease { .. }));
+        let releases = asked
+            .iter()
+            .filter(|ask| matches!(ask, Action::InspectRelease { .. }));
         releases.count()
     };
     assert_eq!(of_releases(&asked), 2, "{asked:?}");

@@ -32,7 +32,13 @@ fn changed(change: impl FnOnce(&mut Vec<Value>) -> Option<usize>) -> (tempfile::
         text.truncate(text.len() - cut);
     }
     fs::write(directory.path().join("objects.json"), text).unwrap();
-    let ran = run(&["diagnose", "--from", &directory.path().display().to_string(), "-f", "json"]);
+    let ran = run(&[
+        "diagnose",
+        "--from",
+        &directory.path().display().to_string(),
+        "-f",
+        "json",
+    ]);
     let found: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
     (directory, found[0].clone(), ran.err)
 }
@@ -83,7 +89,10 @@ fn endpoints_stand_in_for_slices() {
         })
     };
     let (_kept, found, _) = endpoints(json!({"notReadyAddresses": [{"ip": "10.0.0.1"}]}));
-    assert!(found.to_string().contains("0 ready addresses, 1 not ready"), "{found:#}");
+    assert!(
+        found.to_string().contains("0 ready addresses, 1 not ready"),
+        "{found:#}"
+    );
     assert!(!lost(&found).contains("endpointslices"));
     let (_kept, found, _) = endpoints(json!({"addresses": [{"ip": "10.0.0.1"}]}));
     assert!(!kinds(&found).contains(&"Service"), "{found:#}");
@@ -96,7 +105,9 @@ fn a_list_that_is_cut_off_does_not_make_its_rest_missing() {
         items.sort_by_key(|item| item["kind"] == "Service");
         items.push(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "powerdns"}}));
         let services = items.iter().filter(|item| item["kind"] == "Service");
-        let length: usize = services.map(|item| serde_json::to_string_pretty(item).unwrap().len()).sum();
+        let length: usize = services
+            .map(|item| serde_json::to_string_pretty(item).unwrap().len())
+            .sum();
         Some(length + 200)
     });
     assert!(errors.contains("cut off"), "{errors}");
@@ -107,14 +118,20 @@ fn a_list_that_is_cut_off_does_not_make_its_rest_missing() {
 #[test]
 fn nodes_in_a_dump_show_the_arithmetic_and_their_absence_is_named() {
     let (_kept, found, _) = changed(|_| None);
-    assert!(lost(&found).contains("kubectl get nodes -o json"), "{}", lost(&found));
+    assert!(
+        lost(&found).contains("kubectl get nodes -o json"),
+        "{}",
+        lost(&found)
+    );
     let (_kept, found, _) = changed(|items| {
         let waits = items.iter_mut().filter(|item| item["kind"] == "Pod");
         for pod in waits.filter(|pod| pod["spec"]["nodeName"].is_null()) {
             pod["spec"]["containers"] = json!([{"name": "c", "resources": {"requests": {"cpu": "500m"}}}]);
         }
-        items.push(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker"}, "spec": {},
-            "status": {"allocatable": {"cpu": "8"}, "conditions": [{"type": "Ready", "status": "True"}]}}));
+        items.push(
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker"}, "spec": {},
+            "status": {"allocatable": {"cpu": "8"}, "conditions": [{"type": "Ready", "status": "True"}]}}),
+        );
         items.push(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "big", "namespace": "powerdns"},
             "spec": {"nodeName": "worker", "containers": [{"name": "c", "resources": {"requests": {"cpu": "7920m"}}}]},
             "status": {"phase": "Running"}}));

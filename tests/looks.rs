@@ -49,7 +49,10 @@ impl Fake {
 
     fn answer(&self, request: &Request<Body>) -> Response<Body> {
         let path = request.uri().path().to_owned();
-        self.asked.lock().unwrap().push(format!("{} {path}", request.method()));
+        self.asked
+            .lock()
+            .unwrap()
+            .push(format!("{} {path}", request.method()));
         let known = self.answers.lock().unwrap().get(&path).cloned();
         let (code, body) = match known.unwrap_or(Answer::Refused(404)) {
             Answer::Items(items) => (200, json!({"metadata": {}, "items": items})),
@@ -94,7 +97,8 @@ fn service(name: &str) -> Action {
 const FULL: &str = "0/1 nodes are available: 1 Insufficient cpu.";
 
 fn pending(message: &str) -> Value {
-    let condition = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
+    let condition =
+        json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
     json!({"metadata": {"name": "db-0", "namespace": "demo", "labels": {"app": "db"}},
         "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "500m"}}}],
             "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}}]},
@@ -109,8 +113,16 @@ fn cluster(message: &str) -> Fake {
         "containers": [{"resources": {"requests": {"cpu": "900m"}}}]}, "status": {"phase": "Running"}});
     let items = |items: Vec<Value>| Answer::Items(items);
     Fake::default()
-        .with("/api/v1/namespaces/demo/services", items(vec![json!({"metadata": {"name": "db"}, "spec": {"selector": {"app": "db"}}})]))
-        .with("/apis/discovery.k8s.io/v1/namespaces/demo/endpointslices", items(vec![]))
+        .with(
+            "/api/v1/namespaces/demo/services",
+            items(vec![
+                json!({"metadata": {"name": "db"}, "spec": {"selector": {"app": "db"}}}),
+            ]),
+        )
+        .with(
+            "/apis/discovery.k8s.io/v1/namespaces/demo/endpointslices",
+            items(vec![]),
+        )
         .with("/apis/apps/v1/namespaces/demo/statefulsets", items(vec![set]))
         .with("/api/v1/namespaces/demo/pods", items(vec![pending(message)]))
         .with("/api/v1/namespaces/demo/events", items(vec![]))
@@ -140,7 +152,11 @@ async fn who_may_not_read_nodes_still_gets_the_chain() {
     let fake = cluster(FULL).with("/api/v1/nodes", Answer::Refused(403));
     let (found, rooms) = fake.look(service("db")).await;
     assert_eq!((found.len(), rooms.len()), (1, 0));
-    assert_eq!(fake.count("GET /api/v1/pods"), 0, "no Pod of the cluster is read in vain");
+    assert_eq!(
+        fake.count("GET /api/v1/pods"),
+        0,
+        "no Pod of the cluster is read in vain"
+    );
 }
 
 #[tokio::test]
@@ -156,18 +172,27 @@ async fn a_claim_without_its_class_is_found_and_nothing_is_read_of_volumes_that_
     let claim = json!({"metadata": {"name": "data-db-0"}, "spec": {"storageClassName": "fast"}, "status": {"phase": "Pending"}});
     let unbound = "pod has unbound immediate PersistentVolumeClaims";
     let fake = cluster(unbound)
-        .with("/api/v1/namespaces/demo/persistentvolumeclaims", Answer::Items(vec![claim.clone()]))
+        .with(
+            "/api/v1/namespaces/demo/persistentvolumeclaims",
+            Answer::Items(vec![claim.clone()]),
+        )
         .with("/apis/storage.k8s.io/v1/storageclasses", Answer::Items(vec![]));
     let (found, _) = fake.look(service("db")).await;
     let need = &found[0].workloads[0].needs[0];
-    assert_eq!((need.object.kind.as_str(), need.needs[0].object.name.as_str()), ("PersistentVolumeClaim", "fast"));
+    assert_eq!(
+        (need.object.kind.as_str(), need.needs[0].object.name.as_str()),
+        ("PersistentVolumeClaim", "fast")
+    );
     assert_eq!(fake.count("/persistentvolumes/"), 0);
     // Not allowed to list classes: none is said to be missing.
     let fake = fake.with("/apis/storage.k8s.io/v1/storageclasses", Answer::Refused(403));
     let (found, _) = fake.look(service("db")).await;
     assert!(found[0].workloads[0].needs[0].needs.is_empty());
     // Not allowed to list claims: the Pod alone is left.
-    let fake = fake.with("/api/v1/namespaces/demo/persistentvolumeclaims", Answer::Refused(403));
+    let fake = fake.with(
+        "/api/v1/namespaces/demo/persistentvolumeclaims",
+        Answer::Refused(403),
+    );
     let (found, _) = fake.look(service("db")).await;
     assert!(found[0].workloads[0].needs.is_empty());
 }
@@ -182,19 +207,34 @@ async fn a_cluster_without_the_kind_of_a_database_is_asked_once() {
     assert_eq!(fake.count("/apis/postgresql.cnpg.io/v1"), 1);
     let object = json!({"metadata": {"name": "pg"}, "spec": {"instances": 1}, "status": {"phase": "Setting up primary"}});
     let fake = cluster(FULL)
-        .with("/apis/postgresql.cnpg.io/v1", Answer::Object(json!({"resources": []})))
-        .with("/apis/postgresql.cnpg.io/v1/namespaces/demo/clusters", Answer::Items(vec![object, json!({"spec": 7})]));
+        .with(
+            "/apis/postgresql.cnpg.io/v1",
+            Answer::Object(json!({"resources": []})),
+        )
+        .with(
+            "/apis/postgresql.cnpg.io/v1/namespaces/demo/clusters",
+            Answer::Items(vec![object, json!({"spec": 7})]),
+        );
     let (found, _) = fake.look(service("pg-rw")).await;
-    assert_eq!((found[0].exists, found[0].workloads[0].object.name.as_str()), (Some(false), "pg"));
+    assert_eq!(
+        (found[0].exists, found[0].workloads[0].object.name.as_str()),
+        (Some(false), "pg")
+    );
     // There, and not to be read: quiet.
-    let fake = fake.with("/apis/postgresql.cnpg.io/v1/namespaces/demo/clusters", Answer::Refused(403));
+    let fake = fake.with(
+        "/apis/postgresql.cnpg.io/v1/namespaces/demo/clusters",
+        Answer::Refused(403),
+    );
     let (found, _) = fake.look(service("pg-rw")).await;
     assert!(found[0].workloads.is_empty());
 }
 
 #[tokio::test]
 async fn slices_that_may_not_be_read_are_not_said_to_be_empty() {
-    let fake = cluster(FULL).with("/apis/discovery.k8s.io/v1/namespaces/demo/endpointslices", Answer::Refused(403));
+    let fake = cluster(FULL).with(
+        "/apis/discovery.k8s.io/v1/namespaces/demo/endpointslices",
+        Answer::Refused(403),
+    );
     let (found, _) = fake.look(service("db")).await;
     assert_eq!((found[0].exists, found[0].ready), (Some(true), None));
     let fake = fake.with("/api/v1/namespaces/demo/services", Answer::Refused(403));
@@ -204,8 +244,10 @@ async fn slices_that_may_not_be_read_are_not_said_to_be_empty() {
 
 fn kustomization(name: &str, ready: &str, on: &[&str]) -> Answer {
     let on: Vec<Value> = on.iter().map(|name| json!({"name": name})).collect();
-    Answer::Object(json!({"metadata": {"name": name, "namespace": "flux-system"}, "spec": {"dependsOn": on},
-        "status": {"conditions": [{"type": "Ready", "status": ready, "reason": "x", "message": "m"}]}}))
+    Answer::Object(
+        json!({"metadata": {"name": name, "namespace": "flux-system"}, "spec": {"dependsOn": on},
+        "status": {"conditions": [{"type": "Ready", "status": ready, "reason": "x", "message": "m"}]}}),
+    )
 }
 
 #[tokio::test]
@@ -214,8 +256,14 @@ async fn kustomizations_are_followed_in_either_version_and_not_in_circles() {
         format!("/apis/kustomize.toolkit.fluxcd.io/{version}/namespaces/flux-system/kustomizations/{name}")
     };
     let fake = Fake::default()
-        .with(&path("v1", "apps"), kustomization("apps", "False", &["infra", "well", "gone"]))
-        .with(&path("v1beta2", "infra"), kustomization("infra", "False", &["crds", "apps"]))
+        .with(
+            &path("v1", "apps"),
+            kustomization("apps", "False", &["infra", "well", "gone"]),
+        )
+        .with(
+            &path("v1beta2", "infra"),
+            kustomization("infra", "False", &["crds", "apps"]),
+        )
         .with(&path("v1", "crds"), kustomization("crds", "Unknown", &["infra"]))
         .with(&path("v1", "well"), kustomization("well", "True", &["crds"]));
     let action = Action::InspectKustomization {
@@ -225,7 +273,13 @@ async fn kustomizations_are_followed_in_either_version_and_not_in_circles() {
     };
     let (found, _) = fake.look(action.clone()).await;
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].object.name.as_str(), found[0].needs[0].object.name.as_str()), ("infra", "crds"));
+    assert_eq!(
+        (
+            found[0].object.name.as_str(),
+            found[0].needs[0].object.name.as_str()
+        ),
+        ("infra", "crds")
+    );
     assert!(found[0].needs[0].needs.is_empty());
     // No Flux, or no permission.
     assert!(Fake::default().look(action.clone()).await.0.is_empty());
@@ -235,9 +289,13 @@ async fn kustomizations_are_followed_in_either_version_and_not_in_circles() {
 
 #[tokio::test]
 async fn what_a_release_has_installed_is_looked_at_where_it_goes() {
-    let labels = json!({"helm.toolkit.fluxcd.io/name": "bp-db", "helm.toolkit.fluxcd.io/namespace": "flux-system"});
+    let labels =
+        json!({"helm.toolkit.fluxcd.io/name": "bp-db", "helm.toolkit.fluxcd.io/namespace": "flux-system"});
     let set = json!({"metadata": {"name": "db", "labels": labels}, "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "db"}}}});
-    let fake = cluster(FULL).with("/apis/apps/v1/namespaces/demo/statefulsets", Answer::Items(vec![set]));
+    let fake = cluster(FULL).with(
+        "/apis/apps/v1/namespaces/demo/statefulsets",
+        Answer::Items(vec![set]),
+    );
     let release = ObjectRef {
         kind: "HelmRelease".to_owned(),
         namespace: "flux-system".to_owned(),
@@ -251,7 +309,10 @@ async fn what_a_release_has_installed_is_looked_at_where_it_goes() {
             helm: "db".to_owned(),
         })
         .await;
-    assert_eq!((&found[0].object, found[0].workloads.len(), rooms.len()), (&release, 1, 1));
+    assert_eq!(
+        (&found[0].object, found[0].workloads.len(), rooms.len()),
+        (&release, 1, 1)
+    );
 }
 
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/ns/leases";
@@ -276,13 +337,29 @@ async fn a_lease_is_taken_where_it_is_free_and_left_where_it_is_held() {
 async fn a_lease_that_is_not_there_is_made_and_one_that_may_not_be_read_is_an_error() {
     let now = "2026-11-21T10:00:00Z".parse().unwrap();
     let fake = Fake::default().with(LEASES, Answer::Object(json!({})));
-    assert!(Lease::new(fake.client(), "ns", "l", "me").hold(now).await.unwrap());
+    assert!(
+        Lease::new(fake.client(), "ns", "l", "me")
+            .hold(now)
+            .await
+            .unwrap()
+    );
     assert_eq!(fake.count(&format!("POST {LEASES}")), 1);
     // Somebody else was quicker.
     let fake = Fake::default().with(LEASES, Answer::Refused(409));
-    assert!(!Lease::new(fake.client(), "ns", "l", "me").hold(now).await.unwrap());
+    assert!(
+        !Lease::new(fake.client(), "ns", "l", "me")
+            .hold(now)
+            .await
+            .unwrap()
+    );
     for code in [403, 500] {
         let fake = Fake::default().with(&format!("{LEASES}/l"), Answer::Refused(code));
-        assert!(Lease::new(fake.client(), "ns", "l", "me").hold(now).await.is_err(), "{code}");
+        assert!(
+            Lease::new(fake.client(), "ns", "l", "me")
+                .hold(now)
+                .await
+                .is_err(),
+            "{code}"
+        );
     }
 }

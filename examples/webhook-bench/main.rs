@@ -8,8 +8,10 @@ mod floor;
 mod handler;
 mod load;
 mod measures;
+#[path = "../bench/process.rs"]
 mod process;
 mod reviews;
+#[path = "../bench/table.rs"]
 mod table;
 
 use std::fs;

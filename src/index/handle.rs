@@ -26,8 +26,13 @@ impl Handle {
     /// An empty index.
     #[must_use]
     pub fn new(settings: Settings, clock: Clock) -> Self {
+        let index = Index::new(settings);
+        let index = match clock {
+            Clock::Real => index.timed(),
+            Clock::Virtual(_) => index,
+        };
         Self {
-            index: Arc::new(Mutex::new(Index::new(settings))),
+            index: Arc::new(Mutex::new(index)),
             clock,
         }
     }

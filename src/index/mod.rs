@@ -23,6 +23,7 @@ mod shard;
 mod still;
 mod store;
 mod targets;
+mod took;
 mod view;
 pub mod watch_metrics;
 
@@ -36,6 +37,7 @@ pub use scope::Scope;
 pub use shard::{Shard, ShardError};
 pub use still::Still;
 pub use store::{Index, Settings};
+pub use took::{TOOK_BUCKETS, Took};
 pub(crate) use view::label_pairs;
 pub use view::{Budget, JobView, KindView, ReportState, Reported, Snapshot};
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::entry::{Entry, JobState, after, since};
 use super::kind::{JobKey, Kind};
 use super::owners::{OwnerKey, OwnerView};
+use super::took::Took;
 use crate::engine::Seconds;
 use crate::engine::budget::Clock;
 use crate::engine::culprit::place_of;
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub evidence_lost: u64,
     /// The writer of diagnoses.
     pub reports: ReportState,
+    /// How long diagnoses took; `None` where nobody measures it.
+    pub took: Option<Took>,
 }
 
 /// What the writer of diagnoses says of itself.

@@ -1,7 +1,7 @@
 //! Conclusions: diagnoses, results, what is asked for next, what is forgotten.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -124,6 +124,7 @@ impl Index {
             return;
         };
         let trouble = entry.is_in_trouble(now);
+        let begun = self.took.map(|_| Instant::now());
         let diagnosis = match phase {
             JobPhase::Succeeded => None,
             JobPhase::Waiting if !trouble && !job.spec.matters => None,
@@ -142,6 +143,7 @@ impl Index {
         });
         let Some(entry) = self.jobs.get(key) else { return };
         let Some(job) = &entry.job else { return };
+        let begun = begun.filter(|_| diagnosis.is_some());
         let policy = &self.settings.policy;
         let mut view = JobView::of(key, entry, job, phase, policy, diagnosis.clone(), now);
         let within = match entry.job.as_ref().and_then(|job| job.ended_seen).or(entry.gone) {
@@ -155,6 +157,9 @@ impl Index {
         } else {
             Vec::new()
         };
+        if let (Some(took), Some(begun)) = (&mut self.took, begun) {
+            took.since(begun);
+        }
         let Some(entry) = self.jobs.get_mut(key) else {
             return;
         };

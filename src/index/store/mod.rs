@@ -21,6 +21,7 @@ use super::change::{Action, Change};
 use super::entry::Entry;
 use super::kind::{JobKey, Kind};
 use super::owners::{OwnerKey, OwnerView};
+use super::took::Took;
 use super::view::{JobView, KindView, ReportState, Snapshot};
 use crate::engine::Seconds;
 use crate::engine::evidence::{Condition, Dependency, EventRecord, PreviousRun};
@@ -78,6 +79,8 @@ pub struct Index {
     skipped: BTreeMap<(Kind, &'static str), u64>,
     evidence_lost: u64,
     reports: ReportState,
+    /// How long diagnoses take, where somebody measures it: a recording is played to the same end each time.
+    took: Option<Took>,
     dirty: BTreeSet<JobKey>,
     actions: Vec<Action>,
 }
@@ -125,9 +128,17 @@ impl Index {
             skipped: BTreeMap::new(),
             evidence_lost: 0,
             reports: ReportState::default(),
+            took: None,
             dirty: BTreeSet::new(),
             actions: Vec::new(),
         }
+    }
+
+    /// Measures from now on how long diagnoses take, by the machine's own clock.
+    #[must_use]
+    pub fn timed(mut self) -> Self {
+        self.took = Some(Took::default());
+        self
     }
 
     /// Takes in a change. [`Self::settle`] draws the conclusions.
@@ -224,6 +235,7 @@ impl Index {
                 .collect(),
             evidence_lost: self.evidence_lost,
             reports: self.reports,
+            took: self.took,
         }
     }
 

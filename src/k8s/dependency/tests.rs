@@ -62,15 +62,18 @@ fn a_service_that_is_not_there_is_told_from_one_that_could_not_be_read() {
 }
 
 fn pod(name: &str, labels: &serde_json::Value, message: &str, claim: &str) -> PodObject {
-    let condition = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
+    let condition =
+        json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
     read(json!({"metadata": {"name": name, "labels": labels},
         "spec": {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]},
         "status": {"phase": "Pending", "conditions": [condition]}}))
 }
 
 fn claim(name: &str, class: &str, phase: &str) -> ClaimObject {
-    read(json!({"metadata": {"name": name}, "spec": {"storageClassName": class, "volumeName": if phase == "Bound" { "pv-1" } else { "" }},
-        "status": {"phase": phase}}))
+    read(
+        json!({"metadata": {"name": name}, "spec": {"storageClassName": class, "volumeName": if phase == "Bound" { "pv-1" } else { "" }},
+        "status": {"phase": phase}}),
+    )
 }
 
 fn stateful(message: &str, claims: Vec<ClaimObject>) -> Namespace {
@@ -78,14 +81,18 @@ fn stateful(message: &str, claims: Vec<ClaimObject>) -> Namespace {
         "selector": {"matchLabels": {"app": "db"}}, "template": {"metadata": {"labels": {"app": "db"}}}}}));
     Namespace {
         name: "demo".to_owned(),
-        services: Some(vec![read(json!({"metadata": {"name": "db"}, "spec": {"selector": {"app": "db"}}}))]),
+        services: Some(vec![read(
+            json!({"metadata": {"name": "db"}, "spec": {"selector": {"app": "db"}}}),
+        )]),
         slices: Some(Vec::new()),
         workloads: vec![set.of_kind("StatefulSet")],
         pods: vec![pod("db-0", &json!({"app": "db"}), message, "data-db-0")],
         claims: Some(claims),
         classes: Some(vec!["standard".to_owned()]),
-        volumes: vec![read(json!({"metadata": {"name": "pv-1"}, "status": {"phase": "Bound"}, "spec": {"nodeAffinity": {"required":
-            {"nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}]}}}}))],
+        volumes: vec![read(
+            json!({"metadata": {"name": "pv-1"}, "status": {"phase": "Bound"}, "spec": {"nodeAffinity": {"required":
+            {"nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}]}}}}),
+        )],
         ..Namespace::default()
     }
 }
@@ -100,8 +107,14 @@ fn needs(namespace: &Namespace) -> Vec<Dependency> {
 fn a_claim_that_is_not_bound_leads_to_the_class_that_is_missing() {
     let found = needs(&stateful(UNBOUND, vec![claim("data-db-0", "fast", "Pending")]));
     assert_eq!((found.len(), found[0].phase.as_str()), (1, "Pending"));
-    assert_eq!((found[0].needs[0].object.name.as_str(), found[0].needs[0].exists), ("fast", Some(false)));
-    let found = needs(&stateful(UNBOUND, vec![claim("data-db-0", "standard", "Pending")]));
+    assert_eq!(
+        (found[0].needs[0].object.name.as_str(), found[0].needs[0].exists),
+        ("fast", Some(false))
+    );
+    let found = needs(&stateful(
+        UNBOUND,
+        vec![claim("data-db-0", "standard", "Pending")],
+    ));
     assert!(found[0].needs.is_empty());
 }
 
@@ -128,7 +141,10 @@ fn a_bound_claim_leads_to_its_volume_only_where_that_is_out_of_reach() {
 fn a_claim_that_is_not_there_is_told_by_the_scheduler() {
     let missing = "persistentvolumeclaim \"data-db-0\" not found";
     let found = needs(&stateful(missing, Vec::new()));
-    assert_eq!((found[0].object.kind.as_str(), found[0].exists), ("PersistentVolumeClaim", Some(false)));
+    assert_eq!(
+        (found[0].object.kind.as_str(), found[0].exists),
+        ("PersistentVolumeClaim", Some(false))
+    );
     // The claim has come since.
     let found = needs(&stateful(missing, vec![claim("data-db-0", "standard", "Bound")]));
     assert!(found.is_empty());
@@ -152,10 +168,17 @@ fn a_stateful_set_without_pods_says_why() {
 fn database(phase: &str, ready: u32) -> Namespace {
     Namespace {
         name: "powerdns".to_owned(),
-        services: Some(vec![read(json!({"metadata": {"name": "pg-rw", "labels": {"cnpg.io/cluster": "pg"}},
-            "spec": {"selector": {"cnpg.io/cluster": "pg", "cnpg.io/instanceRole": "primary"}}}))]),
+        services: Some(vec![read(
+            json!({"metadata": {"name": "pg-rw", "labels": {"cnpg.io/cluster": "pg"}},
+            "spec": {"selector": {"cnpg.io/cluster": "pg", "cnpg.io/instanceRole": "primary"}}}),
+        )]),
         slices: Some(Vec::new()),
-        pods: vec![pod("pg-1-initdb-x", &json!({"cnpg.io/cluster": "pg"}), "1 Insufficient cpu", "pg-1")],
+        pods: vec![pod(
+            "pg-1-initdb-x",
+            &json!({"cnpg.io/cluster": "pg"}),
+            "1 Insufficient cpu",
+            "pg-1",
+        )],
         databases: vec![read(json!({"metadata": {"name": "pg"}, "spec": {"instances": 3},
             "status": {"phase": phase, "readyInstances": ready, "conditions": [{"type": "Ready", "status": "False",
                 "reason": "ClusterIsNotReady", "message": "Cluster Is Not Ready"}]}}))],
@@ -167,14 +190,23 @@ fn database(phase: &str, ready: u32) -> Namespace {
 fn the_service_of_a_database_leads_to_its_cluster_and_to_pods_that_bear_no_role_yet() {
     let found = database("Setting up primary", 0).dependency("pg-rw", "");
     let cluster = &found.workloads[0];
-    assert_eq!((cluster.object.kind.as_str(), cluster.wanted, cluster.ready), ("Cluster", Some(3), 0));
-    assert_eq!((cluster.phase.as_str(), cluster.pods.len()), ("Setting up primary", 1));
+    assert_eq!(
+        (cluster.object.kind.as_str(), cluster.wanted, cluster.ready),
+        ("Cluster", Some(3), 0)
+    );
+    assert_eq!(
+        (cluster.phase.as_str(), cluster.pods.len()),
+        ("Setting up primary", 1)
+    );
     assert!(cluster.says.contains("ClusterIsNotReady"));
     // Without the kind, the Pods tell as much as they can.
     let mut without = database("", 0);
     without.databases.clear();
     let found = without.dependency("pg-rw", "");
-    assert_eq!((found.workloads[0].wanted, found.workloads[0].pods.len()), (None, 1));
+    assert_eq!(
+        (found.workloads[0].wanted, found.workloads[0].pods.len()),
+        (None, 1)
+    );
 }
 
 #[test]
@@ -199,13 +231,20 @@ fn what_may_lie_behind_a_cut_is_not_said_to_be_missing() {
 #[test]
 fn a_release_leads_to_what_it_has_installed_and_is_not_ready() {
     let set = |name: &str, ready: u32, labels: serde_json::Value| {
-        read::<WorkloadObject>(json!({"metadata": {"name": name, "labels": labels}, "spec": {"replicas": 1},
-            "status": {"readyReplicas": ready}}))
+        read::<WorkloadObject>(
+            json!({"metadata": {"name": name, "labels": labels}, "spec": {"replicas": 1},
+            "status": {"readyReplicas": ready}}),
+        )
         .of_kind("Deployment")
     };
-    let own = json!({"helm.toolkit.fluxcd.io/name": "bp-cnpg", "helm.toolkit.fluxcd.io/namespace": "flux-system"});
+    let own =
+        json!({"helm.toolkit.fluxcd.io/name": "bp-cnpg", "helm.toolkit.fluxcd.io/namespace": "flux-system"});
     let namespace = Namespace {
-        workloads: vec![set("down", 0, own.clone()), set("up", 1, own), set("foreign", 0, json!({}))],
+        workloads: vec![
+            set("down", 0, own.clone()),
+            set("up", 1, own),
+            set("foreign", 0, json!({})),
+        ],
         ..Namespace::default()
     };
     let names: Vec<_> = namespace
@@ -214,5 +253,9 @@ fn a_release_leads_to_what_it_has_installed_and_is_not_ready() {
         .map(|workload| workload.object.name)
         .collect();
     assert_eq!(names, ["down"]);
-    assert!(namespace.installed_by("flux-system", "another", "another").is_empty());
+    assert!(
+        namespace
+            .installed_by("flux-system", "another", "another")
+            .is_empty()
+    );
 }

@@ -1,6 +1,8 @@
 //! The exporter itself.
 
-use crate::metrics::family::{Family, Source, Type, Value};
+use crate::engine::Seconds;
+use crate::index::{TOOK_BUCKETS, Took};
+use crate::metrics::family::{Family, Samples, Source, Type, Value};
 
 /// The families of the exporter.
 pub(super) const FAMILIES: &[Family] = &[
@@ -52,6 +54,18 @@ pub(super) const FAMILIES: &[Family] = &[
         unit: None,
         labels: &[],
         source: Source::All(|snapshot, out| out.write(&[], Value::Count(snapshot.evidence_lost))),
+    },
+    Family {
+        name: "hookbudget_diagnosis_duration_seconds",
+        help: "How long it took to find out what a Job suffers from, its series and its record included; the index takes nothing in meanwhile.",
+        kind: Type::Histogram,
+        unit: Some("seconds"),
+        labels: &[],
+        source: Source::All(|snapshot, out| {
+            if let Some(took) = &snapshot.took {
+                durations(took, out);
+            }
+        }),
     },
     Family {
         name: "hookbudget_diagnoses_available",
@@ -112,3 +126,16 @@ pub(super) const FAMILIES: &[Family] = &[
         }),
     },
 ];
+
+fn durations(took: &Took, out: &mut Samples<'_>) {
+    let mut count = 0;
+    for ((_, bound), diagnoses) in TOOK_BUCKETS.iter().zip(took.counts) {
+        count += diagnoses;
+        out.write_as("_bucket", &[&format!("le=\"{bound}\"")], Value::Count(count));
+    }
+    count += took.counts[TOOK_BUCKETS.len()];
+    out.write_as("_bucket", &["le=\"+Inf\""], Value::Count(count));
+    let nanos = i64::try_from(took.sum.as_nanos()).unwrap_or(i64::MAX);
+    out.write_as("_sum", &[], Value::Span(Seconds::from_nanos(nanos)));
+    out.write_as("_count", &[], Value::Count(count));
+}

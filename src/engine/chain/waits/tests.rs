@@ -98,8 +98,12 @@ fn database(claim: &Value, message: &str) -> Diagnosis {
 }
 
 fn claim(phase: &str, needs: &Value) -> Value {
-    json!({"object": {"kind": "PersistentVolumeClaim", "namespace": "demo", "name": "data-db-0"}, "exists": true,
-        "phase": phase, "says": "storageclass.storage.k8s.io \"fast\" not found", "needs": needs})
+    let mut claim = json!({"object": {"kind": "PersistentVolumeClaim", "namespace": "demo", "name": "data-db-0"},
+        "exists": true, "phase": phase, "says": "storageclass.storage.k8s.io \"fast\" not found"});
+    if needs.as_array().is_some_and(|needs| !needs.is_empty()) {
+        claim["needs"] = needs.clone();
+    }
+    claim
 }
 
 const UNBOUND: &str = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.";

@@ -139,6 +139,7 @@ impl Table {
     }
 
     /// What could not be measured here, and why.
+    #[allow(dead_code, reason = "not every bench leaves something out")]
     pub(crate) fn skipped(&mut self, goal: &'static str, what: &str, why: &str) {
         self.0.push(Line {
             goal,
