@@ -125,7 +125,8 @@ fn nodes_in_a_dump_show_the_arithmetic_and_their_absence_is_named() {
     );
     let (_kept, found, _) = changed(|items| {
         let waits = items.iter_mut().filter(|item| item["kind"] == "Pod");
-        for pod in waits.filter(|pod| pod["spec"]["nodeName"].is_null()) {
+        let initdb = |pod: &Value| pod["metadata"]["labels"]["cnpg.io/cluster"].is_string();
+        for pod in waits.filter(|pod| initdb(pod)) {
             pod["spec"]["containers"] = json!([{"name": "c", "resources": {"requests": {"cpu": "500m"}}}]);
         }
         items.push(

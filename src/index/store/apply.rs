@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Index, PodOwner, ReleaseState};
-use crate::engine::capacity::Capacity;
+use crate::engine::capacity::{Capacity, Room};
 use crate::engine::diagnosis::JobPhase;
-use crate::engine::evidence::{Dependency, EventRecord};
+use crate::engine::evidence::{Dependency, EventRecord, ObjectRef};
 use crate::engine::job::Origin;
 use crate::engine::release::Surroundings;
 use crate::index::TOLD_REASON;
@@ -25,6 +25,8 @@ use crate::k8s::job_status::JobStatusObject;
 use crate::k8s::meta::{AnyObject, ConditionedObject, Meta, OwnerReference};
 use crate::k8s::pod::PodObject;
 
+/// Rooms kept per Job.
+const ROOMS: usize = 16;
 /// Pods whose events are kept before the Pods themselves are seen.
 const LOOSE: usize = 4096;
 
@@ -448,9 +450,17 @@ impl Index {
         });
     }
 
-    pub(super) fn add_capacity(&mut self, key: &JobKey, capacity: Capacity) {
+    pub(super) fn add_capacity(&mut self, key: &JobKey, mut capacity: Capacity) {
         if let Some(entry) = self.jobs.get_mut(key) {
-            entry.trail().capacity = Some(Box::new(capacity));
+            let trail = entry.trail();
+            // Each look works out the room of its own Pods.
+            if let Some(known) = trail.capacity.take() {
+                let asked = |pod: &ObjectRef| capacity.rooms.iter().any(|room| room.pod == *pod);
+                let others: Vec<Room> = known.rooms.into_iter().filter(|room| !asked(&room.pod)).collect();
+                capacity.rooms.extend(others);
+                capacity.rooms.truncate(ROOMS);
+            }
+            trail.capacity = Some(Box::new(capacity));
             self.dirty.insert(key.clone());
         }
     }

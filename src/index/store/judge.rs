@@ -130,7 +130,8 @@ impl Index {
             JobPhase::Waiting if !trouble && !job.spec.matters => None,
             _ => Some(self.diagnosis(key, entry, job, now)),
         };
-        let owner = owner_key(key, job);
+        let matters = phase == JobPhase::Failed || !self.blockers.is_empty();
+        let owner = matters.then(|| owner_key(key, job)).flatten();
         let ended = job.ended();
         let culprit = diagnosis
             .as_ref()
@@ -208,7 +209,9 @@ impl Index {
         let mut evidence = evidence(key, entry, job, events, conditions);
         let known = entry.trail.as_ref().map(|trail| trail.dependencies.as_slice());
         evidence.dependencies = self.with_releases(job, known.unwrap_or_default());
-        evidence.previous = self.previous(owner_key(key, job).as_ref(), job);
+        if !self.blockers.is_empty() {
+            evidence.previous = self.previous(owner_key(key, job).as_ref(), job);
+        }
         evidence
     }
 

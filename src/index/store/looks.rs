@@ -27,8 +27,12 @@ impl Index {
         within: Duration,
         now: Timestamp,
     ) -> Vec<Action> {
+        let due = is_due(entry, job, now);
+        if !due && self.release_state.is_empty() {
+            return Vec::new();
+        }
         let releases = self.release_looks(key, entry, job);
-        if !is_due(entry, job, now) {
+        if !due {
             // What a look has only now shown to be in the way is not left until the next one.
             let asked = entry.trail.as_ref().map(|trail| &trail.asked);
             let is_new = |look: &Action| {
