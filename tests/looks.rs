@@ -272,7 +272,7 @@ async fn kustomizations_are_followed_in_either_version_and_not_in_circles() {
         name: "apps".to_owned(),
     };
     let (found, _) = fake.look(action.clone()).await;
-    assert_eq!(found.len(), 1);
+    assert_eq!((found.len(), found[1].object.name.as_str()), (2, "well"));
     assert_eq!(
         (
             found[0].object.name.as_str(),

@@ -37,7 +37,8 @@ impl Kustomizations {
         }
     }
 
-    /// What a Kustomization depends on and is not ready, with what that depends on in turn.
+    /// What a Kustomization depends on, with what that depends on in turn where it is not ready. One that is ready is
+    /// told too: it takes the place of what was known of it before.
     pub(super) async fn depended_on(&self, namespace: &str, name: &str) -> Vec<Dependency> {
         let mut known = self.known.lock().await;
         let key = (namespace.to_owned(), name.to_owned());
@@ -71,11 +72,13 @@ impl Kustomizations {
                 continue;
             };
             let dependency = object.to_dependency("Kustomization");
-            if !is_ready(&dependency) {
-                let on = names(&object);
-                next.extend(on.iter().cloned());
-                waiting.push((key, on, dependency));
-            }
+            let on = if is_ready(&dependency) {
+                Vec::new()
+            } else {
+                names(&object)
+            };
+            next.extend(on.iter().cloned());
+            waiting.push((key, on, dependency));
         }
         first
             .iter()
