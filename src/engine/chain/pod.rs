@@ -50,7 +50,15 @@ pub(super) fn short_of_replicas(workload: &Workload, relation: &str) -> ChainLin
         &workload.object,
         relation,
         format!("has {} of {wanted} {what} ready", workload.ready),
-        format!("{field} is {}{phase}{says}", workload.ready),
+        match workload.wanted {
+            Some(_) => format!("{field} is {}{phase}{says}", workload.ready),
+            // The object itself was not seen, only its Pods were.
+            None => format!(
+                "{} of {} Pods that were seen are ready{says}",
+                workload.ready,
+                workload.pods.len()
+            ),
+        },
     )
 }
 
