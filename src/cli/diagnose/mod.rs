@@ -110,7 +110,7 @@ struct Found {
 pub async fn run(args: DiagnoseArgs, color: Color, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
     let policy = Arc::new(policy::read(args.policy.as_deref())?);
     let found = if args.from.is_empty() {
-        live::found(&args, policy).await?
+        Box::pin(live::found(&args, policy)).await?
     } else {
         from_dump(&args, policy)
     };

@@ -71,7 +71,7 @@ pub(crate) fn below(case: &Case<'_>, pod: &ObjectRef, for_room: bool) -> Below {
         links.extend(
             enough
                 .take(STUCK)
-                .map(|(other, held)| neighbour(other, Some(amount(&room.resource, held)))),
+                .map(|(other, held)| neighbour(other, Some(&amount(&room.resource, held)))),
         );
     }
     Below {
@@ -82,9 +82,9 @@ pub(crate) fn below(case: &Case<'_>, pod: &ObjectRef, for_room: bool) -> Below {
 }
 
 /// A Pod that stands in the way: one that no new node could hold, or one that holds room and does no work.
-fn neighbour(stuck: &Stuck, holds: Option<String>) -> ChainLink {
+fn neighbour(stuck: &Stuck, holds: Option<&str>) -> ChainLink {
     let message = first_sentence(&stuck.message);
-    let (relation, finding) = match (&holds, &stuck.node) {
+    let (relation, finding) = match (holds, &stuck.node) {
         (Some(held), Some(node)) => (
             "finds no room beside",
             format!("holds {held} of node {node} and does no work: {message}"),
@@ -162,7 +162,7 @@ fn in_status(case: &Case<'_>) -> Option<Said> {
         group.scale_up == "Backoff" || group.size.is_some_and(|(size, most)| size >= most)
     };
     let own: Vec<_> = groups.iter().filter(|group| !group.name.is_empty()).collect();
-    if own.is_empty() || !own.iter().all(|group| held(group)) {
+    if own.is_empty() || !own.iter().all(held) {
         return None;
     }
     let words = own.iter().take(STUCK).map(|group| {

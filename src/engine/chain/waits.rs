@@ -15,7 +15,7 @@ impl Window<'_, '_> {
     pub(super) fn waits(self, dependency: &Dependency, relation: &str, depth: usize) -> Option<Walk> {
         match dependency.object.kind.as_str() {
             "HelmRelease" | "Kustomization" => self.release(dependency, relation, depth),
-            "PersistentVolumeClaim" | "PersistentVolume" => self.volume(dependency, relation, depth),
+            "PersistentVolumeClaim" | "PersistentVolume" => Some(self.volume(dependency, relation, depth)),
             _ => {
                 let finding = "is not ready".to_owned();
                 let above = link(&dependency.object, relation, finding, said(dependency));
@@ -71,7 +71,7 @@ impl Window<'_, '_> {
     }
 
     /// A claim that is not bound, or a volume that is out of reach.
-    fn volume(self, dependency: &Dependency, relation: &str, depth: usize) -> Option<Walk> {
+    fn volume(self, dependency: &Dependency, relation: &str, depth: usize) -> Walk {
         let object = &dependency.object;
         let bound = dependency.phase == "Bound";
         let finding = match (object.kind.as_str(), bound) {
@@ -90,7 +90,7 @@ impl Window<'_, '_> {
         if self.declared.is_some() && self.still_young().is_some() {
             walk.verdict = Verdict::Transient;
         }
-        Some(walk)
+        walk
     }
 }
 

@@ -104,7 +104,8 @@ impl Reader {
 
     /// Looks at what a Job waits for.
     pub async fn look(&self, action: Action) -> Vec<Change> {
-        self.inspector.look(action).await
+        // A look at a namespace is a large future, and callers hold several.
+        Box::pin(self.inspector.look(action)).await
     }
 
     /// Releases of other namespaces may release into this one; who may not read those sees its own.

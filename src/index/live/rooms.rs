@@ -20,14 +20,19 @@ const FRESH: Duration = Duration::from_secs(20);
 /// Objects per page, and pages of Pods: what lies beyond is said not to be counted.
 const PAGE: usize = 500;
 const PAGES: usize = 60;
+/// What has ended takes no room.
+const UNENDED: &str = "fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed&";
 /// Namespaces whose Pods are read where those of the cluster may not be.
 const NAMESPACES: usize = 4;
+
+/// When it was read, on behalf of Pods of which namespaces, and what was found.
+type Reading = (Instant, BTreeSet<String>, Arc<Sum>);
 
 /// Reads the room, and serves what it has read for as long as it is fresh.
 pub(super) struct Rooms {
     client: Client,
     /// Held while it is read, so that all who ask share the answer.
-    read: Mutex<Option<(Instant, BTreeSet<String>, Arc<Sum>)>>,
+    read: Mutex<Option<Reading>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -74,8 +79,6 @@ impl Rooms {
         if !nodes || sum.is_empty() {
             return Sum::default();
         }
-        // What has ended takes no room.
-        const UNENDED: &str = "fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed&";
         let all = format!("/api/v1/pods?{UNENDED}");
         let mut counted = 0_usize;
         let whole = self

@@ -139,9 +139,9 @@ impl Index {
         let known = entry.trail.as_ref().map(|trail| trail.dependencies.as_slice());
         let found = self.with_releases(job, known.unwrap_or_default());
         let mut releases = Vec::new();
-        found
-            .iter()
-            .for_each(|dependency| collect(dependency, &mut releases));
+        for dependency in &found {
+            collect(dependency, &mut releases);
+        }
         releases.truncate(LOOKS);
         let looks = releases.into_iter().filter_map(|object| {
             let facts = self
