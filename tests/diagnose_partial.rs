@@ -21,12 +21,6 @@ fn changed(change: impl FnOnce(&mut Vec<Value>) -> Option<usize>) -> (tempfile::
     let kept = directory.path().join(log);
     fs::create_dir_all(kept.parent().unwrap()).unwrap();
     fs::write(&kept, read(&format!("{FULL_NODE}/{log}"))).unwrap();
-    for name in ["releases.json"] {
-        let from = support::root().join(FULL_NODE).join(name);
-        if from.exists() {
-            fs::copy(from, directory.path().join(name)).unwrap();
-        }
-    }
     let mut text = serde_json::to_string_pretty(&list).unwrap();
     if let Some(cut) = cut {
         text.truncate(text.len() - cut);
