@@ -1,9 +1,12 @@
 //! Evidence prepared for judging: the ends that decide, the lines that tell, and what is out of date because a
 //! later phase succeeded.
 
+use std::cell::OnceCell;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::Seconds;
+use super::chain::{Walk, walk};
 use super::diagnosis::{DiagnosisKnobs, JobPhase, Trigger};
 use super::evidence::{
     Condition, ContainerRecord, ContainerState, EventRecord, Evidence, JobRecord, PodRecord, Termination,
@@ -38,6 +41,8 @@ pub struct Case<'e> {
     pub ends: Vec<End<'e>>,
     /// The telling lines, one per log at the most, oldest first.
     pub hits: Vec<Hit<'e>>,
+    /// The way down from what the Job calls, once somebody has asked for it.
+    walk: OnceCell<Option<Walk>>,
 }
 
 /// A failed run of a container.
@@ -99,7 +104,14 @@ impl<'e> Case<'e> {
             ended,
             ends,
             hits,
+            walk: OnceCell::new(),
         }
+    }
+
+    /// The way down from what the Job calls to what is at fault. Several causes ask for it, and it is long.
+    #[must_use]
+    pub fn walk(&self) -> Option<&Walk> {
+        self.walk.get_or_init(|| walk(self)).as_ref()
     }
 
     /// The Job.

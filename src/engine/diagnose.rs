@@ -4,16 +4,18 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
-use super::case::{Case, End, condition, failure};
+use super::case::{Case, condition, failure};
 use super::cause::Match;
 use super::causes::registry;
+use super::culprit::culprit;
 use super::diagnosis::{
-    ChainLink, Confidence, Diagnosis, DiagnosisKnobs, JobName, JobPhase, Proof, RetryAdvice, RuledOut,
-    Trigger, Verdict,
+    ChainLink, Confidence, Diagnosis, DiagnosisKnobs, JobName, JobPhase, Proof, RuledOut, Trigger, Verdict,
 };
 use super::evidence::{Evidence, Lost};
 use super::missed_run::is_missed_run;
 use super::progress::progress;
+use super::repair::repair_order;
+use super::retry::advised;
 use super::root_cause::{Rank, RootCause, Severity};
 use super::signature;
 
@@ -91,6 +93,9 @@ fn assemble(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Di
             not.extend(other.rules_out(case).map(|why| RuledOut { cause: name, why }));
         }
     }
+    let chain = chain(case, root);
+    let culprit = root.and_then(|_| culprit(&chain));
+    let (retry_advice, retry_reason) = advised(case, root, culprit.as_ref());
     Diagnosis {
         job: JobName {
             namespace: job.namespace.clone(),
@@ -105,12 +110,16 @@ fn assemble(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Di
         route: root.map(Match::route),
         confidence: root.map_or(Confidence::Certain, |found| found.confidence),
         summary: summary(case, root),
-        chain: chain(case, root),
+        chain,
+        culprit,
+        same_culprit: Vec::new(),
+        same_culprit_more: 0,
         repair_order: repair_order(case, root, contributing),
         contributing: contributing.iter().map(|found| found.cause).collect(),
         candidates: root.map_or_else(Vec::new, |found| candidates(found, &not)),
         not,
-        retry_advice: root.map_or(RetryAdvice::Wait, advice_of),
+        retry_advice,
+        retry_reason,
         progress: progress(case.evidence, &case.knobs.progress, case.until()),
         evidence: proofs(case, root, contributing),
         evidence_lost: lost(case, root),
@@ -221,54 +230,6 @@ fn chain(case: &Case<'_>, root: Option<&Match>) -> Vec<ChainLink> {
     chain
 }
 
-fn repair_order(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Vec<String> {
-    let Some(root) = root else { return Vec::new() };
-    let mut order = root.repair.clone();
-    // Whatever lies between the root and the Job heals by itself, from the bottom up; only then is it the
-    // Job's turn.
-    let between = root.links.len().saturating_sub(1);
-    for link in root.links[..between].iter().rev() {
-        // A workload that is ready has its Pods.
-        if link.kind == "Pod" {
-            continue;
-        }
-        let name = if link.namespace.is_empty() {
-            link.name.clone()
-        } else {
-            format!("{}/{}", link.namespace, link.name)
-        };
-        order.push(format!("Wait until {} {name} is there and ready.", link.kind));
-    }
-    for other in contributing.iter().filter(|other| other.rank() == Rank::Budget) {
-        order.extend(other.repair.iter().cloned());
-    }
-    if case.is_failure() {
-        let release = case.job().release.as_ref();
-        let again = release.and_then(|release| release.object.as_ref()).map_or_else(
-            || "Run the Job again".to_owned(),
-            |object| {
-                format!(
-                    "Let {} {}/{} try again",
-                    object.kind, object.namespace, object.name
-                )
-            },
-        );
-        let quick = case
-            .last_end()
-            .and_then(End::run_time)
-            .filter(|run| *run < case.knobs.quick_failure && advice_of(root) == RetryAdvice::DoNotRetry);
-        order.push(quick.map_or_else(
-            || format!("{again}."),
-            |run| {
-                let span = run.ceil().max(1);
-                format!("{again}, and not before: the last run failed within {span} s.")
-            },
-        ));
-    }
-    order.dedup();
-    order
-}
-
 /// What it may have been, where nothing tells: the usual suspects less those that are ruled out.
 fn candidates(root: &Match, not: &[RuledOut]) -> Vec<RootCause> {
     if !root.candidates.is_empty() {
@@ -288,47 +249,6 @@ fn candidates(root: &Match, not: &[RuledOut]) -> Vec<RootCause> {
     .into_iter()
     .filter(|cause| !not.iter().any(|ruled| ruled.cause == *cause))
     .collect()
-}
-
-fn advice_of(found: &Match) -> RetryAdvice {
-    found
-        .stated
-        .map_or_else(|| advice(found.cause), |stated| stated.advice)
-}
-
-/// Whether another run can do better while nothing was repaired.
-#[must_use]
-pub const fn advice(cause: RootCause) -> RetryAdvice {
-    use RootCause as C;
-    match cause {
-        C::Preempted
-        | C::NodeDrain
-        | C::NodeShutdown
-        | C::NodeLost
-        | C::RuntimeDownloadFailed
-        | C::TerminatedBySignal
-        | C::EvidenceLost
-        | C::Unknown
-        | C::JobObjectDeleted
-        | C::CronReplaced => RetryAdvice::Retry,
-        C::ImagePullNetwork
-        | C::ImagePullRateLimited
-        | C::PodCreateWebhookUnavailable
-        | C::SandboxCreateFailed
-        | C::DnsFailure
-        | C::ConnectionRefused
-        | C::DependencyNoEndpoints
-        | C::DependencySlowStart
-        | C::LoadBalancerPending
-        | C::InnerBudgetExhausted
-        | C::DeadlineTooShort
-        | C::BudgetMisconfigured
-        | C::NoProgressHang
-        | C::Suspended
-        | C::SchedulingGated
-        | C::CronConcurrencyBlocked => RetryAdvice::Wait,
-        _ => RetryAdvice::DoNotRetry,
-    }
 }
 
 fn proofs(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Vec<Proof> {

@@ -39,6 +39,15 @@ pub struct Diagnosis {
     pub summary: String,
     /// From the symptom down to the root, each link with its proof.
     pub chain: Vec<ChainLink>,
+    /// The deepest object that is proven to be at fault, where there is one below the Job.
+    #[serde(default)]
+    pub culprit: Option<ObjectRef>,
+    /// Other Jobs whose chains end at the same object, by name, at most [`super::culprit::LISTED`].
+    #[serde(default)]
+    pub same_culprit: Vec<JobName>,
+    /// How many more there are.
+    #[serde(default)]
+    pub same_culprit_more: u32,
     /// What to do, bottom first.
     pub repair_order: Vec<String>,
     /// Causes that are proven too and that follow from the root or made it worse.
@@ -49,6 +58,9 @@ pub struct Diagnosis {
     pub not: Vec<RuledOut>,
     /// Whether to run the Job again.
     pub retry_advice: RetryAdvice,
+    /// Why not, where the run before failed at the same.
+    #[serde(default)]
+    pub retry_reason: Option<String>,
     /// How far the Job's own wait had come.
     pub progress: Option<Progress>,
     /// What the diagnosis rests on.
@@ -72,6 +84,7 @@ impl Diagnosis {
         let texts = std::iter::once(&mut self.summary)
             .chain(links)
             .chain(&mut self.repair_order)
+            .chain(&mut self.retry_reason)
             .chain(self.not.iter_mut().map(|ruled| &mut ruled.why))
             .chain(proofs)
             .chain(lost)

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Seconds;
+use super::capacity::Capacity;
 use super::job::{Origin, RestartPolicy};
+use super::root_cause::RootCause;
 use super::shell::Target;
 
 /// Everything that is known of one Job.
@@ -31,12 +33,31 @@ pub struct Evidence {
     pub dependencies: Vec<Dependency>,
     /// Objects that a signature of the policy matches.
     pub signatures: Vec<SignatureHit>,
+    /// The room that Pods ask for and do not find, and who should make it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
+    /// The last failed run of the same owner, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousRun>,
     /// What could not be had.
     pub lost: Vec<Lost>,
 }
 
+/// A failed run of the same owner before this one, and what it failed at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousRun {
+    /// The Job.
+    pub job: String,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// What it failed of.
+    pub root_cause: RootCause,
+    /// The object that it failed at.
+    pub culprit: Option<ObjectRef>,
+}
+
 /// Names an object of the cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ObjectRef {
     /// `Job`, `Pod`, `Service`, `Cluster`.
@@ -168,6 +189,9 @@ pub struct PodRecord {
     pub conditions: Vec<Condition>,
     /// Its containers, init containers first.
     pub containers: Vec<ContainerRecord>,
+    /// The `PersistentVolumeClaim`s that it mounts, while it is pending.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
 }
 
 /// A container of a Pod, with everything it went through.
@@ -330,6 +354,9 @@ pub struct Dependency {
     pub object: ObjectRef,
     /// How the layer above names it: `http://powerdns:8081`.
     pub target: String,
+    /// How the layer above depends on it, where that is not plain from its kind: `is installed by`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub relation: String,
     /// Whether it exists; `None` when nobody could look.
     pub exists: Option<bool>,
     /// `spec.type` of a Service.
@@ -348,8 +375,20 @@ pub struct Dependency {
     pub cold_start: Option<Seconds>,
     /// Its conditions, where it is an object that has some.
     pub conditions: Vec<Condition>,
+    /// `status.phase` of what has one: a claim, a volume.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub phase: String,
+    /// What the object or an event about it says of why it is not ready.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub says: String,
+    /// `spec.suspend`: nobody works on it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
     /// What runs behind it, or what makes it.
     pub workloads: Vec<Workload>,
+    /// What it waits for itself, or what would make it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Dependency>,
 }
 
 /// What runs behind a dependency: Deployment, `StatefulSet`, `DaemonSet`, or another owner of Pods.
@@ -370,6 +409,12 @@ pub struct Workload {
     pub parked: Option<String>,
     /// `hookbudget.dev/cold-start`: how long it may take to come up.
     pub cold_start: Option<Seconds>,
+    /// `status.phase` of what has one: a database cluster.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub phase: String,
+    /// What the object or an event about it says of why it has no Pods, or no ready ones.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub says: String,
     /// Its Pods.
     pub pods: Vec<PodRecord>,
     /// What its Pods cannot start without and what is not there.

@@ -2,10 +2,12 @@
 
 use super::case::{Case, End};
 use super::cause::Match;
-use super::chain::walk;
-use super::diagnosis::Confidence;
-use super::evidence::{Condition, ContainerRecord, EventRecord, PodRecord, Waiting};
+use super::chain::below_a_pod;
+use super::culprit::{held_up, place};
+use super::diagnosis::{Confidence, Verdict};
+use super::evidence::{Condition, ContainerRecord, EventRecord, ObjectRef, PodRecord, Waiting};
 use super::phase::{is_overtaken, is_pull};
+use super::repair::{in_the_way, steps};
 use super::root_cause::RootCause;
 use super::signatures::{
     CreateFailure, LogSignature, PullFailure, Unschedulable, create_failure, exit_signature, pull_failure,
@@ -49,8 +51,28 @@ pub fn scheduling(case: &Case<'_>, kind: Unschedulable) -> Option<Match> {
         let finding = finding(&pod.name, &condition.message);
         let found = Match::from_pod(name, finding, pod, condition.at, condition.message.clone())
             .confident(Confidence::Likely);
-        linked(found, &condition.message)
+        with_room(case, linked(found, &condition.message), pod)
     })
+}
+
+/// Below the Pod: the nodes with their arithmetic, and who adds some.
+fn with_room(case: &Case<'_>, mut found: Match, pod: &PodRecord) -> Match {
+    let object = ObjectRef {
+        kind: "Pod".to_owned(),
+        namespace: pod.namespace.clone(),
+        name: pod.name.clone(),
+    };
+    let below = below_a_pod(case, &object, found.cause == RootCause::UnschedulableResources);
+    if below.on_its_way {
+        found.verdict = Verdict::Transient;
+    }
+    found.repair = in_the_way(&below.links);
+    for link in below.links {
+        let source = format!("{} {}", link.kind, place(&link));
+        found = found.proof("dependency", source, None, link.proof.clone());
+        found.links.push(link);
+    }
+    found
 }
 
 /// What the scheduler said last of a Pod that nobody has seen, unless one was seen later.
@@ -278,11 +300,13 @@ pub fn some_container_ran(case: &Case<'_>) -> Option<String> {
 /// The walk down the Job's dependencies, when it ends at this cause and the Job cannot reach what it calls.
 #[must_use]
 pub fn dependency(case: &Case<'_>, name: RootCause, repair: &str) -> Option<Match> {
-    let walk = walk(case).filter(|walk| walk.cause == name && case.may_be_blocked_outside())?;
+    let walk = case
+        .walk()
+        .filter(|walk| walk.cause == name && case.may_be_blocked_outside())?
+        .clone();
     let first = walk.links.first()?;
-    // The autoscaler's word explains the last object; the object is what is named.
-    let last = walk.links.iter().rev().find(|link| link.kind != "Autoscaler")?;
-    let finding = if walk.links.len() == 1 {
+    let last = held_up(&walk.links)?;
+    let finding = if std::ptr::eq(first, last) {
         format!("{} {} {}", last.kind, last.name, last.finding)
     } else {
         format!(
@@ -292,12 +316,13 @@ pub fn dependency(case: &Case<'_>, name: RootCause, repair: &str) -> Option<Matc
     };
     let mut found = Match::new(name, finding).confident(Confidence::Likely);
     for link in walk.links.iter().rev() {
-        let source = format!("{} {}/{}", link.kind, link.namespace, link.name);
+        let source = format!("{} {}", link.kind, place(link));
         found = found.proof("dependency", source, walk.at, link.proof.clone());
     }
     found.depth = walk.links.len();
     found.verdict = walk.verdict;
     found.soft = name == RootCause::DependencySlowStart;
+    found.repair = steps(&walk.links, repair);
     found.links = walk.links;
-    Some(found.repair(repair))
+    Some(found)
 }

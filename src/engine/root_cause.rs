@@ -236,6 +236,7 @@ root_causes! {
     DependencyNodeCapacity "dependency_node_capacity" Critical Platform Dependency "A Pod that the Job depends on finds no node with room for it.",
     DependencyCrashloop "dependency_crashloop" Critical App Dependency "A Pod behind the Service that the Job calls crashes again and again.",
     DependencyMissing "dependency_missing" Warning App Dependency "The object that the Job depends on does not exist.",
+    DependencyNotReady "dependency_not_ready" Critical App Dependency "What the Job's release or its dependency waits for says of itself that it is not ready.",
     DependencySlowStart "dependency_slow_start" Info App Dependency "What the Job calls is still starting, within the time it is given.",
     LoadBalancerPending "load_balancer_pending" Critical Network Dependency "The load balancer that the Job calls has no address.",
     RuntimeDownloadFailed "runtime_download_failed" Warning Network Dependency "A download that the Job makes on every run failed.",

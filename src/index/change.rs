@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::kind::{JobKey, Kind};
+use crate::engine::capacity::Capacity;
 use crate::engine::evidence::{
-    ContainerRecord, ContainerState, Dependency, EventRecord, Lost, PodRecord, SignatureHit,
+    ContainerRecord, ContainerState, Dependency, EventRecord, Lost, ObjectRef, PodRecord, SignatureHit,
 };
 use crate::engine::signature::Signature;
 
@@ -89,6 +90,13 @@ pub enum Change {
         #[serde(default)]
         lost: Vec<Lost>,
     },
+    /// The room that a Job's Pods, or those of what it waits for, ask for was worked out.
+    Capacity {
+        /// The Job.
+        job: JobKey,
+        /// What was found.
+        capacity: Box<Capacity>,
+    },
 }
 
 /// One run of one container.
@@ -155,6 +163,33 @@ pub enum Action {
     },
     /// Look at the objects of the policy's signatures.
     Signatures(SignatureAsk),
+    /// Look at what a release that is not ready has installed.
+    InspectRelease {
+        /// The Job.
+        job: JobKey,
+        /// The release.
+        release: ObjectRef,
+        /// The namespace that it goes into.
+        namespace: String,
+        /// The name that Helm knows it by.
+        helm: String,
+    },
+    /// Look at what the Kustomization that brings the Job's release waits for.
+    InspectKustomization {
+        /// The Job.
+        job: JobKey,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// Work out the room that Pods of the Job ask for in vain.
+    InspectRoom {
+        /// The Job.
+        job: JobKey,
+        /// The Pods.
+        pods: Vec<ObjectRef>,
+    },
 }
 
 /// A look at the objects of the policy's signatures.

@@ -1,5 +1,6 @@
 //! What is known of one Job, from the moment that anything mentions it until its retention is over.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,8 +10,9 @@ use super::logs::Logs;
 use super::pods;
 use super::view::JobView;
 use crate::engine::Seconds;
+use crate::engine::capacity::Capacity;
 use crate::engine::diagnosis::{Diagnosis, JobPhase};
-use crate::engine::evidence::{Dependency, EventRecord, Lost, PodRecord, SignatureHit};
+use crate::engine::evidence::{Dependency, EventRecord, Lost, ObjectRef, PodRecord, SignatureHit};
 use crate::k8s::job_record::JobSpec;
 use crate::k8s::job_status::JobStatus;
 use crate::k8s::meta::OwnerReference;
@@ -71,11 +73,14 @@ pub(super) struct Trail {
     pub(super) events: Vec<EventRecord>,
     pub(super) logs: Logs,
     pub(super) dependencies: Vec<Dependency>,
+    pub(super) capacity: Option<Box<Capacity>>,
     pub(super) inspected: Option<Timestamp>,
     /// Objects that signatures of the policy match, what could not be looked at, and when that was asked for.
     pub(super) signatures: Vec<SignatureHit>,
     pub(super) unsigned: Vec<Lost>,
     pub(super) signed: Option<Timestamp>,
+    /// The releases that were asked for.
+    pub(super) asked: BTreeSet<ObjectRef>,
     pub(super) lost: Vec<Lost>,
     pub(super) diagnosis: Option<Arc<Diagnosis>>,
 }

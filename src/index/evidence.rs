@@ -41,8 +41,8 @@ pub(super) fn evidence(
         evidence.pods.clone_from(&trail.pods);
         evidence.events.extend(trail.events.iter().cloned());
         evidence.logs = trail.logs.records();
-        evidence.dependencies.clone_from(&trail.dependencies);
         evidence.signatures.clone_from(&trail.signatures);
+        evidence.capacity = trail.capacity.as_deref().cloned();
         evidence.lost.clone_from(&trail.lost);
         for lost in &trail.unsigned {
             if !evidence.lost.contains(lost) {

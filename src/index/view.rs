@@ -12,6 +12,7 @@ use super::took::Took;
 use super::watch_metrics::WatchState;
 use crate::engine::Seconds;
 use crate::engine::budget::Clock;
+use crate::engine::culprit::place_of;
 use crate::engine::diagnosis::{ChainLink, Diagnosis, JobPhase};
 use crate::engine::policy::Policy;
 use crate::engine::root_cause::RootCause;
@@ -282,24 +283,31 @@ fn failure_labels(view: &JobView, cause: RootCause) -> (Box<str>, Box<str>) {
         ("owner_name", owner_name),
     ]);
     let chain = diagnosis.map_or(&[][..], |d| &d.chain);
-    let (kind, namespace, name) = chain
-        .last()
-        .map_or(("Job", &*view.key.namespace, &*view.key.name), |link| {
-            (&link.kind, &link.namespace, &link.name)
-        });
+    // A chain that ends at the Job, or above it, has the Job itself as its culprit.
+    let at = place_of(chain).and_then(|at| Some((at, chain.get(at)?)));
+    let (depth, (kind, namespace, name)) = at.map_or(
+        (0, ("Job", &*view.key.namespace, &*view.key.name)),
+        |(at, link)| {
+            let depth = links_below_the_job(chain, at);
+            (
+                depth,
+                (link.kind.as_str(), link.namespace.as_str(), link.name.as_str()),
+            )
+        },
+    );
     let culprit_labels = label_pairs(&[
         ("culprit_kind", kind),
         ("culprit_namespace", namespace),
         ("culprit_name", name),
-        ("depth", &links_below_the_job(chain).to_string()),
+        ("depth", &depth.to_string()),
     ]);
     (cause_labels, culprit_labels)
 }
 
 /// What a release reports lies above the Job; the root may be the Job itself, which is 0 below.
-fn links_below_the_job(chain: &[ChainLink]) -> usize {
+fn links_below_the_job(chain: &[ChainLink], at: usize) -> usize {
     let job = chain.iter().position(|link| link.kind == "Job").unwrap_or(0);
-    chain.len().saturating_sub(job + 1)
+    at.saturating_sub(job)
 }
 
 /// F6 in absolute times: the first clock that runs out. The release counts from the Job's creation, the others

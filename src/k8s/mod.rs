@@ -4,9 +4,12 @@
 //! the input allows it, unknown fields are skipped, `null` means unset as it does for the API server.
 
 pub mod application;
+pub mod autoscaler;
+pub mod cluster;
 mod custom_resource;
 pub mod dependency;
 pub mod event;
+pub mod flux;
 pub mod helm_release;
 pub mod job;
 pub mod job_record;

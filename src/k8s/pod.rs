@@ -32,6 +32,37 @@ struct Spec {
     init_containers: Vec<Container>,
     #[serde(deserialize_with = "null_default")]
     containers: Vec<Container>,
+    #[serde(deserialize_with = "null_default")]
+    volumes: Vec<Volume>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Volume {
+    #[serde(deserialize_with = "null_default")]
+    name: String,
+    persistent_volume_claim: Option<Claim>,
+    ephemeral: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Claim {
+    #[serde(deserialize_with = "null_default")]
+    claim_name: String,
+}
+
+impl Volume {
+    /// The claim of a volume; that of an ephemeral one is named after Pod and volume (kubernetes/component-helpers
+    /// `storage/ephemeral`).
+    fn claim(&self, pod: &str) -> Option<String> {
+        let own = self.ephemeral.map(|_| format!("{pod}-{}", self.name));
+        let stated = self.persistent_volume_claim.as_ref();
+        stated
+            .map(|claim| claim.claim_name.clone())
+            .or(own)
+            .filter(|name| !name.is_empty())
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -137,10 +168,35 @@ impl PodObject {
             .map(String::as_str)
     }
 
+    /// True while it is pending and mounts a claim: what stands behind the claim may be why.
+    #[must_use]
+    pub fn waits_with_a_claim(&self) -> bool {
+        self.status.phase == "Pending" && self.claims().next().is_some()
+    }
+
+    /// True when the scheduler says that no node with room reaches its volumes.
+    #[must_use]
+    pub fn is_out_of_reach(&self) -> bool {
+        let conditions = self.status.conditions.iter().cloned().map(Condition::from);
+        let mut conditions = conditions.filter(|c| c.kind == "PodScheduled" && c.status == "False");
+        conditions.any(|c| c.message.contains("volume node affinity conflict"))
+    }
+
+    /// The claims that it mounts.
+    pub fn claims(&self) -> impl Iterator<Item = String> {
+        let volumes = self.spec.volumes.iter();
+        volumes.filter_map(|volume| volume.claim(&self.metadata.name))
+    }
+
     /// The Pod as it stood at `seen`. `ends` and `waits` hold what this one object says; who keeps a history
     /// adds to it.
     #[must_use]
     pub fn into_record(self, seen: Option<Timestamp>) -> PodRecord {
+        let claims = if self.status.phase == "Pending" {
+            self.claims().collect()
+        } else {
+            Vec::new()
+        };
         let Self {
             metadata,
             spec,
@@ -157,6 +213,7 @@ impl PodObject {
             }
         }
         PodRecord {
+            claims,
             namespace: metadata.namespace,
             name: metadata.name,
             uid: metadata.uid,

@@ -72,6 +72,8 @@ fn report() -> Value {
     let mut owner = named.clone();
     owner["nullable"] = json!(true);
     owner["description"] = json!("The CronJob, release or application that the Job belongs to.");
+    let mut culprit = owner.clone();
+    culprit["description"] = json!("The deepest object that is proven to be at fault.");
     let fields = |names: &[&str]| -> Value {
         let fields = names
             .iter()
@@ -96,11 +98,15 @@ fn report() -> Value {
             "summary": text("One sentence."),
             "chain": list(&fields(&["kind", "namespace", "name", "relation", "finding", "proof"]),
                           "From the symptom down to the root."),
+            "culprit": culprit,
+            "same_culprit": list(&fields(&["namespace", "name"]), "Other Jobs whose chains end at the same object."),
+            "same_culprit_more": {"type": "integer", "description": "How many more there are."},
             "repair_order": list(&text("A step."), "What to do, bottom first."),
             "contributing": list(&text("A cause."), "What made it worse."),
             "candidates": list(&text("A cause."), "What it may have been, where that is not known."),
             "not": list(&fields(&["cause", "why"]), "What it was not."),
             "retry_advice": text("retry, wait or do-not-retry."),
+            "retry_reason": or_null("Why not, where the run before failed at the same object."),
             "progress": {
                 "type": "object",
                 "nullable": true,

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::around::Around;
 use super::cut;
 use super::logs::{self, Log};
 use super::signed::Signed;
@@ -18,7 +19,6 @@ use crate::cli::manifest::{self, Document, InputError, Loaded, Origin, PathOrStd
 use crate::engine::signature::Signature;
 use crate::index::{Change, Kind, LogKey};
 use crate::k8s::JobObject;
-use crate::k8s::dependency::{Namespace, WorkloadObject};
 use crate::k8s::event::EventObject;
 use crate::k8s::helm_release;
 use crate::k8s::meta::AnyObject;
@@ -56,7 +56,8 @@ const ORDER: [Kind; 7] = [
 #[derive(Debug, Default)]
 pub(super) struct Dump {
     objects: BTreeMap<Kind, Vec<Box<RawValue>>>,
-    namespaces: BTreeMap<String, Namespace>,
+    /// What Jobs wait for.
+    pub(super) around: Around,
     logs: Vec<Log>,
     /// How often the containers of each Pod were restarted.
     restarts: BTreeMap<(String, String), Vec<(String, u32)>>,
@@ -87,7 +88,7 @@ impl Dump {
             .map(|path| PathOrStdin::from(path.as_str()))
             .collect();
         let mut loaded = manifest::load(&arguments);
-        mend(&mut loaded);
+        dump.around.set_partial(mend(&mut loaded));
         for document in &loaded.documents {
             dump.add(document);
         }
@@ -139,14 +140,6 @@ impl Dump {
         changes
     }
 
-    /// A namespace as far as it was dumped.
-    pub(super) fn namespace(&self, name: &str) -> Namespace {
-        self.namespaces.get(name).cloned().unwrap_or_else(|| Namespace {
-            name: name.to_owned(),
-            ..Namespace::default()
-        })
-    }
-
     /// Jobs whose Pods are in the dump while they themselves are not.
     pub(super) fn without_object(&self) -> Vec<String> {
         let missing = self.named.difference(&self.present);
@@ -176,41 +169,36 @@ impl Dump {
                 self.keep(Kind::Job, document);
             }
             ("batch", "CronJob") => self.keep(Kind::CronJob, document),
-            (helm_release::GROUP, "HelmRelease") => self.keep(Kind::HelmRelease, document),
+            (helm_release::GROUP, "HelmRelease") => {
+                self.around.has_releases = true;
+                self.keep(Kind::HelmRelease, document);
+            }
             ("", "Pod") => self.add_pod(document),
             ("", "Event") => self.add_event(document, &document.value),
             ("events.k8s.io", "Event") => {
                 self.add_event(document, &as_core_event(Value::clone(&document.value)));
             }
-            ("", "Service") => {
-                if let Some((namespace, service)) = self.in_namespace(document) {
-                    namespace.services.get_or_insert_default().push(service);
+            _ => match self.around.add(group, document) {
+                Ok(true) => {}
+                Ok(false) if wanted => {}
+                Ok(false) => {
+                    self.passed_over += 1;
+                    return;
                 }
-            }
-            ("discovery.k8s.io", "EndpointSlice") => {
-                if let Some((namespace, slice)) = self.in_namespace(document) {
-                    namespace.slices.get_or_insert_default().push(slice);
+                Err(error) => {
+                    self.errors.push(error);
+                    return;
                 }
-            }
-            ("apps", kind @ ("Deployment" | "StatefulSet" | "DaemonSet")) => {
-                if let Some((namespace, workload)) = self.in_namespace::<WorkloadObject>(document) {
-                    namespace.workloads.push(workload.of_kind(kind));
-                }
-            }
-            _ if wanted => {}
-            _ => {
-                self.passed_over += 1;
-                return;
-            }
+            },
         }
         self.newest = self.newest.max(newest(&document.value));
     }
 
     fn add_pod(&mut self, document: &Document) {
-        let Some((namespace, pod)) = self.in_namespace::<PodObject>(document) else {
+        let Some(pod) = self.checked::<PodObject>(document) else {
             return;
         };
-        namespace.pods.push(pod.clone());
+        self.around.add_pod(pod.clone(), document);
         let job = pod.job_name().map(str::to_owned);
         let record = pod.into_record(None);
         let containers = record.containers.iter();
@@ -235,31 +223,16 @@ impl Dump {
         let kind = match record.object.kind.as_str() {
             "Job" => Kind::JobEvent,
             "CronJob" => Kind::CronJobEvent,
-            "Pod" => {
-                self.namespaces_entry(&record.object.namespace)
-                    .events
-                    .push(record);
+            kind => {
+                let is_pods = kind == "Pod";
+                self.around.add_event(record);
+                if !is_pods {
+                    return;
+                }
                 Kind::PodEvent
             }
-            _ => return,
         };
         self.keep_value(kind, value);
-    }
-
-    /// Decodes an object that stands in a namespace.
-    fn in_namespace<T: DeserializeOwned>(&mut self, document: &Document) -> Option<(&mut Namespace, T)> {
-        let namespace = self.checked::<AnyObject>(document)?.metadata.namespace;
-        let object = self.checked::<T>(document)?;
-        Some((self.namespaces_entry(&namespace), object))
-    }
-
-    fn namespaces_entry(&mut self, name: &str) -> &mut Namespace {
-        self.namespaces
-            .entry(name.to_owned())
-            .or_insert_with(|| Namespace {
-                name: name.to_owned(),
-                ..Namespace::default()
-            })
     }
 
     fn checked<T: DeserializeOwned>(&mut self, document: &Document) -> Option<T> {
@@ -318,8 +291,9 @@ fn as_core_event(mut value: Value) -> Value {
     value
 }
 
-/// Reads a file that ends in the middle up to where it is whole, and says so.
-fn mend(loaded: &mut Loaded) {
+/// Reads a file that ends in the middle up to where it is whole, and says so. True when there was one.
+fn mend(loaded: &mut Loaded) -> bool {
+    let mut cut_off = false;
     let broken = loaded
         .errors
         .iter()
@@ -347,6 +321,7 @@ fn mend(loaded: &mut Loaded) {
         if !mended.errors.is_empty() {
             continue;
         }
+        cut_off = true;
         loaded.documents.retain(|document| *document.file() != file);
         loaded.errors.retain(|error| error.file != file);
         loaded.documents.extend(mended.documents);
@@ -359,4 +334,5 @@ fn mend(loaded: &mut Loaded) {
             ),
         });
     }
+    cut_off
 }

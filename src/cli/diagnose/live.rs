@@ -34,9 +34,17 @@ pub(super) async fn found(args: &DiagnoseArgs, policy: Arc<Policy>) -> anyhow::R
         .await
         .with_context(|| format!("cannot read the Jobs of namespace {here}"))?;
     let mut still = Still::new(policy, Timestamp::now());
-    for ask in still.take_in(read.changes) {
-        let look = reader.look(ask).await;
-        still.take_in(look);
+    let mut asks = still.take_in(read.changes);
+    // What a first look shows may ask for another one: the room that a Pod found behind a release lacks.
+    for _ in 0..super::LOOKS {
+        let mut found = Vec::new();
+        for ask in asks {
+            found.extend(reader.look(ask).await);
+        }
+        asks = still.take_in(found);
+        if asks.is_empty() {
+            break;
+        }
     }
     let mut diagnoses = select::diagnoses(&still, args.job.as_ref(), Some(&here));
     for diagnosis in &mut diagnoses {

@@ -1,5 +1,6 @@
 //! `hookbudget diagnose`: why a Job failed or does not end, from the live cluster or from a dump of one.
 
+mod around;
 mod cut;
 mod dump;
 mod live;
@@ -38,9 +39,11 @@ use crate::index::{Action, Change, Still};
                                                        kubectl-hookbudget in the PATH
 
 A dump, while the evidence is still there:
-  kubectl get jobs,cronjobs,pods,events,services,endpointslices,deployments,statefulsets \\
+  kubectl get jobs,cronjobs,pods,events,services,endpointslices,deployments,statefulsets,pvc \\
       -n powerdns -o json > dump/objects.json
-  kubectl get helmreleases -A -o json > dump/releases.json            where Flux is used
+  kubectl get nodes,pv,storageclasses -o json > dump/cluster.json     where a Pod finds no node
+  kubectl get helmreleases,kustomizations.kustomize.toolkit.fluxcd.io -A -o json \\
+      > dump/releases.json                                            where Flux is used
   kubectl get clusters.cluster.x-k8s.io -A -o json > dump/clusters.json   what the signatures
                                                        of the policy look at
   kubectl logs POD -c CONTAINER --timestamps > dump/powerdns/POD/CONTAINER.log
@@ -82,6 +85,9 @@ pub struct DiagnoseArgs {
     verbose: bool,
 }
 
+/// Rounds of looks: what one shows may ask for another, as a release for those that it waits for.
+const LOOKS: usize = 4;
+
 /// How diagnoses are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -107,7 +113,7 @@ struct Found {
 pub async fn run(args: DiagnoseArgs, color: Color, terminal: &mut Terminal) -> anyhow::Result<ExitCode> {
     let policy = Arc::new(policy::read(args.policy.as_deref())?);
     let found = if args.from.is_empty() {
-        live::found(&args, policy).await?
+        Box::pin(live::found(&args, policy)).await?
     } else {
         from_dump(&args, policy)
     };
@@ -125,46 +131,21 @@ fn from_dump(args: &DiagnoseArgs, policy: Arc<Policy>) -> Found {
         };
     };
     let mut still = Still::new(policy, now);
-    let asks = still.take_in(dump.changes());
+    let mut asks = still.take_in(dump.changes());
     let mut lost: Vec<(crate::index::JobKey, Lost)> = Vec::new();
-    let mut looks = Vec::new();
-    for ask in asks {
-        if let Action::Signatures(ask) = &ask {
-            looks.push(dump.signed.look(ask, now));
-            continue;
+    for _ in 0..LOOKS {
+        let looks: Vec<Change> = asks
+            .into_iter()
+            .flat_map(|ask| match ask {
+                Action::Signatures(ask) => vec![dump.signed.look(&ask, now)],
+                ask => dump.around.look(ask, &mut lost),
+            })
+            .collect();
+        asks = still.take_in(looks);
+        if asks.is_empty() {
+            break;
         }
-        let Action::Inspect {
-            job,
-            namespace,
-            service,
-            target,
-            ..
-        } = ask
-        else {
-            continue;
-        };
-        let seen = dump.namespace(&namespace);
-        for (what, there) in [
-            ("services", seen.services.is_some()),
-            ("endpointslices", seen.slices.is_some()),
-        ] {
-            if !there {
-                let entry = Lost {
-                    what: format!("{what} of namespace {namespace}, for {target}"),
-                    why: format!("not in the dump: kubectl get {what} -n {namespace} -o json"),
-                };
-                lost.push((job.clone(), entry));
-            }
-        }
-        let dependency = seen.dependency(&service, &target);
-        let events = seen.events_of(&dependency).cloned().collect();
-        looks.push(Change::Dependency {
-            job,
-            dependency: Box::new(dependency),
-            events,
-        });
     }
-    still.take_in(looks);
     let mut diagnoses = select::diagnoses(&still, args.job.as_ref(), args.namespace.as_deref());
     for diagnosis in &mut diagnoses {
         let own = lost.iter().filter(|(job, _)| {

@@ -4,6 +4,7 @@
 use super::finding::Style;
 use super::paint::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
 use crate::cli::terminal::Terminal;
+use crate::engine::cause::named;
 use crate::engine::diagnosis::{ChainLink, Diagnosis, JobPhase, RetryAdvice, Trigger};
 use crate::engine::progress::Progress;
 use crate::engine::root_cause::RootCause;
@@ -51,6 +52,10 @@ pub fn draw(diagnosis: &Diagnosis, detail: Detail, terminal: &Terminal) -> Strin
         };
         page.section("retry", advice);
     }
+    if let Some(reason) = &diagnosis.retry_reason {
+        page.section("", reason);
+    }
+    same_culprit(&mut page, diagnosis);
     proofs(&mut page, diagnosis, detail);
     page.lines.join("\n")
 }
@@ -127,6 +132,27 @@ fn progress(progress: &Progress, state: JobPhase) -> Option<String> {
     let left = remaining.map(|left| format!("{} left", left.to_go()));
     let parts: Vec<String> = [tries, spent, left].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("{} ({})", parts.join(", "), progress.source))
+}
+
+/// The other Jobs that one repair helps.
+fn same_culprit(page: &mut Page, diagnosis: &Diagnosis) {
+    let Some(culprit) = diagnosis
+        .culprit
+        .as_ref()
+        .filter(|_| !diagnosis.same_culprit.is_empty())
+    else {
+        return;
+    };
+    let names = diagnosis.same_culprit.iter();
+    let names: Vec<String> = names
+        .map(|job| format!("{}/{}", job.namespace, job.name))
+        .collect();
+    let more = match diagnosis.same_culprit_more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let text = format!("{}{more} end at the same {}", names.join(", "), named(culprit));
+    page.section("with it", &text);
 }
 
 fn proofs(page: &mut Page, diagnosis: &Diagnosis, detail: Detail) {

@@ -14,8 +14,9 @@ cause! {
     ///
     /// # Evidence
     ///
-    /// The chain down to a Pod with `PodScheduled=False` and a message that holds `Insufficient`. Where the
-    /// autoscaler says why it adds no node, that is the last link.
+    /// The chain down to a Pod with `PodScheduled=False` and a message that holds `Insufficient`. Below it stand the
+    /// nodes with their arithmetic (allocatable less requested against what is asked for), what the autoscaler says
+    /// (events, or its status), and the Pods that it cannot make room for or that hold room and do no work.
     ///
     /// # Not to be confused with
     ///

@@ -14,7 +14,8 @@ cause! {
     /// # Evidence
     ///
     /// The chain from the Service over its workload to a Pod in phase `Pending`, or with a container that waits
-    /// for its image or its configuration.
+    /// for its image or its configuration; below it a claim that is not bound, or a volume out of reach. A workload
+    /// whose Pods are refused (`FailedCreate`) counts too.
     ///
     /// # Not to be confused with
     ///

@@ -19,6 +19,7 @@ pub mod dependency_crashloop;
 pub mod dependency_missing;
 pub mod dependency_no_endpoints;
 pub mod dependency_node_capacity;
+pub mod dependency_not_ready;
 pub mod dependency_pod_pending;
 pub mod dependency_slow_start;
 pub mod dns_failure;
@@ -129,6 +130,7 @@ pub fn registry() -> &'static [&'static dyn Cause] {
         &dependency_node_capacity::DependencyNodeCapacity,
         &dependency_crashloop::DependencyCrashloop,
         &dependency_missing::DependencyMissing,
+        &dependency_not_ready::DependencyNotReady,
         &dependency_slow_start::DependencySlowStart,
         &load_balancer_pending::LoadBalancerPending,
         &inner_budget_exhausted::InnerBudgetExhausted,

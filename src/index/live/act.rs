@@ -61,17 +61,12 @@ pub(super) async fn act(client: Client, mut wanted: UnboundedReceiver<Action>, s
                     let _ = sink.send(change).await;
                 });
             }
-            Action::Inspect {
-                job,
-                namespace,
-                service,
-                target,
-                within,
-            } => {
+            look => {
                 let inspector = Arc::clone(&inspector);
                 tasks.spawn(async move {
-                    let change = inspector.look(job, &namespace, &service, &target, within).await;
-                    let _ = sink.send(change).await;
+                    for change in inspector.look(look).await {
+                        let _ = sink.send(change).await;
+                    }
                 });
             }
         }

@@ -3,10 +3,12 @@
 
 mod act;
 mod inspect;
+mod kustomizations;
 mod log;
 mod merge;
 mod once;
 mod pages;
+mod rooms;
 mod signed;
 mod watch;
 mod watched;

@@ -106,25 +106,12 @@ impl Reader {
     }
 
     /// Looks at what a Job waits for, and at the objects of the policy's signatures.
-    pub async fn look(&self, action: Action) -> Option<Change> {
-        if let Action::Signatures(ask) = action {
-            return Some(self.signed.look(ask).await);
+    pub async fn look(&self, action: Action) -> Vec<Change> {
+        match action {
+            Action::Signatures(ask) => vec![self.signed.look(ask).await],
+            // A look at a namespace is a large future, and callers hold several.
+            look => Box::pin(self.inspector.look(look)).await,
         }
-        let Action::Inspect {
-            job,
-            namespace,
-            service,
-            target,
-            within,
-        } = action
-        else {
-            return None;
-        };
-        Some(
-            self.inspector
-                .look(job, &namespace, &service, &target, within)
-                .await,
-        )
     }
 
     /// Releases of other namespaces may release into this one; who may not read those sees its own.

@@ -3,6 +3,7 @@
 use http::Request;
 use kube::{Client, Error};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 /// The pages of a list that are still to come.
@@ -51,5 +52,17 @@ impl<'a> Pages<'a> {
         let token = list.metadata.next.filter(|token| !token.is_empty());
         self.next = token.map(|token| format!("&continue={token}"));
         Ok(Some(list.items))
+    }
+}
+
+/// One object; `None` where it is not there, may not be read, or is not what it should be.
+pub(crate) async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> Option<T> {
+    let request = Request::get(path).body(Vec::new()).ok()?;
+    match client.request(request).await {
+        Ok(object) => Some(object),
+        Err(error) => {
+            tracing::debug!(path, %error, "cannot be read");
+            None
+        }
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Index, PodOwner, ReleaseState};
+use crate::engine::capacity::{Capacity, Room};
 use crate::engine::diagnosis::JobPhase;
-use crate::engine::evidence::{Dependency, EventRecord};
+use crate::engine::evidence::{Dependency, EventRecord, ObjectRef};
 use crate::engine::hide;
 use crate::engine::job::Origin;
 use crate::engine::release::Surroundings;
@@ -18,12 +19,15 @@ use crate::index::pods;
 use crate::index::view::info_labels;
 use crate::k8s::JobObject;
 use crate::k8s::event::EventObject;
+use crate::k8s::flux::FluxObject;
 use crate::k8s::helm_release::HelmReleaseObject;
 use crate::k8s::job_record::JobSpec;
 use crate::k8s::job_status::JobStatusObject;
 use crate::k8s::meta::{AnyObject, ConditionedObject, Meta, OwnerReference};
 use crate::k8s::pod::PodObject;
 
+/// Rooms kept per Job.
+const ROOMS: usize = 16;
 /// Pods whose events are kept before the Pods themselves are seen.
 const LOOSE: usize = 4096;
 
@@ -257,6 +261,7 @@ impl Index {
         }
         self.dirty.insert(key.clone());
         self.settle(now);
+        self.culprits.note(key, None);
         let Some(old) = self.jobs.remove(key) else { return };
         let mut new = Entry::default();
         if let Some(trail) = old.trail {
@@ -308,6 +313,7 @@ impl Index {
     fn apply_release(&mut self, text: &str, now: Timestamp) -> Result<(), Skip> {
         let (release, _) = serde_json::from_str::<HelmReleaseObject<'_>>(text)?.into_facts();
         let mut object = serde_json::from_str::<ConditionedObject>(text)?;
+        let flux = serde_json::from_str::<FluxObject>(text)?;
         let key = JobKey::new(&release.namespace, &release.name);
         let owner = OwnerReference {
             api_version: std::mem::take(&mut object.api_version),
@@ -316,7 +322,12 @@ impl Index {
             uid: std::mem::take(&mut object.metadata.uid),
             controller: false,
         };
+        let depends_on = flux.depends_on();
         let state = ReleaseState {
+            depends_on: depends_on
+                .map(|(namespace, name)| JobKey::new(namespace, name))
+                .collect(),
+            dependency: flux.to_dependency("HelmRelease"),
             conditions: object.into_conditions(),
             owner: Some(Arc::new(owner)),
             epoch: self.watches[Kind::HelmRelease.slot()].epoch,
@@ -441,6 +452,21 @@ impl Index {
         self.owners.retain(|owner, _| {
             owner.kind != kind || *owner.namespace != *key.namespace || *owner.name != *key.name
         });
+    }
+
+    pub(super) fn add_capacity(&mut self, key: &JobKey, mut capacity: Capacity) {
+        if let Some(entry) = self.jobs.get_mut(key) {
+            let trail = entry.trail();
+            // Each look works out the room of its own Pods.
+            if let Some(known) = trail.capacity.take() {
+                let asked = |pod: &ObjectRef| capacity.rooms.iter().any(|room| room.pod == *pod);
+                let others: Vec<Room> = known.rooms.into_iter().filter(|room| !asked(&room.pod)).collect();
+                capacity.rooms.extend(others);
+                capacity.rooms.truncate(ROOMS);
+            }
+            trail.capacity = Some(Box::new(capacity));
+            self.dirty.insert(key.clone());
+        }
     }
 
     pub(super) fn add_dependency(&mut self, key: &JobKey, dependency: Dependency, events: Vec<EventRecord>) {

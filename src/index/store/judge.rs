@@ -18,11 +18,10 @@ use crate::index::evidence::{evidence, knobs};
 use crate::index::kind::JobKey;
 use crate::index::owners::OwnerKey;
 use crate::index::runs::RunOutcome;
-use crate::index::targets::target_in;
 use crate::index::view::JobView;
 
 /// How often what may go wrong is judged anew without any news, and its dependencies are looked at.
-const AGAIN: Seconds = Seconds::new(10);
+pub(super) const AGAIN: Seconds = Seconds::new(10);
 /// How old a look at a dependency may be while the Job waits: one look serves all who ask meanwhile.
 const WHILE_WAITING: Duration = Duration::from_secs(10);
 /// The same for the last look, after the Job has ended: what it died of may be a second old.
@@ -33,8 +32,8 @@ const LATE_EVIDENCE: Seconds = Seconds::new(10);
 const ORPHANS: Seconds = Seconds::new(600);
 /// How long the result of a Job that nobody owns is kept after it has ended.
 const OWNERLESS: Seconds = Seconds::new(24 * 3600);
-/// Dependencies looked at per Job.
-const TARGETS: usize = 4;
+/// How long what an owner's runs failed at is remembered.
+const BLOCKERS: Seconds = Seconds::new(7 * 24 * 3600);
 
 impl Index {
     /// Judges what has changed, and gives results to the owners in the order in which they came about.
@@ -53,6 +52,7 @@ impl Index {
                 self.count_result(&key, at);
             }
         }
+        self.regroup(false);
     }
 
     /// What time alone changes: verdicts of waiting Jobs, causes to count, what to forget. To be called every
@@ -78,6 +78,7 @@ impl Index {
         }
         for key in &forgotten {
             self.count_cause(key);
+            self.culprits.note(key, None);
             self.jobs.remove(key);
         }
         if !forgotten.is_empty() {
@@ -91,6 +92,8 @@ impl Index {
         });
         self.owners
             .retain(|key, owner| key.kind != "Job" || owner.ended_within(OWNERLESS, now));
+        self.blockers
+            .retain(|_, runs| runs.iter().any(|run| since(run.ended, now) < BLOCKERS));
         let due: Vec<_> = self
             .dirty
             .iter()
@@ -105,13 +108,16 @@ impl Index {
         for key in due {
             self.count_cause(&key);
         }
+        self.regroup(true);
     }
 
     /// Judges one Job as it stands, whether or not anything seems to be wrong with it.
     #[must_use]
     pub fn diagnose(&self, key: &JobKey, now: Timestamp) -> Option<Diagnosis> {
         let entry = self.jobs.get(key)?;
-        Some(self.diagnosis(key, entry, entry.job.as_ref()?, now))
+        let mut diagnosis = self.diagnosis(key, entry, entry.job.as_ref()?, now);
+        self.culprits.tell(key, &mut diagnosis);
+        Some(diagnosis)
     }
 
     fn judge(&mut self, key: &JobKey, now: Timestamp) {
@@ -124,8 +130,22 @@ impl Index {
         let diagnosis = match phase {
             JobPhase::Succeeded => None,
             JobPhase::Waiting if !trouble && !job.spec.matters => None,
-            _ => Some(Arc::new(self.diagnosis(key, entry, job, now))),
+            _ => Some(self.diagnosis(key, entry, job, now)),
         };
+        let matters = phase == JobPhase::Failed || !self.blockers.is_empty();
+        let owner = matters.then(|| owner_key(key, job)).flatten();
+        let ended = job.ended();
+        let culprit = diagnosis
+            .as_ref()
+            .and_then(|diagnosis| diagnosis.culprit.as_ref());
+        self.culprits.note(key, culprit);
+        self.note_blocker(owner, key, ended, (phase, diagnosis.as_ref()));
+        let diagnosis = diagnosis.map(|mut diagnosis| {
+            self.culprits.tell(key, &mut diagnosis);
+            Arc::new(diagnosis)
+        });
+        let Some(entry) = self.jobs.get(key) else { return };
+        let Some(job) = &entry.job else { return };
         let begun = begun.filter(|_| diagnosis.is_some());
         let policy = &self.settings.policy;
         let mut view = JobView::of(key, entry, job, phase, policy, diagnosis.clone(), now);
@@ -136,7 +156,7 @@ impl Index {
         let found = diagnosis.as_deref();
         view.reported = found.map(|found| Box::new(self.reported(entry, job, found)));
         let asks = if trouble {
-            targets(key, entry, job, now)
+            self.looks(key, entry, job, within, now)
         } else {
             Vec::new()
         };
@@ -154,21 +174,17 @@ impl Index {
             entry.trail().diagnosis = diagnosis;
         }
         if !asks.is_empty() {
-            entry.trail().inspected = Some(now);
+            let trail = entry.trail();
+            trail.inspected = Some(now);
+            trail.asked.extend(asks.iter().filter_map(|ask| match ask {
+                Action::InspectRelease { release, .. } => Some(release.clone()),
+                _ => None,
+            }));
         }
         if trouble {
             self.ask_for_signatures(key, now);
         }
-        self.actions.extend(
-            asks.into_iter()
-                .map(|(namespace, service, target)| Action::Inspect {
-                    job: key.clone(),
-                    namespace,
-                    service,
-                    target,
-                    within,
-                }),
-        );
+        self.actions.extend(asks);
     }
 
     fn diagnosis(&self, key: &JobKey, entry: &Entry, job: &JobState, now: Timestamp) -> Diagnosis {
@@ -196,6 +212,11 @@ impl Index {
             .and_then(|key| self.release_state.get(&key))
             .map_or(&[][..], |release| &release.conditions);
         let mut evidence = evidence(key, entry, job, events, conditions);
+        let known = entry.trail.as_ref().map(|trail| trail.dependencies.as_slice());
+        evidence.dependencies = self.with_releases(job, known.unwrap_or_default());
+        if !self.blockers.is_empty() {
+            evidence.previous = self.previous(owner_key(key, job).as_ref(), job);
+        }
         hide::evidence(&mut evidence, &self.settings.policy.redact.patterns);
         evidence
     }
@@ -280,44 +301,4 @@ fn owner_key(key: &JobKey, job: &JobState) -> Option<OwnerKey> {
             name: key.name.to_string(),
         })
     })
-}
-
-/// Whom to look at: the Services that the Job's scripts, annotations and logs name. While it waits every
-/// [`AGAIN`], and once more after it has ended.
-fn targets(key: &JobKey, entry: &Entry, job: &JobState, now: Timestamp) -> Vec<(String, String, String)> {
-    let trail = entry.trail.as_ref();
-    let inspected = trail.and_then(|trail| trail.inspected);
-    let due = match (inspected, job.ended_seen.or(entry.gone)) {
-        (None, ended) => ended.is_none_or(|ended| since(ended, now) < Seconds::new(60)),
-        (Some(at), None) => since(at, now) >= AGAIN,
-        (Some(at), Some(ended)) => at < ended,
-    };
-    if !due {
-        return Vec::new();
-    }
-    let here = &*key.namespace;
-    let logs = trail.map(|trail| trail.logs.records()).unwrap_or_default();
-    let in_logs = logs
-        .iter()
-        .rev()
-        .flat_map(|tail| tail.lines.iter().rev())
-        .filter_map(|line| target_in(line));
-    let stated = job.spec.waits.iter().filter_map(|wait| wait.target.clone());
-    let mut found: Vec<(String, String, String)> = Vec::new();
-    for target in stated.chain(in_logs) {
-        let Some((service, namespace)) = target.service() else {
-            continue;
-        };
-        let namespace = namespace.unwrap_or(here).to_owned();
-        if !found
-            .iter()
-            .any(|(ns, name, _)| *ns == namespace && name == service)
-        {
-            found.push((namespace, service.to_owned(), target.text.clone()));
-        }
-        if found.len() == TARGETS {
-            break;
-        }
-    }
-    found
 }

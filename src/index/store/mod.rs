@@ -2,8 +2,11 @@
 
 mod apply;
 mod crons;
+mod culprits;
 mod judge;
 mod logs;
+mod looks;
+mod releases;
 mod restore;
 mod signatures;
 
@@ -14,6 +17,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use self::crons::CronState;
+use self::culprits::Culprits;
 use super::change::{Action, Change};
 use super::entry::{Entry, since};
 use super::kind::{JobKey, Kind};
@@ -22,7 +26,7 @@ use super::took::Took;
 use super::view::{JobView, KindView, ReportState, Snapshot};
 use super::watch_metrics::WatchState;
 use crate::engine::Seconds;
-use crate::engine::evidence::{Condition, EventRecord};
+use crate::engine::evidence::{Condition, Dependency, EventRecord, PreviousRun};
 use crate::engine::policy::Policy;
 use crate::engine::release::HelmRelease;
 use crate::k8s::job_record::JobSpec;
@@ -74,6 +78,9 @@ pub struct Index {
     /// The newest spec per owner (namespace, name, kind), for its next Job to share.
     specs: BTreeMap<SpecKey, (Arc<JobSpec>, Arc<str>)>,
     owners: BTreeMap<OwnerKey, OwnerView>,
+    culprits: Culprits,
+    /// The failed runs per owner since its last success, the newest last.
+    blockers: BTreeMap<OwnerKey, Vec<PreviousRun>>,
     watches: [Watch; Kind::ALL.len()],
     skipped: BTreeMap<(Kind, &'static str), u64>,
     evidence_lost: u64,
@@ -93,6 +100,9 @@ struct PodOwner {
 #[derive(Debug, Default)]
 struct ReleaseState {
     conditions: Vec<Condition>,
+    /// Itself, as something that others wait for.
+    dependency: Dependency,
+    depends_on: Vec<JobKey>,
     owner: Option<Arc<OwnerReference>>,
     epoch: u32,
 }
@@ -147,6 +157,8 @@ impl Index {
             release_state: BTreeMap::new(),
             specs: BTreeMap::new(),
             owners: BTreeMap::new(),
+            culprits: Culprits::default(),
+            blockers: BTreeMap::new(),
             watches: [Watch::default(); Kind::ALL.len()],
             skipped: BTreeMap::new(),
             evidence_lost: 0,
@@ -189,6 +201,7 @@ impl Index {
                 events,
             } => self.add_dependency(&job, *dependency, events),
             Change::Signatures { job, found, lost } => self.add_signatures(&job, found, lost),
+            Change::Capacity { job, capacity } => self.add_capacity(&job, *capacity),
         }
     }
 

@@ -34,6 +34,9 @@ impl Index {
             downloads,
             dependencies,
             signatures,
+            capacity,
+            // What is restored itself says it again.
+            previous: _,
             lost,
         } = evidence;
         let key = JobKey::new(&job.namespace, &job.name);
@@ -98,6 +101,7 @@ impl Index {
                 logs: Logs::restored(&key.namespace, logs),
                 dependencies,
                 signatures,
+                capacity: capacity.map(Box::new),
                 lost,
                 ..Trail::default()
             })),
@@ -147,6 +151,11 @@ fn mark(entry: &Entry, job: &JobState, diagnosis: &Diagnosis) -> u64 {
     (&diagnosis.contributing, entry.gone, job.status.failed).hash(of);
     for link in &diagnosis.chain {
         (&link.kind, &link.namespace, &link.name).hash(of);
+    }
+    (diagnosis.retry_advice, &diagnosis.culprit).hash(of);
+    // Of a large group nobody writes every Job anew when one comes or goes.
+    if diagnosis.same_culprit_more == 0 {
+        diagnosis.same_culprit.hash(of);
     }
     if let Some(trail) = &entry.trail {
         for pod in &trail.pods {
