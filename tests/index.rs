@@ -92,7 +92,7 @@ fn view(index: &Index, name: &str) -> Arc<JobView> {
         .unwrap_or_else(|| panic!("Job {name} is not in the index"))
 }
 
-fn owner(index: &Index, kind: &str, name: &str) -> OwnerView {
+fn owner(index: &Index, kind: &str, name: &str) -> Arc<OwnerView> {
     let snapshot = index.snapshot(at(0));
     let found = snapshot
         .owners

@@ -1,10 +1,15 @@
-//! Jobs as an API server sends them, 4 KB each: every second one a hook that waits, the others done.
+//! Jobs as an API server sends them, 4 KB each: every tenth one a hook that waits, the others a `CronJob`'s that are
+//! done. Twenty Jobs share an owner, as the history of a `CronJob` does.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 /// Namespaces that the Jobs are spread over.
 const NAMESPACES: usize = 200;
+/// One of so many waits.
+pub(crate) const WAITING: usize = 10;
+/// Jobs of one owner.
+const OF_ONE: usize = 20;
 /// Bytes of a Job.
 const SIZE: usize = 4_000;
 
@@ -19,7 +24,7 @@ pub(crate) enum Standing {
 impl Standing {
     /// What a Job is when nobody has changed it.
     pub(crate) const fn at_first(number: usize) -> Self {
-        if number.is_multiple_of(2) {
+        if number.is_multiple_of(WAITING) {
             Self::Waiting
         } else {
             Self::Complete
@@ -49,20 +54,18 @@ pub(crate) fn job(number: usize, standing: Standing, version: u64, began: Timest
             "conditions": condition("Failed", "BackoffLimitExceeded"),
         }),
     };
+    let owner = number / OF_ONE;
+    let namespace = format!("team-{}", owner % NAMESPACES);
+    let is_hook = Standing::at_first(number) == Standing::Waiting;
     let mut object = json!({
         "apiVersion": "batch/v1", "kind": "Job",
         "metadata": {
-            "name": name(number), "namespace": format!("team-{}", number % NAMESPACES),
+            "name": name(number), "namespace": namespace,
             "uid": format!("5f0c3d2e-7a1b-4c3d-8e9f-{number:012}"), "resourceVersion": version.to_string(), "generation": 1,
             "creationTimestamp": began.to_string(),
             "labels": {
                 "app.kubernetes.io/name": "bootstrap", "app.kubernetes.io/managed-by": "Helm",
                 "helm.sh/chart": "bootstrap-1.2.3",
-            },
-            "annotations": {
-                "helm.sh/hook": "post-install,post-upgrade", "meta.helm.sh/release-name": format!("zone-{number}"),
-                "meta.helm.sh/release-namespace": format!("team-{}", number % NAMESPACES),
-                "hookbudget.dev/release-timeout": "15m",
             },
         },
         "spec": {
@@ -75,9 +78,9 @@ pub(crate) fn job(number: usize, standing: Standing, version: u64, began: Timest
                     "containers": [{
                         "name": "bootstrap", "image": "alpine:3.20", "imagePullPolicy": "IfNotPresent",
                         "command": ["sh", "-c", format!(
-                            "for i in $(seq 1 100); do nc -z powerdns-{} 8081 && exit 0; sleep 5; done; exit 1", number % 40
+                            "for i in $(seq 1 100); do nc -z powerdns-{} 8081 && exit 0; sleep 5; done; exit 1", owner % 40
                         )],
-                        "env": [{"name": "ZONE", "value": format!("zone-{}.example", number % 40)}],
+                        "env": [{"name": "ZONE", "value": format!("zone-{}.example", owner % 40)}],
                         "resources": {"limits": {"memory": "128Mi"}},
                     }],
                 },
@@ -85,6 +88,17 @@ pub(crate) fn job(number: usize, standing: Standing, version: u64, began: Timest
         },
         "status": status,
     });
+    object["metadata"][if is_hook { "annotations" } else { "ownerReferences" }] = if is_hook {
+        json!({
+            "helm.sh/hook": "post-install,post-upgrade", "meta.helm.sh/release-name": format!("zone-{owner}"),
+            "meta.helm.sh/release-namespace": namespace, "hookbudget.dev/release-timeout": "15m",
+        })
+    } else {
+        json!([{
+            "apiVersion": "batch/v1", "kind": "CronJob", "name": format!("backup-{owner}"),
+            "uid": format!("6f0c3d2e-7a1b-4c3d-8e9f-{owner:012}"), "controller": true, "blockOwnerDeletion": true,
+        }])
+    };
     pad(&mut object);
     object.to_string()
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 
 use crate::encode::encoded;
-use crate::jobs::name;
+use crate::jobs::{WAITING, name};
 use crate::scrape::get;
 use crate::table::{Marks, Table};
 use crate::{Cluster, Options};
@@ -131,7 +131,7 @@ pub(crate) fn scrapes(table: &mut Table, options: &Options, cluster: &Cluster) -
 pub(crate) fn changes(table: &mut Table, options: &Options, cluster: &Cluster) -> anyhow::Result<()> {
     let address = cluster.exporter.address;
     let pause = Duration::from_secs(1) / u32::try_from(options.changes.max(1))?;
-    let wanted: Vec<usize> = (0..CHANGES).map(|change| change * 2).collect();
+    let wanted: Vec<usize> = (0..CHANGES).map(|change| change * WAITING).collect();
     let (mut sent, mut seen) = (HashMap::new(), HashMap::new());
     scope(|threads| -> anyhow::Result<()> {
         let (orders, wanted) = (cluster.orders, &wanted);
@@ -209,7 +209,7 @@ pub(crate) fn diagnoses(table: &mut Table, cluster: &Cluster) -> anyhow::Result<
     };
     let before = read()?;
     for job in 0..FAILURES {
-        cluster.orders.end("fail", (CHANGES + job) * 2)?;
+        cluster.orders.end("fail", (CHANGES + job) * WAITING)?;
     }
     let begun = Instant::now();
     let mut after = read()?;

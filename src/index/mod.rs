@@ -33,14 +33,14 @@ pub use clock::Clock;
 pub use handle::{Handle, drive};
 pub use kind::{JobKey, Kind};
 pub use lines::Lines;
-pub use owners::{OwnerKey, OwnerView, WAIT_BUCKETS};
+pub use owners::{OwnerKey, OwnerView, WAIT_BOUNDS, WAIT_BUCKETS};
 pub use runs::{KEPT_RUNS, Run, RunOutcome, Runs};
 pub use scope::Scope;
 pub use shard::{Shard, ShardError};
 pub use still::Still;
 pub use store::{Index, Settings};
 pub use took::{TOOK_BUCKETS, Took};
-pub(crate) use view::label_pairs;
+pub(crate) use view::push_label_pairs;
 pub use view::{Budget, JobView, KindView, ReportState, Reported, Snapshot};
 
 /// The reason of the Events that tell a diagnosis. They are no evidence.

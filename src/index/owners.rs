@@ -12,6 +12,10 @@ use crate::engine::root_cause::RootCause;
 
 /// Upper bounds of the histogram of waits in seconds: around the usual timeouts (5, 10, 15, 20, 30 minutes).
 pub const WAIT_BUCKETS: [i64; 11] = [15, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200];
+/// The same as a scrape writes them.
+pub const WAIT_BOUNDS: [&str; WAIT_BUCKETS.len()] = [
+    "15.0", "30.0", "60.0", "120.0", "300.0", "600.0", "900.0", "1200.0", "1800.0", "3600.0", "7200.0",
+];
 
 /// Names an owner.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,6 +91,11 @@ impl OwnerView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounds_are_written_as_they_are() {
+        assert_eq!(WAIT_BUCKETS.map(|bound| format!("{bound}.0")), WAIT_BOUNDS);
+    }
 
     #[test]
     fn results_are_taken_in_the_order_in_which_they_ended() {

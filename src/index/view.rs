@@ -1,6 +1,5 @@
 //! What scrapes and pages see of the index: immutable, shared, with labels that are escaped once.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -27,7 +26,7 @@ pub struct Snapshot {
     /// The Jobs by namespace and name.
     pub jobs: Vec<Arc<JobView>>,
     /// The owners by name.
-    pub owners: Vec<(OwnerKey, OwnerView)>,
+    pub owners: Vec<(Arc<OwnerKey>, Arc<OwnerView>)>,
     /// The watches.
     pub kinds: Vec<KindView>,
     /// Objects that could not be read, by kind and reason.
@@ -366,21 +365,30 @@ fn last_lines(entry: &Entry) -> Vec<String> {
 /// 0.0.4; OpenMetrics 1.0 `escaped-string`).
 pub(crate) fn label_pairs(pairs: &[(&str, &str)]) -> Box<str> {
     let mut text = String::with_capacity(pairs.iter().map(|(k, v)| k.len() + v.len() + 4).sum());
-    for (name, value) in pairs {
-        if !text.is_empty() {
+    push_label_pairs(&mut text, pairs);
+    text.into_boxed_str()
+}
+
+/// Writes [`label_pairs`] behind what is there.
+pub(crate) fn push_label_pairs(text: &mut String, pairs: &[(&str, &str)]) {
+    for (place, (name, value)) in pairs.iter().enumerate() {
+        if place > 0 {
             text.push(',');
         }
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{name}=\"");
-        for c in value.chars() {
-            match c {
-                '\\' => text.push_str("\\\\"),
-                '"' => text.push_str("\\\""),
-                '\n' => text.push_str("\\n"),
-                _ => text.push(c),
-            }
+        text.push_str(name);
+        text.push_str("=\"");
+        let mut rest = *value;
+        // Hardly any value holds one of them.
+        while let Some(at) = rest.find(['\\', '"', '\n']) {
+            text.push_str(&rest[..at]);
+            text.push_str(match rest.as_bytes()[at] {
+                b'\n' => "\\n",
+                b'"' => "\\\"",
+                _ => "\\\\",
+            });
+            rest = &rest[at + 1..];
         }
+        text.push_str(rest);
         text.push('"');
     }
-    text.into_boxed_str()
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use itoa::Buffer;
 use jiff::Timestamp;
 
 use crate::engine::Seconds;
-use crate::index::{JobView, Snapshot};
+use crate::index::{JobView, Snapshot, push_label_pairs};
 
 /// A table entry: everything about a family but its values' text.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +82,27 @@ impl Samples<'_> {
         self.write_as("", labels, value);
     }
 
+    /// A sample with further labels, which are escaped here; `ready` is a prepared list of the first ones.
+    pub(super) fn with(&mut self, ready: &str, pairs: &[(&str, &str)], value: Value) {
+        self.with_as("", ready, pairs, value);
+    }
+
+    /// As [`Self::with`], with a suffix to the name.
+    pub(super) fn with_as(&mut self, suffix: &str, ready: &str, pairs: &[(&str, &str)], value: Value) {
+        let text = &mut *self.text;
+        text.push_str(self.name);
+        text.push_str(suffix);
+        text.push('{');
+        text.push_str(ready);
+        if !ready.is_empty() && !pairs.is_empty() {
+            text.push(',');
+        }
+        push_label_pairs(text, pairs);
+        text.push_str("} ");
+        value.write(text);
+        text.push('\n');
+    }
+
     /// As [`Self::write`], with a suffix to the name.
     pub(super) fn write_as(&mut self, suffix: &str, labels: &[&str], value: Value) {
         let text = &mut *self.text;
@@ -103,26 +125,31 @@ impl Samples<'_> {
 
 impl Value {
     fn write(self, text: &mut String) {
-        // Writing to a String cannot fail.
-        let _ = match self {
-            Self::Int(value) => write!(text, "{value}"),
-            Self::Count(value) => write!(text, "{value}"),
-            Self::Ratio(value) => write!(text, "{}.{:04}", value / 10_000, value % 10_000),
-            Self::Span(span) => return millis(text, span.nanos() / 1_000_000),
-            Self::Time(at) => return millis(text, at.as_millisecond()),
-        };
+        match self {
+            Self::Int(value) => text.push_str(Buffer::new().format(value)),
+            Self::Count(value) => text.push_str(Buffer::new().format(value)),
+            Self::Ratio(value) => {
+                text.push_str(Buffer::new().format(value / 10_000));
+                // Writing to a String cannot fail.
+                let _ = write!(text, ".{:04}", value % 10_000);
+            }
+            Self::Span(span) => millis(text, span.nanos() / 1_000_000),
+            Self::Time(at) => millis(text, at.as_millisecond()),
+        }
     }
 }
 
 /// Seconds with as many of three digits as there are.
 fn millis(text: &mut String, millis: i64) {
-    let sign = if millis < 0 { "-" } else { "" };
     let (whole, rest) = (millis.unsigned_abs() / 1000, millis.unsigned_abs() % 1000);
-    let _ = if rest == 0 {
-        write!(text, "{sign}{whole}")
-    } else {
-        write!(text, "{sign}{whole}.{rest:03}")
-    };
+    if millis < 0 {
+        text.push('-');
+    }
+    text.push_str(Buffer::new().format(whole));
+    if rest != 0 {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ".{rest:03}");
+    }
 }
 
 #[cfg(test)]

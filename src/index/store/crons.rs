@@ -42,8 +42,8 @@ impl Index {
             kind: "CronJob".to_owned(),
             name: key.name.to_string(),
         };
-        let owner = self.owners.entry(owner).or_default();
         let fresh = at >= self.settings.started;
+        let owner = self.owner(owner);
         owner.runs.note(at, RunOutcome::Missed(cause));
         // With Forbid the run before goes on: how that one ends is the result.
         if cause != RootCause::CronConcurrencyBlocked {

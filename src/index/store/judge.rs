@@ -243,7 +243,7 @@ impl Index {
         let cause = entry.view.as_ref().and_then(|view| view.root_cause());
         if let Some(owner) = owner_key(key, job) {
             let is_cron = owner.kind == "CronJob";
-            let owner = self.owners.entry(owner).or_default();
+            let owner = self.owner(owner);
             owner.note(failed, ended, took, fresh);
             if is_cron {
                 let outcome = if failed {
@@ -274,7 +274,7 @@ impl Index {
         }
         let ended = job.ended();
         if let Some(owner) = owner_key(key, job) {
-            let owner = self.owners.entry(owner).or_default();
+            let owner = self.owner(owner);
             *owner.failures.entry(cause).or_default() += 1;
             if let Some(ended) = ended {
                 owner.runs.explain(ended, cause);

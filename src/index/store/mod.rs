@@ -77,7 +77,8 @@ pub struct Index {
     release_state: BTreeMap<JobKey, ReleaseState>,
     /// The newest spec per owner (namespace, name, kind), for its next Job to share.
     specs: BTreeMap<SpecKey, (Arc<JobSpec>, Arc<str>)>,
-    owners: BTreeMap<OwnerKey, OwnerView>,
+    /// Shared with the scrapes that are being written.
+    owners: BTreeMap<Arc<OwnerKey>, Arc<OwnerView>>,
     culprits: Culprits,
     /// The failed runs per owner since its last success, the newest last.
     blockers: BTreeMap<OwnerKey, Vec<PreviousRun>>,
@@ -244,6 +245,11 @@ impl Index {
         std::mem::take(&mut self.actions)
     }
 
+    /// What is known of an owner, to be changed.
+    fn owner(&mut self, key: OwnerKey) -> &mut OwnerView {
+        Arc::make_mut(self.owners.entry(Arc::new(key)).or_default())
+    }
+
     /// The state at `now`. Cheap: the Jobs are shared, not copied.
     #[must_use]
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
@@ -257,7 +263,7 @@ impl Index {
             owners: self
                 .owners
                 .iter()
-                .map(|(key, view)| (key.clone(), view.clone()))
+                .map(|(key, view)| (Arc::clone(key), Arc::clone(view)))
                 .collect(),
             kinds: Kind::ALL
                 .into_iter()

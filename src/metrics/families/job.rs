@@ -30,8 +30,7 @@ pub(super) const FAMILIES: &[Family] = &[
         unit: None,
         labels: &["namespace", "job_name", "state"],
         source: Source::Job(|job, _, out| {
-            let state = format!("state=\"{}\"", job.phase.as_str());
-            out.write(&[&job.labels, &state], Value::Int(1));
+            out.with(&job.labels, &[("state", job.phase.as_str())], Value::Int(1));
         }),
     },
     Family {
@@ -42,8 +41,8 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: &["namespace", "job_name", "clock", "source"],
         source: Source::Job(|job, _, out| {
             for budget in job.budgets() {
-                let labels = crate::index::label_pairs(&[("clock", budget.clock), ("source", budget.source)]);
-                out.write(&[&job.labels, &labels], Value::Span(budget.span));
+                let pairs = [("clock", budget.clock), ("source", budget.source)];
+                out.with(&job.labels, &pairs, Value::Span(budget.span));
             }
         }),
     },
@@ -67,8 +66,7 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: &["namespace", "job_name", "clock"],
         source: Source::Job(|job, _, out| {
             if let Some((clock, at)) = job.gives_up {
-                let clock = format!("clock=\"{}\"", clock.as_str());
-                out.write(&[&job.labels, &clock], Value::Time(at));
+                out.with(&job.labels, &[("clock", clock.as_str())], Value::Time(at));
             }
         }),
     },
@@ -175,8 +173,8 @@ pub(super) const FAMILIES: &[Family] = &[
                 }
                 let count = job.spec.findings.iter().filter(|other| *other == finding).count();
                 let (code, severity) = finding;
-                let labels = format!("code=\"{code}\",severity=\"{}\"", severity.as_str());
-                out.write(&[&job.labels, &labels], Value::Count(count as u64));
+                let pairs = [("code", *code), ("severity", severity.as_str())];
+                out.with(&job.labels, &pairs, Value::Count(count as u64));
             }
         }),
     },

@@ -1,7 +1,6 @@
 //! One owner of Jobs: what stays when the Jobs are gone.
 
-use crate::engine::Seconds;
-use crate::index::{OwnerKey, OwnerView, Snapshot, WAIT_BUCKETS, label_pairs};
+use crate::index::{OwnerKey, OwnerView, Snapshot, WAIT_BOUNDS, WAIT_BUCKETS};
 use crate::metrics::family::{Family, Samples, Source, Type, Value};
 
 const OWNER: &[&str] = &["namespace", "owner_kind", "owner_name"];
@@ -17,12 +16,8 @@ pub(super) const FAMILIES: &[Family] = &[
         source: Source::All(|snapshot, out| {
             each(snapshot, out, |labels, owner, out| {
                 if let Some(failed) = owner.last_failed {
-                    let result = if failed {
-                        "result=\"failure\""
-                    } else {
-                        "result=\"success\""
-                    };
-                    out.write(&[labels, result], Value::Int(1));
+                    let result = if failed { "failure" } else { "success" };
+                    out.with("", &with(labels, "result", result), Value::Int(1));
                 }
             });
         }),
@@ -35,7 +30,7 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: OWNER,
         source: Source::All(|snapshot, out| {
             each(snapshot, out, |labels, owner, out| {
-                out.write(&[labels], Value::Int(owner.consecutive_failures.into()));
+                out.with("", &labels, Value::Int(owner.consecutive_failures.into()));
             });
         }),
     },
@@ -47,7 +42,7 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: OWNER,
         source: Source::All(|snapshot, out| {
             each(snapshot, out, |labels, owner, out| {
-                out.write(&[labels], Value::Int(owner.consecutive_successes.into()));
+                out.with("", &labels, Value::Int(owner.consecutive_successes.into()));
             });
         }),
     },
@@ -60,8 +55,11 @@ pub(super) const FAMILIES: &[Family] = &[
         source: Source::All(|snapshot, out| {
             each(snapshot, out, |labels, owner, out| {
                 for (cause, count) in &owner.failures {
-                    let cause = format!("root_cause=\"{cause}\"");
-                    out.write(&[labels, &cause], Value::Count(*count));
+                    out.with(
+                        "",
+                        &with(labels, "root_cause", cause.as_str()),
+                        Value::Count(*count),
+                    );
                 }
             });
         }),
@@ -76,35 +74,45 @@ pub(super) const FAMILIES: &[Family] = &[
     },
 ];
 
-fn each(snapshot: &Snapshot, out: &mut Samples<'_>, write: impl Fn(&str, &OwnerView, &mut Samples<'_>)) {
+/// The labels that name an owner.
+type Labels<'s> = [(&'static str, &'s str); 3];
+
+fn with<'s>(
+    [namespace, kind, name]: Labels<'s>,
+    label: &'static str,
+    value: &'s str,
+) -> [(&'static str, &'s str); 4] {
+    [namespace, kind, name, (label, value)]
+}
+
+fn each(
+    snapshot: &Snapshot,
+    out: &mut Samples<'_>,
+    write: impl Fn(Labels<'_>, &OwnerView, &mut Samples<'_>),
+) {
     for (key, owner) in &snapshot.owners {
         let OwnerKey {
             namespace,
             kind,
             name,
-        } = key;
-        let labels = label_pairs(&[
-            ("namespace", namespace),
+        } = &**key;
+        let labels = [
+            ("namespace", namespace.as_str()),
             ("owner_kind", kind),
             ("owner_name", name),
-        ]);
-        write(&labels, owner, out);
+        ];
+        write(labels, owner, out);
     }
 }
 
-fn histogram(labels: &str, owner: &OwnerView, out: &mut Samples<'_>) {
+fn histogram(labels: Labels<'_>, owner: &OwnerView, out: &mut Samples<'_>) {
     let mut count = 0;
-    for (bound, waits) in WAIT_BUCKETS.iter().zip(owner.waits) {
+    for (bound, waits) in WAIT_BOUNDS.iter().zip(owner.waits) {
         count += waits;
-        out.write_as(
-            "_bucket",
-            &[labels, &format!("le=\"{bound}.0\"")],
-            Value::Count(count),
-        );
+        out.with_as("_bucket", "", &with(labels, "le", bound), Value::Count(count));
     }
     count += owner.waits[WAIT_BUCKETS.len()];
-    out.write_as("_bucket", &[labels, "le=\"+Inf\""], Value::Count(count));
-    let waited: Seconds = owner.waited;
-    out.write_as("_sum", &[labels], Value::Span(waited));
-    out.write_as("_count", &[labels], Value::Count(count));
+    out.with_as("_bucket", "", &with(labels, "le", "+Inf"), Value::Count(count));
+    out.with_as("_sum", "", &labels, Value::Span(owner.waited));
+    out.with_as("_count", "", &labels, Value::Count(count));
 }
