@@ -2,7 +2,7 @@
 
 use super::case::{Case, End};
 use super::cause::Match;
-use super::chain::{AUTOSCALER, NODES};
+use super::chain::{AUTOSCALER, NODES, PARKED, SCALED_TO_ZERO, SUSPENDED};
 use super::culprit::{place, place_of};
 use super::diagnosis::{ChainLink, RetryAdvice};
 use super::retry::advice_of;
@@ -58,6 +58,15 @@ fn of_object(link: &ChainLink, above: &[ChainLink]) -> Option<String> {
                 link.kind,
                 link.proof.trim_end_matches('.')
             )
+        }
+        (kind, false) if link.finding == SCALED_TO_ZERO => {
+            format!("Scale {kind} {name} up when it is to run again.")
+        }
+        (kind, false) if link.finding == SUSPENDED => {
+            format!("Resume {kind} {name} when it is to run again.")
+        }
+        (kind, false) if link.finding.starts_with(PARKED) => {
+            format!("Start {kind} {name} when its time has come: it {}.", link.finding)
         }
         (kind, true) if kind != "Service" => format!("Create {kind} {name}{by}, or correct the name."),
         _ => return None,

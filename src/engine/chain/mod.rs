@@ -14,6 +14,11 @@ use super::diagnosis::{ChainLink, Verdict};
 use super::evidence::{Dependency, ObjectRef, Workload};
 use super::root_cause::RootCause;
 
+/// What is said of workloads that somebody has stopped; their repair goes by it.
+pub(super) const SCALED_TO_ZERO: &str = "is scaled to zero";
+pub(super) const SUSPENDED: &str = "is suspended";
+pub(super) const PARKED: &str = "is parked";
+
 /// How deep a walk goes: no real chain comes near, and a circle of needs must end.
 const MAX_DEPTH: usize = 12;
 
@@ -146,7 +151,7 @@ impl Window<'_, '_> {
         let here = self.narrowed(dependency.cold_start, dependency.created);
         if let Some(reason) = &dependency.parked {
             let proof = format!("annotation hookbudget.dev/parked: {reason}");
-            let finding = format!("is parked: {reason}");
+            let finding = format!("{PARKED}: {reason}");
             return Some(
                 Walk::step(object, relation, finding, proof, RootCause::DependencyNoEndpoints).parked(),
             );
@@ -222,13 +227,13 @@ impl Window<'_, '_> {
         let here = self.narrowed(workload.cold_start, workload.created);
         let stopped = if let Some(reason) = &workload.parked {
             Some((
-                format!("is parked: {reason}"),
+                format!("{PARKED}: {reason}"),
                 format!("annotation hookbudget.dev/parked: {reason}"),
             ))
         } else if workload.wanted == Some(0) {
-            Some(("is scaled to zero".to_owned(), "spec.replicas is 0".to_owned()))
+            Some((SCALED_TO_ZERO.to_owned(), "spec.replicas is 0".to_owned()))
         } else if workload.suspended {
-            Some(("is suspended".to_owned(), pod::suspended_by(object).to_owned()))
+            Some((SUSPENDED.to_owned(), pod::suspended_by(object).to_owned()))
         } else {
             None
         };
