@@ -26,7 +26,7 @@ use super::finding::{Edit, Finding, FixSafety, dotted};
 use super::job::{Container, Job, JobKind, Origin, RestartPolicy};
 use super::policy::{Policy, RewriteLevel};
 use super::rules::deadline_exceeds_release_timeout::fitting_deadline;
-use super::shell::{self, Files};
+use super::shell::{self, Files, Reading};
 
 /// What is to be written, what that changes, and what could not be done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -117,7 +117,7 @@ pub fn plan(
     // The deadline is settled first: the retries and the waits have to fit into it.
     settle_deadline(&mut plan, assessment, policy, level, waits, &mapped);
     if level == RewriteLevel::All {
-        retries::fit(&mut plan, assessment, policy, waits);
+        retries::fit(&mut plan, assessment, policy, waits, &mapped);
     }
     apply_fixes(&mut plan, assessment, level, Part::Rest);
     let budget = Budget::of(job, &assessment.clocks, policy, plan.deadline());
@@ -318,17 +318,24 @@ fn settle_deadline(
     apply_fixes(plan, assessment, level, part);
 }
 
-/// True when a script waits once it is told the numbers of a budget.
-fn waits_when_told(job: &Job<'_>, budget: &Budget, mapped: &[environment::Mapping<'_>]) -> bool {
+/// What the containers do once they are told the numbers of a budget; sidecars left out.
+fn when_told(
+    job: &Job<'_>,
+    budget: &Budget,
+    mapped: &[environment::Mapping<'_>],
+) -> impl Iterator<Item = Reading> {
     let containers = job
         .containers()
         .filter(|(init, _, container)| !(*init && container.is_sidecar()));
-    let mut told = containers.map(|(_, _, container)| environment::told(job, container, budget, mapped));
-    told.any(|container| {
-        !shell::read_container(&container, Files::default())
-            .waits
-            .is_empty()
+    containers.map(|(_, _, container)| {
+        let told = environment::told(job, container, budget, mapped);
+        shell::read_container(&told, Files::default())
     })
+}
+
+/// True when a script waits once it is told the numbers of a budget.
+fn waits_when_told(job: &Job<'_>, budget: &Budget, mapped: &[environment::Mapping<'_>]) -> bool {
+    when_told(job, budget, mapped).any(|reading| !reading.waits.is_empty())
 }
 
 /// A wait that is told its length here fits into any clock that leaves it room: whether the one that the script

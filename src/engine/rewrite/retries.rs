@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::environment::Mapping;
 use super::wait_container::WAIT_CONTAINER;
-use super::{Budget, Plan};
+use super::{Budget, Plan, when_told};
 use crate::engine::assess::Assessment;
 use crate::engine::backoff::Retries;
 use crate::engine::budget::{Clocks, retries_of};
@@ -14,6 +15,7 @@ use crate::engine::job::{Job, RestartPolicy};
 use crate::engine::policy::{Policy, RuleLevel};
 use crate::engine::rules::LOOKS_LIKE_A_WAIT;
 use crate::engine::rules::last_attempt_cut::is_repeated_whole;
+use crate::engine::shell::Reading;
 use crate::engine::{Limit, Seconds};
 
 /// Statuses with which `hookbudget-wait` says that another try is of no use: wrong use (`EX_USAGE` of
@@ -37,7 +39,13 @@ pub(super) struct InnerWait {
 /// - With an inner wait, one more attempt than the wait needs is of no use against the same blocker: the limit
 ///   is 1 where the helper's exit status ends the Job anyway or where a second whole wait still fits, else 0.
 /// - Without one the retries are the wait: the smallest limit whose retries outlast the deadline.
-pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy, waits: InnerWait) {
+pub(super) fn fit(
+    plan: &mut Plan<'_>,
+    assessment: &Assessment,
+    policy: &Policy,
+    waits: InnerWait,
+    mapped: &[Mapping<'_>],
+) {
     let job = plan.job;
     let clocks = &assessment.clocks;
     let silent = |code| {
@@ -54,7 +62,8 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
         return;
     };
     let on_failure = job.pod.restart_policy == RestartPolicy::OnFailure;
-    let budget = Budget::of(job, clocks, policy, Some(deadline)).wait();
+    let told = Budget::of(job, clocks, policy, Some(deadline));
+    let budget = told.wait();
     let waits = InnerWait {
         helper: waits.helper && budget.is_some(),
         ..waits
@@ -66,7 +75,14 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
     };
     let limit = match wait {
         Some(wait) if !on_failure && !waits.helper => {
-            if !silent("HB108") && is_repeated_whole(job, clocks) {
+            let repeats = || {
+                if waits.told {
+                    repeats_when_told(job, &told, mapped)
+                } else {
+                    is_repeated_whole(job, clocks.waits().map(|(_, wait)| wait))
+                }
+            };
+            if !silent("HB108") && repeats() {
                 let retries = Retries {
                     run: Limit::At(wait),
                     ..retries_of(job, policy)
@@ -111,6 +127,14 @@ pub(super) fn fit(plan: &mut Plan<'_>, assessment: &Assessment, policy: &Policy,
     if never && limit <= 1 && job.pod_failure_policy.is_empty() {
         ignore_disruptions(plan, waits.helper);
     }
+}
+
+/// [`is_repeated_whole`] of the waits as they are once their numbers are told. How a script goes on that can then not be
+/// followed is not known, and its limit is left alone.
+fn repeats_when_told(job: &Job<'_>, told: &Budget, mapped: &[Mapping<'_>]) -> bool {
+    let readings: Vec<Reading> = when_told(job, told, mapped).collect();
+    let lost = |reading: &Reading| reading.visible && reading.waits.is_empty() && !reading.unread.is_empty();
+    !readings.iter().any(lost) && is_repeated_whole(job, readings.iter().flat_map(|reading| &reading.waits))
 }
 
 /// Leaves the attempts of a wait that can finish before the deadline, and none that it would cut.

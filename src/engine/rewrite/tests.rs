@@ -511,3 +511,30 @@ fn a_clock_that_follows_a_wait_is_not_told_to_that_wait_again() {
         }
     }
 }
+
+#[test]
+fn how_often_a_job_is_retried_is_decided_by_the_wait_as_it_is_told() {
+    // As often as it is told it cannot be followed to its end, and without that it goes on behind its wait.
+    let script =
+        "for i in $(seq 1 ${ITERATIONS:-168}); do curl --max-time 3 http://db:80 && break; sleep 5; done";
+    let annotations = &[
+        ("hookbudget.dev/env", "ITERATIONS=wait-attempts"),
+        ("hookbudget.dev/wait-interval", "2s"),
+    ];
+    let mut job = Job {
+        active_deadline: Some(Seconds::new(86_400)),
+        ..hook(annotations, Vec::new())
+    };
+    job.pod.restart_policy = RestartPolicy::Never;
+    job.pod.containers[0].command = ["sh", "-c", script].map(Into::into).into();
+    let once = planned(&job, RewriteLevel::All);
+    assert_eq!(variable(&once, "ITERATIONS").as_deref(), Some("17232"));
+    let twice = planned(&carried_out(&job, &once), RewriteLevel::All);
+    for rewrite in [once, twice] {
+        let limit = rewrite
+            .changes
+            .iter()
+            .find(|change| change.field == "spec.backoffLimit");
+        assert_eq!(limit, None);
+    }
+}

@@ -1,11 +1,12 @@
 //! HB108.
 
 use crate::engine::backoff::Retries;
-use crate::engine::budget::{Clocks, retries_of};
+use crate::engine::budget::retries_of;
 use crate::engine::finding::{At, Edit, Finding, Fix, FixSafety, Severity};
 use crate::engine::job::{FailureAction, FailureRule, Job, RestartPolicy};
 use crate::engine::rule::{Context, rule};
 use crate::engine::rules::common::{WaitInMessage, confidence_of_waits};
+use crate::engine::shell::Wait;
 use crate::engine::{Limit, Seconds};
 
 rule! {
@@ -57,7 +58,10 @@ fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
     else {
         return;
     };
-    if !clocks.has_wait() || wait <= Seconds::ZERO || !is_repeated_whole(job, clocks) {
+    if !clocks.has_wait()
+        || wait <= Seconds::ZERO
+        || !is_repeated_whole(job, clocks.waits().map(|(_, wait)| wait))
+    {
         return;
     }
     let retries = Retries {
@@ -111,8 +115,11 @@ fn check(cx: &Context<'_>, found: &mut Vec<Finding>) {
 
 /// True when a wait that runs out fails its attempt, and the next waits again: no wait falls through, and no
 /// exit status ends the Job.
-pub(in crate::engine) fn is_repeated_whole(job: &Job<'_>, clocks: &Clocks) -> bool {
-    let goes_on = clocks.waits().any(|(_, wait)| wait.falls_through);
+pub(in crate::engine) fn is_repeated_whole<'w>(
+    job: &Job<'_>,
+    mut waits: impl Iterator<Item = &'w Wait>,
+) -> bool {
+    let goes_on = waits.any(|wait| wait.falls_through);
     let ends = |rule: &FailureRule<'_>| rule.action == FailureAction::FailJob;
     !goes_on && !job.pod_failure_policy.iter().any(ends)
 }
