@@ -4,8 +4,9 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN host=$(rustc -vV | sed -n 's/^host: //p') \
- && RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --release --locked --bins --target "$host" \
- && install -D -t /out "target/$host/release/hookbudget" "target/$host/release/hookbudget-wait"
+ && RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --release --locked --bin hookbudget --target "$host" \
+ && install -D -t /out "target/$host/release/hookbudget" \
+ && install -t /out "$(tests/wait-limits --build)"
 
 FROM scratch
 COPY --from=build /out/ /usr/local/bin/

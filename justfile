@@ -22,12 +22,14 @@ ci:
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
+    cargo clippy --test cluster --test observability --test servers -- -D warnings
     cargo check --no-default-features
     cargo check --no-default-features --features wait
 
 # Check licences, sources and banned crates with cargo-deny; add `advisories` where the advisory database can be reached
 deny *checks="bans licenses sources":
-    cargo deny check {{ checks }}
+    tests/release/tools cargo-deny
+    PATH="$(tests/release/tools --path):$PATH" cargo deny check {{ checks }}
 
 # Write generated files and golden outputs anew; look at the diff before you commit it
 bless:
@@ -41,9 +43,10 @@ bench-webhook *options:
     cargo build --release --bin hookbudget --example webhook-bench
     ulimit -n "$(ulimit -H -n)"; taskset -c "$(($(nproc) - 1))" target/release/examples/webhook-bench {{ options }}
 
-# Take the pictures of the status page for the documentation, in Chromium
+# Take the pictures of the status page and of the dashboards for the documentation, in Chromium
 pictures:
     SHOTS={{ justfile_directory() }}/docs/images cargo test --test browser -- --ignored
+    SHOTS={{ justfile_directory() }}/docs/images tests/observability/run every_panel
 
 # Measure the exporter over an API server with 100,000 Jobs, on loopback: options go to the measuring program (--help)
 bench-exporter *options:
@@ -56,12 +59,15 @@ demo *arguments:
 
 # Build the static wait helper for images FROM scratch
 wait:
-    RUSTFLAGS="-Ctarget-feature=+crt-static" cargo build --release --no-default-features --features wait \
-        --bin hookbudget-wait --target "$(rustc -vV | sed -n 's/^host: //p')"
+    tests/wait-limits --build
 
 # Build both programs static, as the image has them, into target/HOST/release
 static:
     RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --release --locked --bins --target "$(rustc -vV | sed -n 's/^host: //p')"
+
+# Make a release out of the last commit into target/dist; --twice builds the programs again elsewhere and compares
+release *options:
+    tests/release/run {{ options }}
 
 # Start a real Kubernetes of one node for tests
 cluster *options:
@@ -79,6 +85,10 @@ cluster-down *options:
 faults *names:
     tests/cluster/fault-table {{ names }}
 
+# Play the incidents A to D on a real cluster, before and after (about 5 minutes; --full: half an hour, writes docs/incidents)
+incidents *which:
+    tests/incidents/run {{ which }}
+
 # Check the chart with helm: lint, and render it in each certificate mode
 chart:
     helm lint --strict charts/hookbudget
@@ -90,6 +100,15 @@ chart:
 alerts:
     promtool check rules dashboards/alerts/*.yaml
     promtool test rules dashboards/alerts/tests/*.yaml
+    amtool check-config dashboards/alertmanager/alertmanager.yaml
+
+# Let the incidents happen before a live Prometheus and Alertmanager, and draw the dashboards on them
+observability *arguments:
+    tests/observability/run {{ arguments }}
+
+# Measure what watching costs a Prometheus, for docs/cost-of-watching.md (about 5 minutes)
+cost-of-watching:
+    tests/observability/run what_hook_jobs_cost --ignored
 
 # Start a rule: just new-rule HB999 name-of-the-rule
 new-rule code name:

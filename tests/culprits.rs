@@ -3,6 +3,8 @@
 #![cfg(feature = "server")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 
+use std::sync::Arc;
+
 use hookbudget::engine::culprit::LISTED;
 use hookbudget::engine::diagnosis::{Diagnosis, RetryAdvice};
 use hookbudget::engine::evidence::{Dependency, ObjectRef};
@@ -66,7 +68,7 @@ fn fail(index: &mut Index, name: &str, created: i64, pod: &str, more: &Value) {
 
 fn diagnosis(index: &Index, name: &str) -> Diagnosis {
     let view = index.job("demo", name).expect(name);
-    view.diagnosis.as_deref().expect("a diagnosis").clone()
+    Arc::unwrap_or_clone(view.diagnosis().expect("a diagnosis"))
 }
 
 #[test]
@@ -86,7 +88,7 @@ fn jobs_that_end_at_the_same_pod_name_each_other() {
     assert_eq!(names, ["b"]);
     assert!(c.same_culprit.is_empty());
     let view = index.job("demo", "a").unwrap();
-    let labels = view.culprit_labels.as_deref().unwrap();
+    let labels = view.culprit_labels().unwrap();
     assert_eq!(
         labels,
         "culprit_kind=\"Pod\",culprit_namespace=\"demo\",culprit_name=\"db-1\",depth=\"3\""

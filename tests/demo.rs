@@ -4,6 +4,22 @@
 use std::process::Command;
 
 #[test]
+fn the_demo_says_how_to_get_what_is_not_installed() {
+    let output = Command::new(env!("CARGO_BIN_EXE_hookbudget"))
+        .args(["demo", "--once", "--stack", "--speed", "10000"])
+        .args(["--listen", "127.0.0.1:0", "--webhook-listen", "127.0.0.1:0"])
+        .env("PATH", "/nowhere")
+        .output()
+        .expect("the demo runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("apt-get install --no-install-recommends prometheus prometheus-alertmanager"),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_demo_judges_the_three_incidents_and_says_what_to_open() {
     let arguments = [
         "demo",

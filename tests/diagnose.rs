@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::sync::Arc;
 
 use hookbudget::cli::manifest::{self, PathOrStdin};
 use hookbudget::engine::diagnosis::Diagnosis;
@@ -278,7 +279,7 @@ fn as_watched(dump: &str, now: Timestamp) -> Vec<Diagnosis> {
     snapshot
         .jobs
         .iter()
-        .filter_map(|job| job.diagnosis.as_deref().cloned())
+        .filter_map(|job| job.diagnosis().map(Arc::unwrap_or_clone))
         .collect()
 }
 

@@ -8,7 +8,7 @@ mod support;
 use std::fs;
 
 use serde_json::{Value, json};
-use support::{read, run};
+use support::{read, run, run_with};
 
 const FULL_NODE: &str = "tests/fixtures/dumps/a-full-node";
 
@@ -139,4 +139,53 @@ fn nodes_in_a_dump_show_the_arithmetic_and_their_absence_is_named() {
         "node worker: 8 allocatable - 7920m requested = 80m left < 500m asked (by the Pods that could be seen)"
     );
     assert_eq!(found["culprit"]["kind"], "Nodes");
+}
+
+#[test]
+fn a_dump_that_ends_anywhere_is_read_as_far_as_it_goes() {
+    let text = read(&format!("{FULL_NODE}/objects.json"));
+    let (mut answered, mut told) = (0, 0);
+    for part in 0..16 {
+        let cut = text.floor_char_boundary(text.len() * part / 16);
+        let ran = run_with(&["diagnose", "--from", "-", "-f", "json"], &text[..cut]);
+        assert!(
+            (0..=2).contains(&ran.status) && !ran.err.contains("panic"),
+            "{cut}: {ran:?}"
+        );
+        let found: Value =
+            serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{cut}: {error}: {ran:?}"));
+        answered += found.as_array().map_or(0, Vec::len);
+        told += usize::from(ran.err.contains("cut off"));
+        // What is missing is never taken for what does not exist.
+        assert_ne!(found[0]["root_cause"], "dependency_missing", "{cut}: {found:#}");
+    }
+    assert!(answered > 0 && told > 8, "{answered} {told}");
+}
+
+#[test]
+fn a_log_that_ends_within_a_character_and_one_of_bytes_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory
+        .path()
+        .join("powerdns/powerdns-zone-bootstrap-kx2bq/bootstrap.log");
+    fs::create_dir_all(log.parent().unwrap()).unwrap();
+    fs::write(
+        directory.path().join("objects.json"),
+        read(&format!("{FULL_NODE}/objects.json")),
+    )
+    .unwrap();
+    let from = directory.path().display().to_string();
+    for bytes in [
+        &b"caf\xc3"[..],
+        &[0, 159, 146, 150, 10, 255, 254],
+        b"",
+        b"\n\n\r\n\x1b[",
+    ] {
+        fs::write(&log, bytes).unwrap();
+        let ran = run(&["diagnose", "--from", &from, "-f", "json"]);
+        assert_eq!((ran.status, ran.err.as_str()), (1, ""), "{bytes:?}");
+        let found: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(found[0]["state"], "failed", "{bytes:?}");
+        assert!(!ran.out.contains("\\u001b"), "{}", ran.out);
+    }
 }

@@ -6,10 +6,12 @@ mod support;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use hookbudget::engine::annotations::{EXEMPT_ONE, Form, KNOWN, PREFIX};
 use hookbudget::engine::rule::Rule;
 use hookbudget::engine::rules::ALL;
 use support::{files, read, root};
 
+const ANNOTATIONS: &str = "docs/annotations.md";
 const NOTE: &str = "<!-- Generated from src/engine/rules by `BLESS=1 cargo test --test generated`. -->\n";
 
 /// A doc comment with the space that stands behind each `///` taken away.
@@ -26,13 +28,13 @@ fn page(rule: &Rule) -> String {
     format!("{NOTE}\n# {} {}\n\n{}", rule.code, rule.name, markdown(rule))
 }
 
-fn table(links: &str) -> String {
+fn table() -> String {
     let mut text = "| code | name | worst severity | what it finds |\n|---|---|---|---|\n".to_owned();
     for rule in ALL {
         let (code, severity) = (rule.code, rule.severity.as_str());
         let _ = writeln!(
             text,
-            "| [{code}]({links}{code}.md) | {} | {severity} | {} |",
+            "| [{code}]({code}.md) | {} | {severity} | {} |",
             rule.name,
             markdown(rule).lines().next().unwrap_or_default()
         );
@@ -45,18 +47,41 @@ fn index() -> String {
         "{NOTE}\n# Rules\n\n{}\nOnly an `error` whose confidence is `certain` is ever denied, and only in a namespace \
          in mode `enforce`. `hookbudget explain CODE` shows a page in the terminal. An object is exempted from a rule by \
          the annotation `hookbudget.dev/exempt.CODE: \"<reason>\"`.\n",
-        table("")
+        table()
     )
 }
 
-/// The README with its table of rules written anew between the two marks.
-fn readme() -> String {
-    const START: &str = "<!-- rules: generated -->\n";
-    const END: &str = "<!-- end of rules -->\n";
-    let text = read("README.md");
-    let (before, rest) = text.split_once(START).expect("the start of the table of rules");
-    let (_, after) = rest.split_once(END).expect("the end of the table of rules");
-    format!("{before}{START}{}{END}{after}", table("docs/rules/"))
+/// The page of the annotations with its table written anew between the two marks.
+fn annotations() -> String {
+    const START: &str = "<!-- annotations: generated from src/engine/annotations.rs -->\n";
+    const END: &str = "<!-- end of annotations -->\n";
+    let text = read(ANNOTATIONS);
+    let (before, rest) = text.split_once(START).expect("the start of the table");
+    let (_, after) = rest.split_once(END).expect("the end of the table");
+    let mut table = "| annotation | value | what it says |\n|---|---|---|\n".to_owned();
+    for annotation in KNOWN {
+        let value = match annotation.form {
+            Form::Duration => "a span: `90s`, `10m`, `1h30m`",
+            Form::Targets => "targets of [`hookbudget-wait`](wait.md#targets), separated by commas",
+            Form::Variables => "`NAME=wait-timeout,NAME=wait-attempts,...`",
+            Form::Rewrite => "`none`, `safe` or `all`",
+            Form::Reason => "a reason for people",
+            Form::Until => "a day or a time of RFC 3339",
+            Form::Record => "written by the webhook",
+        };
+        let _ = writeln!(
+            table,
+            "| `{PREFIX}{}` | {value} | {} |",
+            annotation.name, annotation.meaning
+        );
+        if annotation.name == "exempt" {
+            let _ = writeln!(
+                table,
+                "| `{EXEMPT_ONE}CODE` | a reason for people | why this rule is not to judge this object; its name counts like its code |"
+            );
+        }
+    }
+    format!("{before}{START}{table}{END}{after}")
 }
 
 fn pages() -> Vec<(String, String)> {
@@ -88,15 +113,15 @@ fn the_pages_of_the_rules_are_up_to_date() {
 }
 
 #[test]
-fn the_table_of_rules_in_the_readme_is_up_to_date() {
-    let text = readme();
+fn the_table_of_annotations_is_up_to_date() {
+    let text = annotations();
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(root().join("README.md"), &text).expect("the README");
+        std::fs::write(root().join(ANNOTATIONS), &text).expect("the page");
     }
     assert_eq!(
-        read("README.md"),
+        read(ANNOTATIONS),
         text,
-        "README.md is stale: BLESS=1 cargo test --test generated"
+        "{ANNOTATIONS} is stale: BLESS=1 cargo test --test generated"
     );
 }
 

@@ -86,7 +86,7 @@ fn apply(index: &mut Index, kind: Kind, object: &Value, second: i64) {
     index.settle(at(second));
 }
 
-fn view(index: &Index, name: &str) -> Arc<JobView> {
+fn view(index: &Index, name: &str) -> JobView {
     index
         .job("powerdns", name)
         .unwrap_or_else(|| panic!("Job {name} is not in the index"))
@@ -135,10 +135,7 @@ fn a_job_that_is_about_to_fail_has_failed() {
     );
     let view = view(&index, "zones");
     assert_eq!(view.phase, JobPhase::Failed);
-    assert_eq!(
-        view.diagnosis.as_ref().unwrap().trigger,
-        Trigger::DeadlineExceeded
-    );
+    assert_eq!(view.gist().unwrap().trigger, Trigger::DeadlineExceeded);
     assert!(view.root_cause().is_some());
 }
 
@@ -205,9 +202,9 @@ fn progress_lines_and_the_order_of_arrival() {
     assert!(index.job("powerdns", "mint").is_none());
     apply(&mut index, Kind::Job, &job("mint", &running()), 11);
     let view = view(&index, "mint");
-    let progress = view.diagnosis.as_ref().and_then(|d| d.progress.clone()).unwrap();
+    let progress = view.diagnosis().and_then(|d| d.progress.clone()).unwrap();
     assert_eq!((progress.attempt, progress.attempts), (Some(3), Some(12)));
-    assert_eq!(view.tail, ["waiting for gitea api (3/12)"]);
+    assert_eq!(view.tail(), ["waiting for gitea api (3/12)"]);
     assert_eq!(index.sizes().2, 0, "the event has found its Job");
 }
 
@@ -248,12 +245,7 @@ fn a_log_that_is_gone_before_it_was_read_is_counted_and_one_that_was_read_is_not
     index.change(lost(1), at(7));
     index.settle(at(7));
     assert_eq!(index.snapshot(at(7)).evidence_lost, 1);
-    let lost = &view(&index, "zones")
-        .diagnosis
-        .as_ref()
-        .unwrap()
-        .evidence_lost
-        .clone();
+    let lost = &view(&index, "zones").diagnosis().unwrap().evidence_lost.clone();
     assert!(
         lost.iter().any(|lost| lost.what.contains("attempt 0")),
         "{lost:?}"
@@ -332,7 +324,7 @@ fn a_success_says_so_and_leaves_nothing_to_alert_on() {
     apply(&mut index, Kind::Job, &job("zones", &running()), 1);
     apply(&mut index, Kind::Pod, &pod("zones", 0, &live(), &json!({})), 2);
     let waiting = view(&index, "zones");
-    assert_eq!(waiting.gives_up, Some((JobClock::Release, at(300))));
+    assert_eq!(waiting.gives_up(), Some((JobClock::Release, at(300))));
     assert_eq!(waiting.remaining(at(20)), Some(Seconds::new(280)));
     apply(
         &mut index,
@@ -342,11 +334,11 @@ fn a_success_says_so_and_leaves_nothing_to_alert_on() {
     );
     let done = view(&index, "zones");
     assert_eq!(
-        (done.phase, done.gives_up, done.root_cause()),
+        (done.phase, done.gives_up(), done.root_cause()),
         (JobPhase::Succeeded, None, None)
     );
     assert_eq!(done.elapsed(at(500)), Some(Seconds::new(40)));
-    assert!(done.diagnosis.is_none());
+    assert!(done.gist().is_none());
     assert_eq!(owner(&index, "Job", "zones").consecutive_successes, 1);
 }
 
@@ -504,9 +496,10 @@ fn a_release_gives_the_outer_clock_and_tells_when_it_gives_up() {
     apply(&mut index, Kind::Job, &slow, 1);
     apply(&mut index, Kind::HelmRelease, &helm_release("1m", &json!([])), 2);
     let waiting = view(&index, "zones");
-    assert_eq!(waiting.gives_up, Some((JobClock::Release, at(60))));
+    assert_eq!(waiting.gives_up(), Some((JobClock::Release, at(60))));
     assert!(
         waiting
+            .spec
             .info_labels
             .contains("owner_kind=\"HelmRelease\",owner_name=\"bp-powerdns\"")
     );
@@ -518,11 +511,81 @@ fn a_release_gives_the_outer_clock_and_tells_when_it_gives_up() {
     assert!(left.has_missed_its_release());
     assert!(left.root_cause().is_some(), "nobody else tells");
     assert!(
-        left.cause_labels
-            .as_ref()
+        left.cause_labels()
             .unwrap()
             .contains("trigger=\"ReleaseTimeout\"")
     );
+}
+
+/// What the release clock of a Job is, and who states it.
+fn release_clock(index: &Index, name: &str) -> Option<(i64, String)> {
+    let view = view(index, name);
+    let clock = view.budgets().find(|budget| budget.clock == "release");
+    clock.map(|budget| (budget.span.whole(), budget.source.to_owned()))
+}
+
+fn kustomization(name: &str, spec: &Value) -> Value {
+    json!({"metadata": {"name": name, "namespace": "flux-system"}, "spec": spec, "status": {"lastAttemptedRevision": "1"}})
+}
+
+#[test]
+fn a_kustomization_that_waits_is_the_outer_clock_of_its_plain_jobs() {
+    let mut index = synced();
+    let mut plain = job("seed", &running());
+    plain["metadata"]["annotations"] = json!({});
+    plain["metadata"]["labels"] = json!({"kustomize.toolkit.fluxcd.io/name": "apps",
+        "kustomize.toolkit.fluxcd.io/namespace": "flux-system"});
+    apply(&mut index, Kind::Job, &plain, 1);
+    assert_eq!(release_clock(&index, "seed"), None);
+    // It comes after the Job, changes, waits no longer, and goes.
+    let stated = |timeout: &str| {
+        Some((
+            timeout.parse::<i64>().unwrap() * 60,
+            "Kustomization flux-system/apps spec.timeout".to_owned(),
+        ))
+    };
+    for (second, spec, clock) in [
+        (
+            2,
+            json!({"interval": "10m", "timeout": "5m", "wait": true}),
+            stated("5"),
+        ),
+        (
+            3,
+            json!({"interval": "10m", "timeout": "7m", "wait": true}),
+            stated("7"),
+        ),
+        (4, json!({"interval": "10m", "timeout": "7m"}), None),
+        (
+            5,
+            json!({"interval": "10m", "wait": true}),
+            Some((
+                570,
+                "Kustomization flux-system/apps spec.interval - 30 s".to_owned(),
+            )),
+        ),
+    ] {
+        apply(
+            &mut index,
+            Kind::Kustomization,
+            &kustomization("apps", &spec),
+            second,
+        );
+        assert_eq!(release_clock(&index, "seed"), clock, "{spec}");
+    }
+    let other = kustomization("other", &json!({"interval": "1m", "wait": true}));
+    apply(&mut index, Kind::Kustomization, &other, 6);
+    assert_eq!(
+        view(&index, "seed").gives_up(),
+        Some((JobClock::Release, at(570)))
+    );
+    assert!(
+        view(&index, "seed").spec.info_labels.contains("owner_kind=\"\""),
+        "it owns nothing"
+    );
+    index.reset(Kind::Kustomization, &[raw(&other)], at(7));
+    index.settle(at(7));
+    assert_eq!(release_clock(&index, "seed"), None);
 }
 
 #[test]
@@ -574,8 +637,7 @@ fn a_job_in_trouble_has_its_dependency_looked_at_and_not_too_often() {
     let view = view(&index, "zones");
     assert_eq!(view.root_cause(), Some(RootCause::DependencyMissing));
     assert!(
-        view.culprit_labels
-            .as_ref()
+        view.culprit_labels()
             .unwrap()
             .contains("culprit_kind=\"Service\"")
     );
@@ -597,11 +659,14 @@ fn a_spec_is_assessed_anew_only_when_it_has_changed() {
     changed["metadata"]["generation"] = json!(2);
     changed["spec"]["activeDeadlineSeconds"] = json!(20);
     apply(&mut index, Kind::Job, &changed, 3);
-    assert_eq!(view(&index, "zones").gives_up, Some((JobClock::Deadline, at(20))));
+    assert_eq!(
+        view(&index, "zones").gives_up(),
+        Some((JobClock::Deadline, at(20)))
+    );
 }
 
 #[test]
-fn retries_bound_a_job_whose_runs_fail_until_it_has_outlived_them() {
+fn retries_bound_a_job_whose_runs_fail_until_it_has_well_outlived_them() {
     let mut index = synced();
     apply(&mut index, Kind::Job, &job("zones", &running()), 1);
     let crashed = json!({"waiting": {"reason": "CrashLoopBackOff"}});
@@ -611,10 +676,23 @@ fn retries_bound_a_job_whose_runs_fail_until_it_has_outlived_them() {
         &pod("zones", 1, &crashed, &exited("Error", 7, 2)),
         3,
     );
-    assert_eq!(view(&index, "zones").gives_up, Some((JobClock::Retries, at(10))));
-    index.tick(at(40));
-    let (clock, until) = view(&index, "zones").gives_up.unwrap();
-    assert!(until > at(40), "{clock:?} at {until} is over");
+    assert_eq!(
+        view(&index, "zones").gives_up(),
+        Some((JobClock::Retries, at(10)))
+    );
+    // Their latest end has passed, and the Job controller may not have noticed yet.
+    for second in [20, 31] {
+        index.tick(at(second));
+        let zones = view(&index, "zones");
+        assert_eq!(zones.gives_up(), Some((JobClock::Retries, at(16))));
+        assert_eq!(zones.remaining(at(second)), Some(Seconds::ZERO));
+    }
+    // A Job that goes on well beyond that has other runs than were thought.
+    index.tick(at(60));
+    assert_eq!(
+        view(&index, "zones").gives_up(),
+        Some((JobClock::Release, at(300)))
+    );
 }
 
 #[test]
@@ -641,4 +719,119 @@ fn events_are_all_that_is_left_of_a_pod_after_a_restart() {
         !matches!(cause, RootCause::EvidenceLost | RootCause::Unknown),
         "{cause}"
     );
+}
+
+/// The event of a Job that could not make its Pod.
+fn no_pod(job: &str, second: i64) -> Value {
+    json!({"metadata": {"name": format!("{job}.{second}"), "namespace": "powerdns", "uid": format!("event-{second}")},
+        "involvedObject": {"kind": "Job", "namespace": "powerdns", "name": job},
+        "type": "Warning", "reason": "FailedCreate", "count": 1,
+        "firstTimestamp": at(second).to_string(), "lastTimestamp": at(second).to_string(),
+        "message": "Error creating: pods \"x\" is forbidden: exceeded quota: small, requested: cpu=2, used: cpu=1, limited: cpu=1"})
+}
+
+/// The same name at a later time, by another object.
+fn again(name: &str, second: i64, status: &Value) -> Value {
+    let mut job = job(name, status);
+    job["metadata"]["uid"] = json!(format!("uid-{name}-{second}"));
+    job["metadata"]["creationTimestamp"] = json!(at(second).to_string());
+    job
+}
+
+#[test]
+fn what_comes_before_its_job_is_kept_for_it_and_what_is_older_is_not() {
+    let failed = ended("Failed", "BackoffLimitExceeded", 60);
+    // Its predecessor succeeded, and its own event comes a moment before it.
+    let mut index = synced();
+    apply(
+        &mut index,
+        Kind::Job,
+        &job("zones", &ended("Complete", "", 20)),
+        21,
+    );
+    apply(&mut index, Kind::JobEvent, &no_pod("zones", 31), 31);
+    apply(&mut index, Kind::Job, &again("zones", 30, &failed), 61);
+    assert_eq!(
+        view(&index, "zones").root_cause(),
+        Some(RootCause::PodCreateQuota)
+    );
+    // An event that is left of a Job of its name comes before the list of Jobs.
+    let mut index = synced();
+    apply(&mut index, Kind::JobEvent, &no_pod("zones", 1), 40);
+    apply(&mut index, Kind::Job, &again("zones", 30, &failed), 61);
+    assert_ne!(
+        view(&index, "zones").root_cause(),
+        Some(RootCause::PodCreateQuota)
+    );
+}
+
+#[test]
+fn a_job_that_is_made_anew_at_once_is_counted_all_the_same() {
+    let mut index = synced();
+    let release = json!({"app.kubernetes.io/managed-by": "Helm"});
+    let labelled = |mut job: Value| {
+        job["metadata"]["labels"] = release.clone();
+        job["metadata"]["annotations"]["meta.helm.sh/release-name"] = json!("pdns");
+        job["metadata"]["annotations"]["meta.helm.sh/release-namespace"] = json!("powerdns");
+        job
+    };
+    let first = labelled(job("zones", &ended("Failed", "DeadlineExceeded", 5)));
+    apply(&mut index, Kind::Job, &first, 6);
+    apply(&mut index, Kind::Job, &labelled(again("zones", 8, &running())), 8);
+    let snapshot = index.snapshot(at(9));
+    let failures: u64 = snapshot
+        .owners
+        .iter()
+        .flat_map(|(_, owner)| owner.failures.values())
+        .sum();
+    assert_eq!(failures, 1);
+}
+
+#[test]
+fn a_kind_that_may_not_be_read_does_not_hold_up_the_rest() {
+    let mut index = Index::new(Settings::new(at(0)));
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::CronJob) {
+        index.reset(kind, &[], at(0));
+    }
+    assert!(!index.is_synced());
+    let forbidden = |kind| Change::Interrupted {
+        kind,
+        forbidden: true,
+    };
+    index.change(forbidden(Kind::CronJob), at(1));
+    assert!(index.is_synced());
+    let mut blind = Index::new(Settings::new(at(0)));
+    for kind in Kind::ALL {
+        blind.change(forbidden(kind), at(1));
+    }
+    assert!(!blind.is_synced(), "without Jobs there is nothing to tell");
+}
+
+#[test]
+fn free_text_of_a_log_is_no_label() {
+    for (line, label) in [
+        ("waiting for order 4711 of customer-9 (3/10)", None),
+        (
+            "waiting for powerdns.powerdns.svc:8081 (3/10)",
+            Some("target=\"powerdns.powerdns.svc:8081\""),
+        ),
+    ] {
+        let mut index = synced();
+        apply(&mut index, Kind::Job, &job("zones", &running()), 1);
+        apply(&mut index, Kind::Pod, &pod("zones", 0, &live(), &json!({})), 2);
+        let lines = [LogLine {
+            at: Some(at(3)),
+            text: line.to_owned(),
+        }];
+        let log = log("zones", 0);
+        index.change(
+            Change::Log {
+                log,
+                lines: lines.to_vec(),
+            },
+            at(3),
+        );
+        index.settle(at(30));
+        assert_eq!(view(&index, "zones").target_labels(), label, "{line}");
+    }
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use hookbudget::index::replay::Recording;
-use hookbudget::index::{Clock, Handle, Settings, drive};
-use hookbudget::metrics::{Exposition, FAMILIES, Format, Type, registry};
+use hookbudget::index::{Clock, Handle, JobLabels, Settings, drive};
+use hookbudget::metrics::{Exposition, FAMILIES, Format, Selection, Type, pattern, registry};
 use hookbudget::shutdown::Shutdown;
 use hookbudget::status;
 use tokio::sync::mpsc;
@@ -115,11 +115,20 @@ fn sorted(text: &str) -> String {
 #[tokio::test]
 async fn the_exposition_of_a_recording_is_the_golden_one() {
     let index = played("four-hooks.jsonl").await;
+    // What the kernel says of the process is different each time.
+    let varies = |line: &str| {
+        let value = line
+            .starts_with("process_")
+            .then(|| line.rsplit_once(' '))
+            .flatten();
+        value.map_or_else(|| format!("{line}\n"), |(series, _)| format!("{series} VALUE\n"))
+    };
     for (format, name) in [
         (Format::Text, "four-hooks.prom"),
         (Format::OpenMetrics, "four-hooks.openmetrics"),
     ] {
         let text = sorted(&text(&index, format)).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        let text: String = text.lines().map(varies).collect();
         held_to(&root().join("tests/golden").join(name), &text);
     }
 }
@@ -131,6 +140,7 @@ async fn every_sample_has_the_labels_that_its_table_entry_names() {
     index.with(|index| {
         index.reports().available = Some(true);
         index.reports().leader = Some(true);
+        index.policy_state().loaded = Some(jiff::Timestamp::UNIX_EPOCH);
     });
     let text = text(&index, Format::Text);
     let mut seen = BTreeMap::<&str, usize>::new();
@@ -166,12 +176,84 @@ async fn every_sample_has_the_labels_that_its_table_entry_names() {
     assert_eq!(
         silent,
         [
+            // Nobody has asked for any.
+            "hookbudget_job_labels",
             "hookbudget_objects_skipped_total",
             // Nothing is timed while a recording is played.
             "hookbudget_diagnosis_duration_seconds",
         ],
         "the recording has to show every family"
     );
+}
+
+/// What a scrape gets where somebody does not want everything.
+#[tokio::test]
+async fn what_is_left_out_is_not_there_and_the_rest_is_the_same() {
+    let index = played("four-hooks.jsonl").await;
+    let denied = ["hookbudget_job_findings", "hookbudget_owner_.*", "process_.*"];
+    let denied: Vec<_> = denied.into_iter().map(|text| pattern(text).unwrap()).collect();
+    let of = |selection: Selection| -> String {
+        Exposition::of(Arc::new(index.snapshot()), Format::Text, selection).collect()
+    };
+    let (all, fewer) = (of(Selection::default()), of(Selection::without(&denied)));
+    let is_denied = |line: &&str| {
+        let name = line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ");
+        ["hookbudget_job_findings", "hookbudget_owner_", "process_"]
+            .iter()
+            .any(|head| name.starts_with(head))
+    };
+    let rest: Vec<_> = all.lines().filter(|line| !is_denied(line)).collect();
+    assert_eq!(fewer.lines().collect::<Vec<_>>(), rest);
+    assert!(all.lines().any(|line| is_denied(&line)));
+    // Nothing of a Job is written where nobody wants a family of Jobs.
+    let own = of(Selection::only(&[pattern("hookbudget_build_info").unwrap()]));
+    assert_eq!(own.lines().count(), 3, "{own}");
+    assert!(own.ends_with("} 1\n"), "{own}");
+}
+
+#[test]
+fn labels_that_somebody_asks_for_are_copied_and_no_others() {
+    let started = jiff::Timestamp::UNIX_EPOCH;
+    let settings = Settings {
+        job_labels: JobLabels::parse("jobs=[team,app.kubernetes.io/part-of]").unwrap(),
+        ..Settings::new(started)
+    };
+    let index = Handle::new(settings, Clock::standing_at(started));
+    let job = |name: &str, labels: &str, template: &str, generation: u32| {
+        let object = format!(
+            r#"{{"metadata": {{"name": "{name}", "namespace": "shop", "uid": "{name}", "generation": {generation}, "labels": {labels}}},
+                "spec": {{"template": {{"metadata": {{"labels": {template}}}, "spec": {{"containers": []}}}}}}, "status": {{}}}}"#
+        );
+        index.with(|index| {
+            index.apply(hookbudget::index::Kind::Job, &object, started);
+            index.settle(started);
+        });
+    };
+    job(
+        "own",
+        r#"{"team": "a\"b", "tier": "gold"}"#,
+        r#"{"team": "c"}"#,
+        1,
+    );
+    job("template", "{}", r#"{"app.kubernetes.io/part-of": "mail"}"#, 1);
+    job("none", r#"{"tier": "gold"}"#, "{}", 1);
+    let labels = || {
+        let text = text(&index, Format::OpenMetrics);
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("hookbudget_job_labels{"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        labels(),
+        [
+            r#"hookbudget_job_labels{namespace="shop",job_name="own",label_team="a\"b"} 1"#,
+            r#"hookbudget_job_labels{namespace="shop",job_name="template",label_app_kubernetes_io_part_of="mail"} 1"#,
+        ]
+    );
+    // A label may change while the spec cannot.
+    job("none", r#"{"team": "night"}"#, "{}", 1);
+    assert!(labels().iter().any(|line| line.contains(r#"label_team="night""#)));
 }
 
 #[tokio::test]
@@ -201,7 +283,8 @@ async fn a_failed_job_has_exactly_one_root_cause() {
 #[tokio::test]
 async fn the_routes_answer() {
     let index = played("four-hooks.jsonl").await;
-    let router = hookbudget::metrics::router(index.clone()).merge(status::router(index));
+    let router =
+        hookbudget::metrics::router(index.clone(), Selection::default()).merge(status::router(index));
     let get = |path: &str, accept: &str| {
         let request = Request::get(path)
             .header("accept", accept)
@@ -312,7 +395,10 @@ fn an_exposition_comes_in_pieces_of_limited_size() {
 fn names_follow_the_rules_and_are_unique() {
     let mut names: Vec<_> = registry().into_iter().map(|(name, _)| name).collect();
     for family in FAMILIES.iter() {
-        assert!(family.name.starts_with("hookbudget_"), "{}", family.name);
+        let is_ours = ["hookbudget_", "process_"]
+            .iter()
+            .any(|head| family.name.starts_with(head));
+        assert!(is_ours, "{}", family.name);
         assert_eq!(
             family.name.ends_with("_total"),
             family.kind == Type::Counter,
@@ -356,8 +442,24 @@ fn the_documentation_lists_every_family() {
         `success`. A Job that is deleted after it has succeeded (`hook-succeeded`) leaves the last of these. Once \
         it has failed, there is exactly one `hookbudget_job_root_cause`, and the owner's last result is `failure` \
         until a later Job of the same owner succeeds.\n\n\
-        Labels hold names and words of closed sets. Pod names, exit codes, messages and lines of log are never \
-        labels: they are in `/api/jobs`.\n\n\
+        Labels hold names and words of closed sets. Exit codes, messages and lines of log are never labels: they are in \
+        `/api/jobs`. A Pod is named where it is a link of a failed Job's chain.\n\n\
+        ## Which of them\n\n\
+        As kube-state-metrics has them, with one difference: a pattern is for the whole name.\n\n\
+        - `--metric-denylist=REGEX,..` leaves families out, `--metric-allowlist=REGEX,..` leaves out all others; not both. A \
+        pattern is a name or a regular expression for the whole name, and a histogram's is without `_bucket`, `_sum`, \
+        `_count`: `hookbudget_job_wait_.+,hookbudget_owner_wait_seconds`. A comma always separates. What is left out is \
+        decided once, at the start, and costs a scrape nothing. The log then says which shipped alert will be silent or \
+        know less, and which pattern names no family.\n\
+        - `--metric-labels-allowlist=jobs=[KEY,..]` copies labels of the Job, or of its Pod template, into \
+        `hookbudget_job_labels`: `jobs=[team,app.kubernetes.io/part-of]` gives `label_team` and \
+        `label_app_kubernetes_io_part_of`, for routes by team: `hookbudget:job_failed:cause * on (cluster, namespace, \
+        job_name) group_left (label_team) hookbudget_job_labels`. Only Jobs have such labels here, and `*` is refused: who may \
+        create a Job could add labels to the series. All other labels of all families are always there: the alerts, the \
+        routes and the dashboards ask for them.\n\
+        - In the chart: `exporter.metricAllowlist`, `exporter.metricDenylist`, `exporter.metricLabelsAllowlist` (keys alone). \
+        [What watching costs](cost-of-watching.md) says which families to leave out.\n\n\
+        ## All of them\n\n\
         | family | type | labels | meaning |\n|---|---|---|---|\n",
     );
     for family in FAMILIES.iter() {

@@ -4,9 +4,10 @@
 
 mod support;
 
-use hookbudget::engine::evidence::Evidence;
+use hookbudget::engine::Seconds;
+use hookbudget::engine::evidence::{Dependency, Evidence, ObjectRef};
 use hookbudget::engine::root_cause::RootCause;
-use hookbudget::index::{Change, Index, JobKey, Kind, LogKey, LogLine, Settings};
+use hookbudget::index::{Action, Change, Index, JobKey, Kind, LogKey, LogLine, Settings};
 use hookbudget::report::{MOST_BYTES, crd, object};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
@@ -141,7 +142,7 @@ fn the_cause_is_known_after_a_restart_though_the_pod_is_gone() {
         before.job("tofu-state", "backup-1").unwrap(),
         after.job("tofu-state", "backup-1").unwrap(),
     );
-    let (old, new) = (old.diagnosis.clone().unwrap(), new.diagnosis.clone().unwrap());
+    let (old, new) = (old.diagnosis().unwrap(), new.diagnosis().unwrap());
     assert_eq!(
         (&old.chain, &old.evidence, &old.evidence_lost),
         (&new.chain, &new.evidence, &new.evidence_lost)
@@ -174,6 +175,100 @@ fn another_job_of_the_same_name_does_not_inherit_what_the_old_one_died_of() {
     new["metadata"]["creationTimestamp"] = json!(at(60).to_string());
     list_all(&mut index, &[new], 100);
     assert_eq!(cause(&index), Some(RootCause::EvidenceLost));
+}
+
+/// A Job that calls a Service without an endpoint, as it is written down after `second`.
+fn blocked(job_object: &Value, second: i64) -> Value {
+    let mut index = empty();
+    list_all(&mut index, std::slice::from_ref(job_object), 0);
+    index.apply(Kind::Pod, &pod().to_string(), at(10));
+    let log = LogKey {
+        namespace: "tofu-state".to_owned(),
+        pod: "backup-1-abcde".to_owned(),
+        container: "c0".to_owned(),
+        attempt: 1,
+    };
+    let refused = lines(1, "curl: (7) Failed to connect to minio port 9000");
+    index.change(Change::Log { log, lines: refused }, at(11));
+    index.settle(at(11));
+    let asks = index.take_actions();
+    assert!(asks.iter().any(is_look), "{asks:?}");
+    let service = ObjectRef {
+        kind: "Service".to_owned(),
+        namespace: "tofu-state".to_owned(),
+        name: "minio".to_owned(),
+    };
+    let dependency = Dependency {
+        object: service,
+        exists: Some(true),
+        ready: Some(0),
+        not_ready: Some(0),
+        cold_start: Some(Seconds::new(1)),
+        created: Some(at(0)),
+        ..Dependency::default()
+    };
+    let found = Change::Dependency {
+        job: key(),
+        dependency: Box::new(dependency),
+        events: Vec::new(),
+    };
+    index.change(found, at(12));
+    index.settle(at(second));
+    let view = index.job("tofu-state", "backup-1").unwrap();
+    object(&view, index.evidence(&key()).unwrap(), None, at(second)).expect("an object")
+}
+
+fn is_look(action: &Action) -> bool {
+    matches!(action, Action::Inspect { .. })
+}
+
+#[test]
+fn what_stood_in_the_way_is_not_looked_for_once_the_end_is_long_ago() {
+    let running = job(&json!({"startTime": at(0).to_string(), "active": 1}));
+    let kept = blocked(&running, 38);
+    // It failed at 40 s while nobody looked.
+    for (now, looks) in [(45, true), (60, false)] {
+        let mut after = empty();
+        after.restore(evidence_of(&kept), at(38), at(now));
+        // Before the Job itself is seen, it only seems to wait.
+        after.tick(at(now));
+        assert!(!after.take_actions().iter().any(is_look), "{now}");
+        list_all(&mut after, &[failed()], now);
+        assert_eq!(after.take_actions().iter().any(is_look), looks, "{now}");
+        let evidence = after.evidence(&key()).unwrap();
+        assert_eq!(evidence.dependencies.len(), 1, "{now}");
+    }
+    // It still waits: how things stand now is what counts.
+    let mut after = empty();
+    after.restore(evidence_of(&kept), at(38), at(60));
+    list_all(&mut after, &[running], 60);
+    assert!(after.take_actions().iter().any(is_look));
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn a_dump_with_what_was_kept_tells_more_than_the_job_alone() {
+    let mut kept = written(&seen("fetching mc (25 MB)"));
+    kept["metadata"]["creationTimestamp"] = json!(at(41).to_string());
+    let mut of_job = failed();
+    (of_job["apiVersion"], of_job["kind"]) = (json!("batch/v1"), json!("Job"));
+    let cause = |objects: &[&Value], more: &[&str]| {
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
+        let arguments = ["diagnose", "job/backup-1", "--from", "-", "--format", "json"];
+        let ran = support::run_with(&[&arguments, more].concat(), &list);
+        serde_json::from_str::<Value>(&ran.out).map_or_else(|_| json!(ran.err), |found| found[0].clone())
+    };
+    let alone = cause(&[&of_job], &[]);
+    assert_eq!(alone["root_cause"], "evidence_lost");
+    let both = cause(&[&of_job, &kept], &[]);
+    assert_eq!(both["root_cause"], "oom_killed", "{both:#}");
+    assert!(both["evidence"].to_string().contains("OOMKilled"), "{both:#}");
+    // The Job is gone: what was said of it is left, of its own namespace.
+    assert_eq!(cause(&[&kept], &[])["root_cause"], "oom_killed");
+    assert_eq!(cause(&[&kept], &["-n", "other"]), Value::Null);
+    // A later Job of the same name died of something else.
+    of_job["metadata"]["uid"] = json!("another");
+    assert_eq!(cause(&[&of_job, &kept], &[])["root_cause"], "evidence_lost");
 }
 
 #[test]

@@ -342,7 +342,7 @@ fn the_exporter_asks_once_a_job_has_failed_and_the_cause_reaches_the_metrics() {
     own.change(serde_json::from_str(&written).expect("a change"), now);
     own.settle(now);
     let view = own.job("fleet", "stage-addons").expect("a Job");
-    let labels = view.cause_labels.as_deref().expect("labels");
+    let labels = view.cause_labels().expect("labels");
     for label in [
         "root_cause=\"custom_load_balancer_failed\"",
         "route=\"network\"",
@@ -351,7 +351,7 @@ fn the_exporter_asks_once_a_job_has_failed_and_the_cause_reaches_the_metrics() {
     ] {
         assert!(labels.contains(label), "{labels}");
     }
-    let culprit = view.culprit_labels.as_deref().expect("labels");
+    let culprit = view.culprit_labels().expect("labels");
     assert!(
         culprit.contains("culprit_kind=\"Cluster\",culprit_namespace=\"capi\",culprit_name=\"stage\""),
         "{culprit}"
@@ -375,8 +375,7 @@ fn the_exporter_asks_once_a_job_has_failed_and_the_cause_reaches_the_metrics() {
     anew.settle(now);
     let view = anew.job("fleet", "stage-addons").expect("a Job");
     assert!(
-        view.cause_labels
-            .as_deref()
+        view.cause_labels()
             .is_some_and(|labels| labels.contains("custom_load_balancer_failed"))
     );
 }

@@ -170,3 +170,15 @@ fn what_the_release_leaves_behind_is_told_in_order() {
     assert!(at("Fails after 900 s: ReleaseTimeout.") < at("The release has given up"));
     assert!(at("The release has given up") < at("No Pod is left"));
 }
+
+/// The limit of a tool that waits by itself is that of its whole wait: no probe of it takes as long.
+#[test]
+fn a_waiter_survives_for_as_long_as_it_waits() {
+    let job = r#"{"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"},
+        "spec": {"backoffLimit": 0, "activeDeadlineSeconds": 840, "template": {"spec": {"restartPolicy": "Never",
+            "containers": [{"name": "main", "image": "registry.example/migrate:1",
+                "command": ["hookbudget-wait", "--timeout=10m", "http://db:8080/ready", "--", "migrate"]}]}}}}"#;
+    let ran = run_with(&["simulate", "-"], job);
+    let line = "Survives a cold start of up to 10 min.\n";
+    assert!(ran.out.contains(line), "{}", ran.out);
+}

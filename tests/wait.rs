@@ -360,7 +360,9 @@ fn headers_are_sent_and_never_printed() {
     assert!(!format!("{output:?}").contains("s3cret"), "{output:?}");
     let request = requests.recv().expect("a request");
     assert!(
-        request.contains("\r\nX-API-Key: s3cret-of-the-file\r\n"),
+        request
+            .to_lowercase()
+            .contains("\r\nx-api-key: s3cret-of-the-file\r\n"),
         "{request}"
     );
     assert!(
@@ -406,7 +408,7 @@ fn all_targets_are_needed() {
 fn wrong_use_is_64_and_help_teaches() {
     for arguments in [
         &[][..],
-        &["https://gitea/"],
+        &["ftp://gitea/"],
         &["--timeout", "600", "tcp://a:1"],
         &["a:1"],
     ] {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::encode::encoded;
 use crate::jobs::{WAITING, name};
-use crate::scrape::get;
+use crate::scrape::{get, time};
 use crate::table::{Marks, Table};
 use crate::{Cluster, Options};
 
@@ -86,7 +86,7 @@ pub(crate) fn scrapes(table: &mut Table, options: &Options, cluster: &Cluster) -
         let mut took = Vec::new();
         let begun = cluster.exporter.cpu();
         for _ in 0..options.scrapes.max(1) {
-            took.push(get(address, "/metrics", gzip)?.took);
+            took.push(time(address, gzip)?);
         }
         let cpu = cluster.exporter.cpu().saturating_sub(begun).as_secs_f64() / number(took.len());
         took.sort_unstable();
@@ -155,8 +155,7 @@ pub(crate) fn changes(table: &mut Table, options: &Options, cluster: &Cluster) -
             );
             let answer = get(address, "/metrics", false)?;
             let now = Instant::now();
-            let text = String::from_utf8_lossy(&answer.body);
-            for job in text
+            for job in states(&answer.body)
                 .lines()
                 .filter_map(succeeded)
                 .filter(|job| names.contains(*job))
@@ -181,6 +180,16 @@ pub(crate) fn changes(table: &mut Table, options: &Options, cluster: &Cluster) -
     );
     table.value("G17", &what, (p99, None, "ms"), Marks::at_most(1_000.0, 200.0));
     Ok(())
+}
+
+/// The samples that say how Jobs stand; what else a scrape holds is not looked at, as the exporter's time is measured and
+/// not the reader's.
+fn states(body: &[u8]) -> &str {
+    let find = |bytes: &[u8], wanted: &[u8]| bytes.windows(wanted.len()).position(|window| window == wanted);
+    let begin = find(body, b"# TYPE hookbudget_job_state ").unwrap_or(body.len());
+    let family = &body[begin..];
+    let end = find(family, b"# HELP ").unwrap_or(family.len());
+    std::str::from_utf8(&family[..end]).unwrap_or_default()
 }
 
 /// The Job of a line that says that it has succeeded.

@@ -25,7 +25,7 @@ const MANAGER: &str = "hookbudget";
 const FOREIGN: &str = "kubernetes.io/tls";
 
 /// Where the certificates are kept and who is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The namespace of the Secret.
     pub namespace: String,
@@ -82,7 +82,7 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    fn new<'a>(
+    pub(super) fn new<'a>(
         kind: ConfigurationKind,
         metadata: &ObjectMeta,
         webhooks: impl Iterator<Item = (&'a String, &'a WebhookClientConfig)>,

@@ -6,6 +6,7 @@
 //! the three objects only wake the keeper, which then reads what is; it misses nothing that a watch misses.
 
 mod cluster;
+pub mod configured;
 mod error;
 mod keeper;
 mod metrics;

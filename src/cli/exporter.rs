@@ -12,21 +12,26 @@ use axum::Router;
 use clap::Args;
 use jiff::SignedDuration;
 use kube::Client;
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
 use super::duration::duration;
-use super::policy;
+use super::exported::ExportedArgs;
+use super::policy::live::{Look, PolicyMetrics};
+use super::policy_in_force::{self, PolicyFileArgs, Told};
 use crate::engine::Seconds;
+use crate::engine::policy::Policy;
 use crate::http::{Limits, serve_plain};
 use crate::index::replay::Recorder;
 use crate::index::{Change, Clock, Handle, Scope, Settings, Shard, drive, live};
+use crate::metrics::{self, Selection};
 use crate::report::{Lease, ReportSettings, Reports, Store};
 use crate::shutdown::Shutdown;
 use crate::tls::install_provider;
-use crate::{metrics, status};
+use crate::{report, status};
 
 /// Changes that wait for the index: a list page may be large, and the watch waits when the index is busy.
 const QUEUE: usize = 512;
@@ -39,9 +44,9 @@ pub struct ExporterArgs {
     /// Where to serve metrics and the status page.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9464")]
     listen: SocketAddr,
-    /// The policy document.
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    /// Where the policy comes from.
+    #[command(flatten)]
+    policy: PolicyFileArgs,
     /// How long a diagnosis is kept after its Job is gone.
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
     retention: Seconds,
@@ -66,6 +71,9 @@ pub struct ExporterArgs {
     /// How long a diagnosis is kept that no CronJob owns.
     #[arg(long, value_name = "DURATION", default_value = "168h", value_parser = duration, requires = "diagnoses")]
     diagnoses_age: Seconds,
+    /// What is published.
+    #[command(flatten)]
+    exported: ExportedArgs,
     /// Write everything that is watched to a file, for `demo` and for tests. It holds objects as they are.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -85,10 +93,12 @@ pub async fn run(args: ExporterArgs) -> anyhow::Result<()> {
     };
     let clock = Clock::Real;
     let settings = Settings {
-        policy: Arc::new(policy::read(args.policy.as_deref())?),
+        policy: Arc::default(),
         retention: args.retention,
         started: clock.now(),
+        job_labels: args.exported.job_labels(),
     };
+    let selection = args.exported.selection()?;
     let client = Client::try_default()
         .await
         .context("no cluster: run inside one, or set KUBECONFIG")?;
@@ -96,37 +106,114 @@ pub async fn run(args: ExporterArgs) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("--listen {}", args.listen))?;
     let index = Handle::new(settings, clock);
+    let good = follow_policy(&args.policy, &client, &index, &shutdown)?;
     let (changes, incoming) = mpsc::channel(QUEUE);
     let (actions, wanted) = mpsc::unbounded_channel();
     let (sink, recording) = record(&args, changes, index.clock())?;
-    let mut reports = reports(&args, &scope, &client, &index);
-    if let Some(reports) = &mut reports {
-        reports.read_back().await;
-    }
-    let reports = reports.map(|reports| tokio::spawn(reports.run(shutdown.clone())));
-    let watches = tokio::spawn(live::run(client, scope, sink, wanted));
+    let reports = reports(&args, &scope, &client, &index);
+    let watches = live::run(client, scope, sink, wanted);
+    let gathering = tokio::spawn(gather(good, reports, watches, shutdown.clone()));
     let writer = tokio::spawn(drive(index.clone(), incoming, actions, TICK, shutdown.clone()));
-    let router = routes(index);
+    let router = routes(index, selection);
     tracing::info!(listen = %args.listen, "exporter runs");
     serve_plain(listener, router, shutdown, Limits::default()).await;
-    if let Some(reports) = reports {
-        // What was captured last is written before the end.
-        drop(reports.await);
-    }
-    watches.abort();
+    drop(gathering.await);
     // The recorder ends with its last sender, which the watches held.
     drop(writer.await);
     if let Some(recording) = recording {
-        drop(watches.await);
         recording.await.context("the recorder ended in a panic")??;
     }
     Ok(())
 }
 
+/// Keeps the index by the policy of a file until shutdown. What is returned becomes true with the first good policy.
+fn follow_policy(
+    args: &PolicyFileArgs,
+    client: &Client,
+    index: &Handle,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Option<watch::Receiver<bool>>> {
+    let environment = |name| std::env::var(name).ok();
+    let namespace = environment("POD_NAMESPACE");
+    let events = args.policy_config_map.as_ref().map(|_| {
+        // What becomes of the few Events about the policy is in the log.
+        let (events, outbox) = report::events::channel(&mut Registry::default());
+        let instance = environment("POD_NAME");
+        tokio::spawn(outbox.send(client.clone(), "hookbudget.dev/exporter", instance));
+        events
+    });
+    let told = Told {
+        events,
+        namespace: namespace.as_deref(),
+        metrics: PolicyMetrics::default(),
+    };
+    let heard = {
+        let index = index.clone();
+        move |look: &Look, policy: &Arc<Policy>| hear(&index, look, policy)
+    };
+    let (policy, good) = policy_in_force::start(args, told, shutdown, heard)?;
+    let now = index.clock().now();
+    index.with(|index| index.set_policy(policy.load_full(), now));
+    Ok(good)
+}
+
+/// What a look at the policy file means for the index.
+fn hear(index: &Handle, look: &Look, policy: &Arc<Policy>) {
+    let now = index.clock().now();
+    index.with(|index| match look {
+        Look::Same => {}
+        Look::Refused(_) => {
+            let state = index.policy_state();
+            state.good = false;
+            state.refused += 1;
+        }
+        Look::Loaded => {
+            let state = index.policy_state();
+            state.good = true;
+            state.loaded = Some(now);
+            state.taken += 1;
+            index.set_policy(Arc::clone(policy), now);
+        }
+    });
+}
+
+/// Takes the cluster in until shutdown. What a policy hides is not known before it could be read, so nothing is taken in
+/// until then.
+async fn gather(
+    good: Option<watch::Receiver<bool>>,
+    reports: Option<Reports>,
+    watches: impl Future<Output = ()>,
+    shutdown: Shutdown,
+) {
+    if let Some(mut good) = good {
+        let is_good = async { good.wait_for(|good| *good).await.is_ok() };
+        let goes_on = tokio::select! {
+            () = shutdown.requested() => false,
+            goes_on = is_good => goes_on,
+        };
+        if !goes_on {
+            return;
+        }
+    }
+    let mut writing = None;
+    if let Some(mut reports) = reports {
+        reports.read_back(&shutdown).await;
+        writing = Some(tokio::spawn(reports.run(shutdown.clone())));
+    }
+    tokio::select! {
+        () = shutdown.requested() => {}
+        () = watches => {}
+    }
+    if let Some(writing) = writing {
+        // What was captured last is written before the end.
+        drop(writing.await);
+    }
+}
+
 /// Everything that is served. Whoever accepts gzip gets it at its lowest level: the text is so repetitive that higher
 /// ones cost more time than they save.
-fn routes(index: Handle) -> Router {
-    metrics::router(index.clone())
+fn routes(index: Handle, selection: Selection) -> Router {
+    metrics::router(index.clone(), selection)
         .merge(status::router(index))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
 }
@@ -207,17 +294,13 @@ mod tests {
     use super::*;
 
     async fn scraped(encoding: Option<&str>) -> (Option<String>, Vec<u8>) {
-        let settings = Settings {
-            policy: Arc::default(),
-            retention: Seconds::new(3600),
-            started: Clock::Real.now(),
-        };
+        let settings = Settings::new(Clock::Real.now());
         let mut request = Request::get("/metrics");
         if let Some(encoding) = encoding {
             request = request.header(ACCEPT_ENCODING, encoding);
         }
         let request = request.body(Body::empty()).expect("a request");
-        let answer = routes(Handle::new(settings, Clock::Real)).oneshot(request);
+        let answer = routes(Handle::new(settings, Clock::Real), Selection::default()).oneshot(request);
         let answer = answer.await.expect("an answer");
         assert!(
             answer.headers().contains_key(VARY),

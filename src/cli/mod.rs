@@ -18,6 +18,8 @@ pub mod diagnose;
 mod duration;
 pub mod explain;
 #[cfg(feature = "server")]
+mod exported;
+#[cfg(feature = "server")]
 pub mod exporter;
 pub mod fix;
 pub mod lint;
@@ -31,6 +33,8 @@ mod place;
 pub mod policy;
 #[cfg(feature = "server")]
 mod policy_in_force;
+#[cfg(feature = "server")]
+mod process_metrics;
 mod progress;
 pub mod render;
 mod select;
@@ -64,9 +68,22 @@ pub fn main() -> ExitCode {
             // The reader has seen enough, as in `hookbudget lint . | head`.
             return ExitCode::SUCCESS;
         }
-        anstream::eprintln!("error: {error:#}");
+        anstream::eprintln!("error: {}", in_one_line(&error));
         ExitCode::from(2)
     })
+}
+
+/// An error with its causes. Some say their causes themselves: what was said is not repeated.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 /// The arguments. Linked as `kubectl-hookbudget` in the `PATH`, the program is a plugin of kubectl, and says so in
@@ -114,4 +131,19 @@ fn serve(server: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Resu
         .enable_all()
         .build()?
         .block_on(server)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_error_says_each_cause_once() {
+        let file = anyhow::anyhow!("no such file");
+        let error = file
+            .context("cannot read it: no such file")
+            .context("no cluster: set KUBECONFIG");
+        assert_eq!(
+            super::in_one_line(&error),
+            "no cluster: set KUBECONFIG: cannot read it: no such file"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Which policy the webhook judges by, and who is told when its file is refused.
+//! Which policy a server judges by, and who is told when its file is refused.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use clap::Args;
-use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use super::policy::live::{LivePolicy, Look, PolicyMetrics};
@@ -26,8 +25,8 @@ pub struct PolicyFileArgs {
     /// The policy, YAML or JSON, read again when it changes; without it the defaults hold.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    /// The ConfigMap that --policy is mounted from, in the webhook's own namespace: a policy that is refused is told
-    /// by an Event about it, and the webhook waits for a good one, not ready, instead of ending.
+    /// The ConfigMap that --policy is mounted from, in the server's own namespace: a policy that is refused is told by
+    /// an Event about it, and the server waits for a good one, not ready, instead of ending.
     #[arg(long, value_name = "NAME", requires = "policy")]
     pub policy_config_map: Option<String>,
 }
@@ -35,18 +34,32 @@ pub struct PolicyFileArgs {
 /// The policy in force, and what becomes true with the first good one, where that can take time.
 pub(super) type InForce = (Arc<ArcSwap<Policy>>, Option<watch::Receiver<bool>>);
 
-/// Reads the policy and keeps it in step with its file until shutdown.
+/// Who hears of what becomes of the policy.
+pub(super) struct Told<'a> {
+    /// Where Events go, where they are wanted.
+    pub(super) events: Option<Events>,
+    /// The namespace of the ConfigMap.
+    pub(super) namespace: Option<&'a str>,
+    /// The counters.
+    pub(super) metrics: PolicyMetrics,
+}
+
+/// Reads the policy and keeps it in step with its file until shutdown. `heard` hears of each look, and of the policy that
+/// is in force after it.
 ///
 /// # Errors
 /// A policy that is refused, where it is no ConfigMap's.
 pub(super) fn start(
     args: &PolicyFileArgs,
-    events: Option<Events>,
-    namespace: Option<&str>,
-    registry: &mut Registry,
+    told: Told<'_>,
     shutdown: &Shutdown,
+    heard: impl Fn(&Look, &Arc<Policy>) + Send + Sync + 'static,
 ) -> anyhow::Result<InForce> {
-    let metrics = PolicyMetrics::register(registry);
+    let Told {
+        events,
+        namespace,
+        metrics,
+    } = told;
     let Some(path) = &args.policy else {
         metrics.without_file();
         return Ok((Arc::default(), None));
@@ -59,7 +72,9 @@ pub(super) fn start(
     let (good, is_good) = watch::channel(args.policy_config_map.is_none());
     let config_map = args.policy_config_map.clone().zip(namespace.map(str::to_owned));
     let refused = AtomicBool::new(false);
+    let present = Arc::clone(&in_force);
     let told = move |look: &Look| {
+        heard(look, &present.load());
         let (Some(events), Some((name, namespace))) = (&events, &config_map) else {
             return;
         };

@@ -40,7 +40,7 @@ pub struct ServingArgs {
     /// with the other replicas, and renewed. caBundle is then written by the webhook itself.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert_file", "ca_out", "no_cluster"])]
     pub tls_secret: Option<String>,
-    /// The name of the two webhook configurations that --tls-secret writes caBundle into.
+    /// The name of the two webhook configurations, which are looked at, and which --tls-secret writes caBundle into.
     #[arg(long, value_name = "NAME", default_value = "hookbudget")]
     pub webhook_configuration: String,
     /// Authorities of clients, PEM: only a client with a certificate of one of them, and with a name of

@@ -14,10 +14,13 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use super::announce::Announcer;
-use super::policy_in_force::{self, PolicyFileArgs};
+use super::policy::live::PolicyMetrics;
+use super::policy_in_force::{self, PolicyFileArgs, Told};
+use super::process_metrics::Process;
 use super::serving::{self, ServingArgs};
 use super::{logging, policy};
 use crate::admission::{self, Admission, Metrics, Observer, Ready, Surroundings};
+use crate::certs::{Cluster, Place, configured};
 use crate::engine::rewrite::WAIT_IMAGE;
 use crate::engine::shell::Readings;
 use crate::http::{Acceptor, HandshakeFailure, HandshakeObserver, Limits, bind, serve_plain, serve_tls};
@@ -88,13 +91,12 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     let surroundings = Surroundings::default();
     let client = client(&args).await?;
     let events = events(&args, client.as_ref(), &mut registry);
-    let (policy, policy_is_good) = policy_in_force::start(
-        &args.policy,
-        events.clone(),
-        own_namespace.as_deref(),
-        &mut registry,
-        &shutdown,
-    )?;
+    let told = Told {
+        events: events.clone(),
+        namespace: own_namespace.as_deref(),
+        metrics: PolicyMetrics::register(&mut registry),
+    };
+    let (policy, policy_is_good) = policy_in_force::start(&args.policy, told, &shutdown, |_, _| {})?;
     let mut synced = watch_cluster(client.as_ref(), &surroundings, &mut registry, &shutdown);
     synced.extend(policy_is_good);
     if client.is_some() {
@@ -104,13 +106,17 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
             shutdown.clone(),
         ));
     }
+    registry.register_collector(Box::new(Process));
     let serving = serving::start(
         &args.serving,
         own_namespace.as_deref(),
-        client,
+        client.clone(),
         &mut registry,
         &shutdown,
     )?;
+    if let Some(client) = client {
+        look_at_configurations(&args.serving, client, &serving, &mut registry, &shutdown);
+    }
     synced.extend(serving.ready);
     let mut observers: Vec<Arc<dyn Observer>> = vec![metrics];
     observers.extend(events.map(|events| Arc::new(Announcer(events)) as Arc<dyn Observer>));
@@ -165,11 +171,37 @@ async fn client(args: &WebhookArgs) -> anyhow::Result<Option<kube::Client>> {
     Ok(Some(client))
 }
 
+/// Starts looking whether the API server has our configurations and trusts what is served.
+fn look_at_configurations(
+    args: &ServingArgs,
+    client: kube::Client,
+    serving: &serving::Serving,
+    registry: &mut Registry,
+    shutdown: &Shutdown,
+) {
+    let place = Place {
+        configuration: args.webhook_configuration.clone(),
+        ..Place::default()
+    };
+    let configured = configured::gauge(registry);
+    let (certificate, shutdown) = (Arc::clone(&serving.certificate), shutdown.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = shutdown.requested() => {}
+            () = configured::watch(Cluster::new(client, place), certificate, configured) => {}
+        }
+    });
+}
+
 /// Starts what writes Events, where they are wanted.
 fn events(args: &WebhookArgs, client: Option<&kube::Client>, registry: &mut Registry) -> Option<Events> {
     let client = client.filter(|_| !args.no_events)?;
     let (events, outbox) = report::events::channel(registry);
-    tokio::spawn(outbox.send(client.clone(), std::env::var("POD_NAME").ok()));
+    tokio::spawn(outbox.send(
+        client.clone(),
+        "hookbudget.dev/webhook",
+        std::env::var("POD_NAME").ok(),
+    ));
     Some(events)
 }
 

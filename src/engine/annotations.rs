@@ -10,6 +10,7 @@ use super::job::{Job, JobKind, lookup};
 use super::nearest::nearest;
 use super::policy::RewriteLevel;
 use super::rewrite::Quantity;
+use super::wait_target;
 
 /// What every name of ours begins with.
 pub const PREFIX: &str = "hookbudget.dev/";
@@ -180,13 +181,12 @@ impl Form {
                 "a day such as 2030-12-31, or a time such as 2030-12-31T18:00:00Z",
             ),
             Self::Targets => {
-                let target = value
-                    .split(',')
-                    .map(str::trim)
-                    .find(|target| !is_target(target))?;
+                let why =
+                    wait_target::listed(value).find_map(|target| wait_target::Target::parse(target).err())?;
                 wrong(
-                    format!("has {target:?}, which nobody can wait for"),
-                    "http://HOST/PATH, tcp://HOST:PORT or dns://NAME, separated by commas",
+                    format!("has what nobody can wait for: {why}"),
+                    "http://HOST/PATH, tcp://HOST:PORT, dns://NAME or another target of hookbudget-wait, \
+                     separated by commas",
                 )
             }
             Self::Variables => {
@@ -203,14 +203,6 @@ impl Form {
             _ => None,
         }
     }
-}
-
-/// What the injected init container can wait for. A comma at the end is no target.
-fn is_target(text: &str) -> bool {
-    text.is_empty()
-        || ["http://", "tcp://", "dns://"]
-            .iter()
-            .any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
 }
 
 fn is_variable(entry: &str) -> bool {

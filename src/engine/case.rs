@@ -234,6 +234,15 @@ impl<'e> Case<'e> {
             .any(|start| moment.is_none_or(|moment| start > moment))
     }
 
+    /// When the newest real run of a Pod's container began.
+    #[must_use]
+    pub fn began(&self, pod: &str, container: &str) -> Option<Timestamp> {
+        let pods = self.evidence.pods.iter().filter(|record| record.name == pod);
+        let containers = pods.flat_map(|pod| &pod.containers);
+        let named = containers.filter(|record| record.name == container);
+        named.flat_map(starts).max()
+    }
+
     /// True when a Pod of the Job was made after `moment`: it is known, or an event speaks of it.
     #[must_use]
     pub fn pod_made_after(&self, moment: Option<Timestamp>) -> bool {

@@ -70,6 +70,26 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// Gives back what its lists have room for: it is kept for as long as its Job.
+    pub fn shrink(&mut self) {
+        self.chain.shrink_to_fit();
+        self.repair_order.shrink_to_fit();
+        self.contributing.shrink_to_fit();
+        self.candidates.shrink_to_fit();
+        self.not.shrink_to_fit();
+        self.evidence.shrink_to_fit();
+        self.evidence_lost.shrink_to_fit();
+        self.summary.shrink_to_fit();
+        for proof in &mut self.evidence {
+            proof.source.shrink_to_fit();
+            proof.text.shrink_to_fit();
+        }
+        for link in &mut self.chain {
+            link.finding.shrink_to_fit();
+            link.proof.shrink_to_fit();
+        }
+    }
+
     /// Hides secrets in every text that comes from the cluster. Names of objects stay as they are.
     pub(super) fn hide_secrets(&mut self, patterns: &[Pattern]) {
         let chain = self.chain.iter_mut();

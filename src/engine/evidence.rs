@@ -69,7 +69,7 @@ pub struct ObjectRef {
 }
 
 /// The Job: its spec as far as its clocks go, and its status.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JobRecord {
     /// The namespace.
@@ -115,7 +115,7 @@ pub struct JobRecord {
 }
 
 /// The Helm release, Flux or Argo CD object that waits for the Job.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReleaseRecord {
     /// The object, where one was found.
@@ -124,7 +124,7 @@ pub struct ReleaseRecord {
     pub timeout: Option<Seconds>,
     /// Where the timeout comes from: `HelmRelease flux-system/x spec.install.timeout`, `assumed default`.
     pub timeout_source: String,
-    /// True when no object states the timeout.
+    /// True when no object states a timeout that is the end of the Job's release.
     pub assumed: bool,
     /// When the release was seen to give up on the Job.
     pub gave_up: Option<Timestamp>,
@@ -133,7 +133,7 @@ pub struct ReleaseRecord {
 }
 
 /// The Job's clocks in seconds; an absent one is unknown or without end.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Clocks {
     /// What the script's own waits take when every probe answers at once.
@@ -147,7 +147,7 @@ pub struct Clocks {
 }
 
 /// A condition of a Job, a Pod or another object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Condition {
     /// `Failed`, `FailureTarget`, `PodScheduled`.
@@ -302,7 +302,7 @@ pub struct LogTail {
     pub container: String,
     /// Which run: 0 for the first.
     pub attempt: u32,
-    /// The last lines, oldest first.
+    /// The last lines, oldest first; none where the run was read to its end and wrote nothing.
     pub lines: Vec<String>,
     /// When the last line was written, where that is known.
     pub last_line: Option<Timestamp>,
@@ -313,7 +313,7 @@ pub struct LogTail {
 }
 
 /// A wait that was read out of a script, or that an annotation declares.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WaitRecord {
     /// The container that waits.
@@ -331,7 +331,7 @@ pub struct WaitRecord {
 }
 
 /// Something that a script fetches from outside the cluster on every run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DownloadRecord {
     /// The container that fetches it.
@@ -343,6 +343,18 @@ pub struct DownloadRecord {
     /// True when the container calls nobody else that is known: an error in a transfer then belongs to a
     /// download.
     pub alone: bool,
+}
+
+impl DownloadRecord {
+    /// As the script writes it: `curl URL`, `apk add`.
+    #[must_use]
+    pub fn command(&self) -> String {
+        if self.target.starts_with(&self.tool) {
+            self.target.clone()
+        } else {
+            format!("{} {}", self.tool, self.target)
+        }
+    }
 }
 
 /// Something that the Job needs, as it stands in the cluster: the Service that it calls, or, one layer down, the

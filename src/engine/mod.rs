@@ -28,8 +28,10 @@ pub mod judge;
 pub mod missed_run;
 pub mod nearest;
 pub mod pattern;
+pub mod pem;
 pub mod phase;
 pub mod policy;
+mod printable;
 pub mod progress;
 pub mod quantity;
 pub mod redact;
@@ -52,6 +54,7 @@ pub mod sweep;
 pub(crate) mod testkit;
 pub mod timeline;
 pub mod told;
+pub mod wait_target;
 pub mod window;
 pub mod words;
 

@@ -102,9 +102,29 @@ pub fn read_line_with(line: &str, patterns: &[ProgressPattern]) -> Option<LinePr
     .or_else(|| read_line(line))
 }
 
-/// Reads one line, `None` when it is not about a wait or has no number that can be told. Linear in its length.
+/// The message of a line that is one JSON object, as structured loggers write them.
+#[derive(Deserialize)]
+struct Structured<'l> {
+    #[serde(borrow, alias = "message")]
+    msg: Option<std::borrow::Cow<'l, str>>,
+}
+
+/// Reads one line, `None` when it is not about a wait or has no number that can be told. Of a line that is a JSON
+/// object its message is read (`msg` or `message`). Linear in its length.
 #[must_use]
 pub fn read_line(line: &str) -> Option<LineProgress> {
+    if line.starts_with('{') {
+        let message = serde_json::from_str::<Structured<'_>>(line)
+            .ok()
+            .and_then(|found| found.msg);
+        if let Some(message) = message {
+            return read_words(&message);
+        }
+    }
+    read_words(line)
+}
+
+fn read_words(line: &str) -> Option<LineProgress> {
     if !WAIT_WORDS.iter().any(|word| holds(line, word)) {
         return None;
     }
@@ -354,6 +374,14 @@ mod tests {
             (
                 "waiting for gitea api (12/168)",
                 (Some(12), Some(168), None, None),
+            ),
+            (
+                r#"{"attempt":12,"event":"waiting","msg":"waiting for a:1 (12/120, \"x\", 55s of 600s)","target":"a:1"}"#,
+                (Some(12), Some(120), Some(55), Some(600)),
+            ),
+            (
+                r#"{"level":"info","message":"retry 4/60"}"#,
+                (Some(4), Some(60), None, None),
             ),
             (
                 "waiting for gitea api (12/168)...",

@@ -22,11 +22,14 @@ impl Clock {
         Self::Virtual(Arc::new(AtomicI64::new(now.as_millisecond())))
     }
 
-    /// The time it shows.
+    /// The time it shows, to the microsecond at most: no more of it is kept.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self {
-            Self::Real => Timestamp::now(),
+            Self::Real => {
+                let now = Timestamp::now();
+                Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+            }
             Self::Virtual(millis) => {
                 Timestamp::from_millisecond(millis.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH)
             }

@@ -7,13 +7,14 @@ use jiff::Timestamp;
 
 use super::kind::JobKey;
 use super::logs::Logs;
+use super::packed::PackedObject;
 use super::pods;
+use super::spec::SharedSpec;
 use super::view::JobView;
 use crate::engine::Seconds;
 use crate::engine::capacity::Capacity;
-use crate::engine::diagnosis::{Diagnosis, JobPhase};
+use crate::engine::diagnosis::JobPhase;
 use crate::engine::evidence::{Dependency, EventRecord, Lost, ObjectRef, PodRecord, SignatureHit};
-use crate::k8s::job_record::JobSpec;
 use crate::k8s::job_status::JobStatus;
 use crate::k8s::meta::OwnerReference;
 
@@ -21,6 +22,9 @@ use crate::k8s::meta::OwnerReference;
 const EVENTS: usize = 64;
 /// Pods kept per Job: under Never each attempt leaves one, and 6 retries are the default.
 const PODS: usize = 16;
+
+/// How long after the end of a Job the cluster counts as it was then.
+const JUST_ENDED: Seconds = Seconds::new(10);
 
 /// One Job.
 #[derive(Debug, Default)]
@@ -44,24 +48,23 @@ pub(super) struct Entry {
     /// See `counted`.
     pub(super) cause_counted: bool,
     /// What scrapes and pages see.
-    pub(super) view: Option<Arc<JobView>>,
+    pub(super) view: Option<JobView>,
 }
 
 /// The Job object.
 #[derive(Debug)]
 pub(super) struct JobState {
-    pub(super) uid: Box<str>,
+    pub(super) uid: Arc<str>,
     /// Changes when the spec or an annotation does.
     pub(super) version: u64,
-    /// Without namespace, name and uid, so that the Jobs of one owner can share it.
-    pub(super) spec: Arc<JobSpec>,
-    pub(super) info_labels: Arc<str>,
+    /// Without namespace, name and uid, so that Jobs can share it.
+    pub(super) spec: Arc<SharedSpec>,
     pub(super) created: Option<Timestamp>,
     /// Its controller, of a Job that has not succeeded.
     pub(super) owner: Option<Arc<OwnerReference>>,
     pub(super) status: JobStatus,
-    /// The object as text, kept only while a change of its release may alter its clocks.
-    pub(super) text: Option<Box<str>>,
+    /// The object, kept only while a change of its release may alter its clocks.
+    pub(super) object: Option<PackedObject>,
     /// When it was first seen to have ended.
     pub(super) ended_seen: Option<Timestamp>,
 }
@@ -72,7 +75,7 @@ pub(super) struct Trail {
     pub(super) pods: Vec<PodRecord>,
     pub(super) events: Vec<EventRecord>,
     pub(super) logs: Logs,
-    pub(super) dependencies: Vec<Dependency>,
+    pub(super) dependencies: Vec<Arc<Dependency>>,
     pub(super) capacity: Option<Box<Capacity>>,
     pub(super) inspected: Option<Timestamp>,
     /// Objects that signatures of the policy match, what could not be looked at, and when that was asked for.
@@ -82,7 +85,6 @@ pub(super) struct Trail {
     /// The releases that were asked for.
     pub(super) asked: BTreeSet<ObjectRef>,
     pub(super) lost: Vec<Lost>,
-    pub(super) diagnosis: Option<Arc<Diagnosis>>,
 }
 
 impl JobState {
@@ -111,6 +113,11 @@ impl JobState {
         } else {
             JobPhase::Waiting
         }
+    }
+
+    /// True while a look at the cluster may still tell of the time at which the Job ended.
+    pub(super) fn has_just_ended(&self, now: Timestamp) -> bool {
+        self.ended().is_none_or(|ended| since(ended, now) < JUST_ENDED)
     }
 
     /// When it ended.
@@ -144,6 +151,14 @@ impl Entry {
         self.phase() == Some(JobPhase::Succeeded)
     }
 
+    /// When the Job ended, where its owner has not been told yet.
+    pub(super) fn untold(&self) -> Option<Timestamp> {
+        let job = self.job.as_ref().filter(|_| !self.counted)?;
+        matches!(job.phase(), JobPhase::Failed | JobPhase::Succeeded)
+            .then(|| job.ended())
+            .flatten()
+    }
+
     /// Where evidence goes.
     pub(super) fn trail(&mut self) -> &mut Trail {
         self.trail.get_or_insert_default()
@@ -170,6 +185,18 @@ impl Entry {
     pub(super) fn add_event(&mut self, event: EventRecord) {
         let events = &mut self.trail().events;
         add_event(events, event, EVENTS);
+    }
+
+    /// Drops what is older than the Job: it was about another one of its name.
+    pub(super) fn forget_before(&mut self, created: Option<Timestamp>) {
+        if let Some(trail) = &mut self.trail {
+            trail
+                .events
+                .retain(|event| event.last.is_none_or(|last| Some(last) >= created));
+            trail
+                .pods
+                .retain(|pod| pod.created.is_none_or(|made| Some(made) >= created));
+        }
     }
 
     /// Something may be wrong: a restart, a failure, a Pod that does not come up.

@@ -20,11 +20,13 @@ pub enum Kind {
     PodEvent,
     /// Events about `CronJob`s.
     CronJobEvent,
+    /// Flux `Kustomization`, where the cluster has them.
+    Kustomization,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Job,
         Self::Pod,
         Self::CronJob,
@@ -32,7 +34,14 @@ impl Kind {
         Self::JobEvent,
         Self::PodEvent,
         Self::CronJobEvent,
+        Self::Kustomization,
     ];
+
+    /// True for a kind of another product, which a cluster need not have.
+    #[must_use]
+    pub const fn is_optional(self) -> bool {
+        matches!(self, Self::HelmRelease | Self::Kustomization)
+    }
 
     /// The value of the label `kind`.
     #[must_use]
@@ -45,6 +54,7 @@ impl Kind {
             Self::JobEvent => "JobEvent",
             Self::PodEvent => "PodEvent",
             Self::CronJobEvent => "CronJobEvent",
+            Self::Kustomization => "Kustomization",
         }
     }
 

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 
 use super::change::{LogKey, LogLine};
 use crate::engine::evidence::LogTail;
+use crate::engine::hide;
 use crate::engine::pattern::Pattern;
-use crate::engine::redact::redact_with;
+use crate::engine::pem::{PemBlock, PemLine, is_body};
+use crate::engine::redact::{HIDDEN, redact_with};
 
 /// Lines kept per run.
 const LINES: usize = 40;
@@ -35,6 +37,8 @@ struct Tail {
     captured: Option<Timestamp>,
     complete: bool,
     asked_previous: bool,
+    /// Where the next line stands: keys and certificates go over several of them.
+    block: PemBlock,
 }
 
 impl Logs {
@@ -49,6 +53,7 @@ impl Logs {
             };
             let tail = Tail {
                 bytes: tail.lines.iter().map(String::len).sum(),
+                complete: tail.lines.is_empty(),
                 lines: tail.lines.into(),
                 truncated: tail.truncated,
                 last_line: tail.last_line,
@@ -114,6 +119,13 @@ impl Logs {
         tail.captured = Some(now);
     }
 
+    /// Hides in all lines what patterns match that were not there when the lines came.
+    pub(super) fn hide(&mut self, patterns: &[Pattern]) {
+        for tail in self.tails.values_mut() {
+            tail.hide(patterns);
+        }
+    }
+
     /// Notes that a log has been read to its end.
     pub(super) fn finish(&mut self, key: LogKey, now: Timestamp) {
         let tail = self.tails.entry(key).or_default();
@@ -126,11 +138,11 @@ impl Logs {
         self.tails.get(key).is_none_or(|tail| tail.lines.is_empty())
     }
 
-    /// The tails that hold lines.
+    /// The tails that hold lines, and those of runs that were read to their end and wrote none.
     pub(super) fn records(&self) -> Vec<LogTail> {
         self.tails
             .iter()
-            .filter(|(_, tail)| !tail.lines.is_empty())
+            .filter(|(_, tail)| tail.complete || !tail.lines.is_empty())
             .map(|(key, tail)| LogTail {
                 pod: key.pod.clone(),
                 container: key.container.clone(),
@@ -162,7 +174,15 @@ impl Tail {
     fn push(&mut self, line: &LogLine, patterns: &[Pattern]) {
         let cut = line.text.floor_char_boundary(LINE_BYTES);
         self.truncated |= cut < line.text.len();
-        let text = redact_with(&line.text[..cut], patterns).into_owned();
+        let raw = &line.text[..cut];
+        let text = match self.block.next(raw) {
+            PemLine::Inside => HIDDEN.to_owned(),
+            PemLine::Outside => redact_with(raw, patterns).into_owned(),
+            PemLine::EndAlone => {
+                self.hide_body();
+                redact_with(raw, patterns).into_owned()
+            }
+        };
         self.bytes += text.len();
         self.lines.push_back(text);
         while self.lines.len() > LINES || self.bytes > BYTES {
@@ -171,6 +191,29 @@ impl Tail {
             self.truncated = true;
         }
         self.last_line = line.at.or(self.last_line);
+    }
+
+    /// Hides what was kept of a block whose beginning is not there: a tail begins anywhere.
+    fn hide_body(&mut self) {
+        let mut last = true;
+        for line in self.lines.iter_mut().rev() {
+            if !is_body(line, last) {
+                break;
+            }
+            last = false;
+            self.bytes -= line.len();
+            HIDDEN.clone_into(line);
+            self.bytes += line.len();
+        }
+    }
+
+    /// Hides what patterns match that were not there when the lines came.
+    fn hide(&mut self, patterns: &[Pattern]) {
+        for line in &mut self.lines {
+            self.bytes -= line.len();
+            hide::text(line, patterns);
+            self.bytes += line.len();
+        }
     }
 }
 
@@ -196,6 +239,24 @@ mod tests {
         assert!(tail.truncated);
         assert!(tail.lines.iter().map(String::len).sum::<usize>() <= BYTES);
         assert!(tail.lines.last().expect("a line").starts_with("99 "));
+    }
+
+    #[test]
+    fn a_key_over_several_lines_is_hidden_wherever_the_tail_begins() {
+        let key = "starts\n-----BEGIN RSA PRIVATE KEY-----\nTtkMkPEPpIVtSDbn0gB\nlpHPPlkFlMzC7AfF6uRuS8XT2\nq8w=\n-----END RSA PRIVATE KEY-----\ndone";
+        let all: Vec<_> = key.lines().map(|text| line(text, None)).collect();
+        for from in 0..all.len() {
+            let mut logs = Logs::default();
+            for part in all[from..].chunks(2) {
+                logs.add(LogKey::default(), part.to_vec(), &[], Timestamp::UNIX_EPOCH);
+            }
+            let kept = logs.records()[0].lines.join("\n");
+            for part in ["TtkMk", "lpHPP", "q8w"] {
+                assert!(!kept.contains(part), "from line {from}: {kept}");
+            }
+            assert!(kept.ends_with("done"), "{kept}");
+            assert_eq!(kept.contains("starts"), from == 0, "{kept}");
+        }
     }
 
     #[test]

@@ -57,13 +57,58 @@ pub struct OwnerView {
     pub runs: Runs,
     /// When the last one ended: an older one that is learned of later changes nothing.
     ended: Option<Timestamp>,
+    /// What the last failure was one of.
+    failed_as: Task,
+}
+
+/// What a Job is to its owner: a success of one says nothing about the failure of another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Task {
+    /// A run of a `CronJob`, or a hook that a release runs on its way in.
+    #[default]
+    Main,
+    /// What a release holds besides, and what it runs on its way out.
+    Side,
+}
+
+impl Task {
+    /// By the owner's kind and the Job's hooks.
+    pub(super) fn of(owner_kind: &str, hooks: &[String]) -> Self {
+        let on_its_way_in = |hook: &String| {
+            matches!(
+                hook.as_str(),
+                "pre-install" | "post-install" | "pre-upgrade" | "post-upgrade"
+            )
+        };
+        match owner_kind {
+            "HelmRelease" | "Release" if !hooks.iter().any(on_its_way_in) => Self::Side,
+            _ => Self::Main,
+        }
+    }
 }
 
 impl OwnerView {
     /// Notes a result. `fresh` is false for what had ended before the exporter started: counters must not count
     /// it again after each restart.
-    pub(super) fn note(&mut self, failed: bool, ended: Timestamp, took: Option<Seconds>, fresh: bool) {
+    pub(super) fn note(
+        &mut self,
+        task: Task,
+        failed: bool,
+        ended: Timestamp,
+        took: Option<Seconds>,
+        fresh: bool,
+    ) {
         if self.ended.is_some_and(|last| ended < last) {
+            return;
+        }
+        if let Some(took) = took.filter(|_| fresh && !failed) {
+            let bucket = WAIT_BUCKETS.partition_point(|bound| Seconds::new(*bound) < took);
+            self.waits[bucket] += 1;
+            self.waited = self.waited + took;
+        }
+        if failed {
+            self.failed_as = task;
+        } else if self.last_failed == Some(true) && self.failed_as != task {
             return;
         }
         self.ended = Some(ended);
@@ -75,11 +120,6 @@ impl OwnerView {
         };
         *up += 1;
         *down = 0;
-        if let Some(took) = took.filter(|_| fresh && !failed) {
-            let bucket = WAIT_BUCKETS.partition_point(|bound| Seconds::new(*bound) < took);
-            self.waits[bucket] += 1;
-            self.waited = self.waited + took;
-        }
     }
 
     /// True when the last result is not older than `span`.
@@ -101,11 +141,11 @@ mod tests {
     fn results_are_taken_in_the_order_in_which_they_ended() {
         let at = |s| Timestamp::from_second(s).expect("a time");
         let mut owner = OwnerView::default();
-        owner.note(true, at(10), None, true);
-        owner.note(true, at(20), None, true);
+        owner.note(Task::Main, true, at(10), None, true);
+        owner.note(Task::Main, true, at(20), None, true);
         assert_eq!(owner.consecutive_failures, 2);
-        owner.note(false, at(30), Some(Seconds::new(300)), true);
-        owner.note(true, at(25), None, true);
+        owner.note(Task::Main, false, at(30), Some(Seconds::new(300)), true);
+        owner.note(Task::Main, true, at(25), None, true);
         assert_eq!(
             (
                 owner.last_failed,
@@ -115,5 +155,23 @@ mod tests {
             (Some(false), 0, 1)
         );
         assert_eq!(owner.waits[4], 1);
+    }
+
+    #[test]
+    fn the_success_of_another_task_of_a_release_heals_nothing() {
+        let at = |s| Timestamp::from_second(s).expect("a time");
+        let hook = Task::of("HelmRelease", &["post-install".to_owned()]);
+        let others = [Vec::new(), vec!["post-delete".to_owned()]];
+        let mut owner = OwnerView::default();
+        owner.note(hook, true, at(10), None, true);
+        for (second, hooks) in (20..).zip(others) {
+            let task = Task::of("HelmRelease", &hooks);
+            owner.note(task, false, at(second), Some(Seconds::new(5)), true);
+            assert_eq!(owner.last_failed, Some(true), "{hooks:?}");
+        }
+        assert_eq!(owner.waits[0], 2, "what they took is known all the same");
+        owner.note(hook, false, at(30), None, true);
+        assert_eq!((owner.last_failed, owner.consecutive_failures), (Some(false), 0));
+        assert_eq!(Task::of("CronJob", &[]), Task::Main);
     }
 }

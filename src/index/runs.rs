@@ -46,13 +46,21 @@ impl Runs {
     /// True when good and bad runs take turns: two of the last five failed, and not all of them.
     #[must_use]
     pub fn flap(&self) -> bool {
+        let (succeeded, failed) = self.recent();
+        failed >= FLAPS.1 && succeeded > 0
+    }
+
+    /// How many of the last five that ended have succeeded, and how many have failed.
+    #[must_use]
+    pub fn recent(&self) -> (usize, usize) {
         let ended = self.0.iter().rev().filter_map(|run| match run.outcome {
             RunOutcome::Succeeded => Some(false),
             RunOutcome::Failed(_) => Some(true),
             RunOutcome::Missed(_) => None,
         });
-        let last: Vec<bool> = ended.take(FLAPS.0).collect();
-        last.iter().filter(|failed| **failed).count() >= FLAPS.1 && last.contains(&false)
+        ended.take(FLAPS.0).fold((0, 0), |(succeeded, failed), bad| {
+            (succeeded + usize::from(!bad), failed + usize::from(bad))
+        })
     }
 
     /// Notes a run, wherever in the order it belongs. The controller says again and again of one run that it does not

@@ -19,10 +19,10 @@ impl Scope {
         shard: Shard::WHOLE,
     };
 
-    /// Whether an object is to be taken in. A release may lie in another namespace than its Jobs, so everybody
-    /// knows all releases.
+    /// Whether an object is to be taken in. A release, and a Kustomization, may lie in another namespace than its Jobs, so
+    /// everybody knows all of them.
     #[must_use]
     pub fn holds(&self, kind: Kind, namespace: &str) -> bool {
-        kind == Kind::HelmRelease || self.shard.holds(namespace)
+        kind.is_optional() || self.shard.holds(namespace)
     }
 }

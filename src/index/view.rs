@@ -1,21 +1,24 @@
-//! What scrapes and pages see of the index: immutable, shared, with labels that are escaped once.
+//! What scrapes and pages see of the index: immutable and shared.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::entry::{Entry, JobState, after, since};
+use super::found::{Found, Gist};
+use super::jobs::Done;
 use super::kind::{JobKey, Kind};
+use super::labels::label_pairs;
+use super::moment::Moment;
 use super::owners::{OwnerKey, OwnerView};
+use super::spec::SharedSpec;
 use super::took::Took;
 use super::watch_metrics::WatchState;
 use crate::engine::Seconds;
 use crate::engine::budget::Clock;
 use crate::engine::culprit::place_of;
-use crate::engine::diagnosis::{ChainLink, Diagnosis, JobPhase};
-use crate::engine::policy::Policy;
+use crate::engine::diagnosis::{ChainLink, Diagnosis, JobName, JobPhase, Trigger};
 use crate::engine::root_cause::RootCause;
-use crate::k8s::job_record::JobSpec;
 use crate::k8s::meta::OwnerReference;
 
 /// The state of the index at one time.
@@ -24,7 +27,7 @@ pub struct Snapshot {
     /// When it was taken.
     pub now: Timestamp,
     /// The Jobs by namespace and name.
-    pub jobs: Vec<Arc<JobView>>,
+    pub jobs: Vec<JobView>,
     /// The owners by name.
     pub owners: Vec<(Arc<OwnerKey>, Arc<OwnerView>)>,
     /// The watches.
@@ -35,6 +38,8 @@ pub struct Snapshot {
     pub evidence_lost: u64,
     /// The writer of diagnoses.
     pub reports: ReportState,
+    /// The policy file.
+    pub policy: PolicyState,
     /// How long diagnoses took; `None` where nobody measures it.
     pub took: Option<Took>,
 }
@@ -58,11 +63,35 @@ pub struct ReportState {
     pub skipped: u64,
 }
 
+/// What became of the policy file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyState {
+    /// Whether the policy in force is what the file holds; true where there is no file.
+    pub good: bool,
+    /// When the policy in force was read.
+    pub loaded: Option<Timestamp>,
+    /// New contents that were taken.
+    pub taken: u64,
+    /// New contents that were refused.
+    pub refused: u64,
+}
+
+impl Default for PolicyState {
+    fn default() -> Self {
+        Self {
+            good: true,
+            loaded: None,
+            taken: 0,
+            refused: 0,
+        }
+    }
+}
+
 /// What a report of a Job needs besides its diagnosis.
 #[derive(Clone, Debug)]
 pub struct Reported {
     /// The Job's `metadata.uid`.
-    pub uid: Box<str>,
+    pub uid: Arc<str>,
     /// Who outlives the Job, in its namespace: its `CronJob`, or its `HelmRelease`.
     pub owner: Option<Arc<OwnerReference>>,
     /// Changes with what is worth writing down.
@@ -82,43 +111,36 @@ pub struct KindView {
     pub last_event: Option<Timestamp>,
 }
 
-/// One Job.
+/// One Job. Cheap to clone: what is large is shared.
 #[derive(Clone, Debug)]
 pub struct JobView {
     /// Its name.
-    pub key: JobKey,
-    /// `namespace="..",job_name=".."`, escaped.
-    pub labels: Box<str>,
-    /// The further labels of `hookbudget_job_info`.
-    pub info_labels: Arc<str>,
-    /// The further labels of `hookbudget_job_root_cause`, for a Job that has failed.
-    pub cause_labels: Option<Box<str>>,
-    /// The further labels of `hookbudget_job_root_cause_info`.
-    pub culprit_labels: Option<Box<str>>,
-    /// The further labels of `hookbudget_job_wait_target_info`.
-    pub target_labels: Option<Box<str>>,
+    pub key: Arc<JobKey>,
     /// What its spec says.
-    pub spec: Arc<JobSpec>,
+    pub spec: Arc<SharedSpec>,
     /// How it stands.
     pub phase: JobPhase,
-    /// `status.startTime`.
-    pub started: Option<Timestamp>,
-    /// When it ended.
-    pub ended: Option<Timestamp>,
-    /// The clock that ends it, and when; `None` once it has ended and when nothing ends it.
-    pub gives_up: Option<(Clock, Timestamp)>,
+    started: Moment,
+    ended: Moment,
     /// Restarts of its containers.
     pub restarts: u32,
     /// Runs that have begun.
     pub attempts: u32,
-    /// The diagnosis; `None` for a Job that has succeeded and for one that nothing is wrong with yet.
-    pub diagnosis: Option<Arc<Diagnosis>>,
-    /// What a report needs besides; as `diagnosis`.
-    pub reported: Option<Box<Reported>>,
-    /// The end of the log of its last run.
-    pub tail: Vec<String>,
-    /// How long a dependency may take to come up.
-    pub cold_start: Seconds,
+    /// What a Job has that waits or has failed.
+    open: Option<Arc<Open>>,
+}
+
+/// What there is to say of a Job that has not succeeded.
+#[derive(Clone, Debug, Default)]
+struct Open {
+    found: Option<Found>,
+    gives_up: Option<(Clock, Timestamp)>,
+    cause_labels: Option<Box<str>>,
+    culprit_labels: Option<Box<str>>,
+    chain_labels: Box<[Box<str>]>,
+    target_labels: Option<Box<str>>,
+    reported: Option<Reported>,
+    tail: Vec<String>,
 }
 
 /// One entry of `hookbudget_job_budget_seconds`.
@@ -133,134 +155,190 @@ pub struct Budget<'a> {
 }
 
 impl JobView {
+    /// `status.startTime`.
+    #[must_use]
+    pub fn started(&self) -> Option<Timestamp> {
+        self.started.get()
+    }
+
+    /// When it ended.
+    #[must_use]
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.ended.get()
+    }
+
     /// How long the Job has been waiting, or did wait until it ended.
     #[must_use]
     pub fn elapsed(&self, now: Timestamp) -> Option<Seconds> {
-        let started = self.started?;
-        (self.phase != JobPhase::Suspended).then(|| since(started, self.ended.unwrap_or(now)))
+        let started = self.started()?;
+        (self.phase != JobPhase::Suspended).then(|| since(started, self.ended().unwrap_or(now)))
+    }
+
+    /// The clock that ends it, and when; `None` once it has ended and when nothing ends it.
+    #[must_use]
+    pub fn gives_up(&self) -> Option<(Clock, Timestamp)> {
+        self.open.as_ref()?.gives_up
     }
 
     /// What is left until the clock that ends it runs out, zero at least.
     #[must_use]
     pub fn remaining(&self, now: Timestamp) -> Option<Seconds> {
-        self.gives_up.map(|(_, at)| since(now, at))
+        self.gives_up().map(|(_, at)| since(now, at))
     }
 
     /// The clocks that the spec states or implies; those without an end are left out.
     pub fn budgets(&self) -> impl Iterator<Item = Budget<'_>> {
-        let spec = &*self.spec;
-        let clocks = &spec.record.clocks;
-        let release = spec.record.release.as_ref();
-        let cold_start_source = if spec.cold_start.is_some() {
-            "annotation"
-        } else {
-            "policy"
-        };
-        [
-            ("wait_nominal", spec.wait_source, clocks.wait_nominal),
-            ("wait_worst", spec.wait_source, clocks.wait_worst),
-            ("retries", "backoffLimit", clocks.retries_lower),
-            ("deadline", "activeDeadlineSeconds", spec.record.deadline),
-            (
-                "release",
-                release.map_or("", |release| &release.timeout_source),
-                release.and_then(|release| release.timeout),
-            ),
-            ("cold_start", cold_start_source, Some(self.cold_start)),
-        ]
-        .into_iter()
-        .filter_map(|(clock, source, span)| span.map(|span| Budget { clock, source, span }))
+        self.spec.budgets()
+    }
+
+    /// The diagnosis; `None` for a Job that has succeeded and for one that nothing is wrong with yet. Of a Job that waits
+    /// it is unpacked with each call.
+    #[must_use]
+    pub fn diagnosis(&self) -> Option<Arc<Diagnosis>> {
+        self.found()?.diagnosis()
+    }
+
+    /// What the diagnosis says in a word each.
+    #[must_use]
+    pub fn gist(&self) -> Option<&Gist> {
+        self.found().map(|found| &found.gist)
+    }
+
+    /// True when the diagnosis names these Jobs with the same culprit, and that many more.
+    pub(super) fn names(&self, others: &[JobName], more: u32) -> bool {
+        self.found().is_some_and(|found| found.names(others, more))
+    }
+
+    fn found(&self) -> Option<&Found> {
+        self.open.as_ref()?.found.as_ref()
+    }
+
+    /// What a report needs besides the diagnosis; `None` where there is none.
+    #[must_use]
+    pub fn reported(&self) -> Option<&Reported> {
+        self.open.as_ref()?.reported.as_ref()
+    }
+
+    /// The end of the log of its last run; nothing once it has succeeded.
+    #[must_use]
+    pub fn tail(&self) -> &[String] {
+        self.open.as_ref().map_or(&[], |open| &open.tail)
+    }
+
+    /// The further labels of `hookbudget_job_root_cause`, for a Job that has failed.
+    #[must_use]
+    pub fn cause_labels(&self) -> Option<&str> {
+        self.open.as_ref()?.cause_labels.as_deref()
+    }
+
+    /// The further labels of `hookbudget_job_root_cause_info`, for a Job that has failed.
+    #[must_use]
+    pub fn culprit_labels(&self) -> Option<&str> {
+        self.open.as_ref()?.culprit_labels.as_deref()
+    }
+
+    /// The further labels of `hookbudget_job_chain_info`, for a Job that has failed: one text for each link.
+    #[must_use]
+    pub fn chain_labels(&self) -> &[Box<str>] {
+        self.open.as_ref().map_or(&[], |open| &open.chain_labels)
+    }
+
+    /// The further labels of `hookbudget_job_wait_target_info`: what the spec names comes before what a log names.
+    #[must_use]
+    pub fn target_labels(&self) -> Option<&str> {
+        let printed = || self.open.as_ref()?.target_labels.as_deref();
+        self.spec.target_labels.as_deref().or_else(printed)
     }
 
     /// The root cause, for a Job that has failed: exactly one.
     #[must_use]
     pub fn root_cause(&self) -> Option<RootCause> {
-        let failed =
-            matches!(self.phase, JobPhase::Failed | JobPhase::Missing) || self.has_missed_its_release();
-        failed.then(|| {
-            let cause = self.diagnosis.as_ref().and_then(|diagnosis| diagnosis.root_cause);
-            cause.unwrap_or(RootCause::Unknown)
-        })
+        root_cause_of(
+            self.phase,
+            self.gist().map(|gist| (gist.trigger, gist.root_cause)),
+        )
     }
 
-    /// True when the release has given up and the Job goes on: nobody else tells.
-    #[must_use]
-    pub fn has_missed_its_release(&self) -> bool {
-        use crate::engine::diagnosis::Trigger;
-        self.diagnosis
-            .as_ref()
-            .is_some_and(|diagnosis| diagnosis.trigger == Trigger::ReleaseTimeout)
-    }
-
+    /// A Job as it stands. `found` is its diagnosis, and what a report needs besides.
     pub(super) fn of(
-        key: &JobKey,
+        key: Arc<JobKey>,
         entry: &Entry,
         job: &JobState,
         phase: JobPhase,
-        policy: &Policy,
-        diagnosis: Option<Arc<Diagnosis>>,
+        found: Option<(Diagnosis, Reported)>,
         now: Timestamp,
     ) -> Self {
-        let spec = Arc::clone(&job.spec);
-        let ended = job.ended().or(entry.gone);
-        let running = matches!(phase, JobPhase::Waiting);
-        let stated = spec
-            .waits
-            .iter()
-            .find_map(|wait| Some(wait.target.as_ref()?.text.as_str()));
-        let printed = diagnosis
-            .as_ref()
-            .and_then(|d| d.progress.as_ref()?.target.as_deref());
-        let target = stated.or(printed);
+        let (diagnosis, reported) = found.unzip();
         let mut view = Self {
-            key: key.clone(),
-            labels: label_pairs(&[("namespace", &key.namespace), ("job_name", &key.name)]),
-            info_labels: Arc::clone(&job.info_labels),
-            cause_labels: None,
-            culprit_labels: None,
-            target_labels: target.map(|target| label_pairs(&[("target", target)])),
+            key,
+            spec: Arc::clone(&job.spec),
             phase,
-            started: job.status.started,
-            ended,
-            gives_up: running.then(|| gives_up(entry, job, now)).flatten(),
+            started: job.status.started.into(),
+            ended: job.ended().or(entry.gone).into(),
             restarts: entry.restarts(),
             attempts: entry.attempts(),
-            diagnosis,
-            reported: None,
-            tail: last_lines(entry),
-            cold_start: spec.cold_start.unwrap_or(policy.cold_start),
-            spec,
+            open: None,
         };
-        if let Some(cause) = view.root_cause() {
-            let (cause, culprit) = failure_labels(&view, cause);
-            view.cause_labels = Some(cause);
-            view.culprit_labels = Some(culprit);
+        if phase == JobPhase::Succeeded {
+            return view;
         }
+        let printed = diagnosis
+            .as_ref()
+            .filter(|_| view.spec.target_labels.is_none())
+            .and_then(|found| found.progress.as_ref()?.target.as_deref())
+            .filter(|target| is_address(target));
+        let mut open = Open {
+            gives_up: (phase == JobPhase::Waiting)
+                .then(|| gives_up(entry, job, now))
+                .flatten(),
+            target_labels: printed.map(|target| label_pairs(&[("target", target)])),
+            reported,
+            tail: last_lines(entry),
+            ..Open::default()
+        };
+        let said = diagnosis.as_ref();
+        if let Some(cause) = root_cause_of(phase, said.map(|found| (found.trigger, found.root_cause))) {
+            let (cause, culprit) = failure_labels(&view, said, cause);
+            (open.cause_labels, open.culprit_labels) = (Some(cause), Some(culprit));
+            open.chain_labels = chain_labels(said.map_or(&[], |found| &found.chain));
+        }
+        open.found = diagnosis.map(Found::of);
+        view.open = Some(Arc::new(open));
+        view
+    }
+
+    /// A Job that has succeeded.
+    pub(super) fn done(key: &Arc<JobKey>, done: &Done) -> Self {
+        Self {
+            key: Arc::clone(key),
+            spec: Arc::clone(&done.spec),
+            phase: JobPhase::Succeeded,
+            started: done.started,
+            ended: done.ended,
+            restarts: done.restarts,
+            attempts: done.attempts,
+            open: None,
+        }
+    }
+
+    /// The same with another diagnosis of the same cause.
+    pub(super) fn retold(&self, diagnosis: Diagnosis, reported: Reported) -> Self {
+        let mut view = self.clone();
+        let open = Arc::make_mut(view.open.get_or_insert_default());
+        (open.found, open.reported) = (Some(Found::of(diagnosis)), Some(reported));
         view
     }
 }
 
-pub(super) fn info_labels(spec: &JobSpec) -> Box<str> {
-    let record = &spec.record;
-    let (kind, name) = record
-        .owner
-        .as_ref()
-        .map_or(("", ""), |owner| (owner.kind.as_str(), owner.name.as_str()));
-    let release = match &record.owner {
-        Some(owner) if matches!(owner.kind.as_str(), "HelmRelease" | "Release") => owner.name.as_str(),
-        _ => "",
-    };
-    label_pairs(&[
-        ("owner_kind", kind),
-        ("owner_name", name),
-        ("release", release),
-        ("hook", &record.hooks.join(",")),
-        ("restart_policy", record.restart_policy.as_str()),
-    ])
+/// The root cause of a Job in that phase of which a diagnosis says that: of one that has failed, or that has missed its
+/// release (it has given up, the Job goes on, and nobody else tells), exactly one.
+fn root_cause_of(phase: JobPhase, said: Option<(Trigger, Option<RootCause>)>) -> Option<RootCause> {
+    let missed = said.is_some_and(|(trigger, _)| trigger == Trigger::ReleaseTimeout);
+    (matches!(phase, JobPhase::Failed | JobPhase::Missing) || missed)
+        .then(|| said.and_then(|(_, cause)| cause).unwrap_or(RootCause::Unknown))
 }
 
-fn failure_labels(view: &JobView, cause: RootCause) -> (Box<str>, Box<str>) {
-    let diagnosis = view.diagnosis.as_deref();
+fn failure_labels(view: &JobView, diagnosis: Option<&Diagnosis>, cause: RootCause) -> (Box<str>, Box<str>) {
     let record = &view.spec.record;
     let (owner_kind, owner_name) = record
         .owner
@@ -303,18 +381,42 @@ fn failure_labels(view: &JobView, cause: RootCause) -> (Box<str>, Box<str>) {
     (cause_labels, culprit_labels)
 }
 
+/// Links of a chain that are published: one digit, by which a template can put them in order.
+const LINKS: usize = 9;
+
+/// What lies below the Job, with its place from the Job down, and from the ground up.
+fn chain_labels(chain: &[ChainLink]) -> Box<[Box<str>]> {
+    let job = chain.iter().position(|link| link.kind == "Job");
+    let below = job.map_or(&[][..], |job| &chain[job + 1..]);
+    let below = &below[..below.len().min(LINKS)];
+    let labels = below.iter().enumerate().map(|(at, link)| {
+        label_pairs(&[
+            ("depth", &(at + 1).to_string()),
+            ("repair", &(below.len() - at).to_string()),
+            ("link_kind", &link.kind),
+            ("link_namespace", &link.namespace),
+            ("link_name", &link.name),
+        ])
+    });
+    labels.collect()
+}
+
 /// What a release reports lies above the Job; the root may be the Job itself, which is 0 below.
 fn links_below_the_job(chain: &[ChainLink], at: usize) -> usize {
     let job = chain.iter().position(|link| link.kind == "Job").unwrap_or(0);
     at.saturating_sub(job)
 }
 
+/// How long a Job may still be there after the last of its runs: the kubelet says that the run is over, the Job controller
+/// counts it, and until then no other clock has taken over.
+const NOTICED: Seconds = Seconds::new(30);
+
 /// F6 in absolute times: the first clock that runs out. The release counts from the Job's creation, the others
 /// from its start.
 ///
 /// Deadline and release are stated; the wait and the retries are computed, with an earliest and a latest end. A
-/// Job that has outlived the earliest is measured against the latest, and one that has outlived that too has
-/// proven the reading of its script wrong. Retries count only where it is known how long a run takes, or where
+/// Job that has outlived the earliest is measured against the latest, and one that has outlived that too, by more than
+/// [`NOTICED`], has proven the reading of its script wrong. Retries count only where it is known how long a run takes, or where
 /// runs have failed: a first run that goes on says nothing about them.
 fn gives_up(entry: &Entry, job: &JobState, now: Timestamp) -> Option<(Clock, Timestamp)> {
     let spec = &job.spec;
@@ -322,8 +424,8 @@ fn gives_up(entry: &Entry, job: &JobState, now: Timestamp) -> Option<(Clock, Tim
     let started = job.status.started;
     let from_start = |span: Option<Seconds>| Some(after(started?, span?));
     let not_over = |earliest, latest| {
-        let ends = [from_start(earliest), from_start(latest)];
-        ends.into_iter().flatten().find(|at| *at > now)
+        let earliest = from_start(earliest).filter(|at| *at > now);
+        earliest.or_else(|| from_start(latest).filter(|at| after(*at, NOTICED) > now))
     };
     let own_wait = (spec.ends_by == Some(Clock::Wait))
         .then(|| not_over(spec.ends_at, clocks.wait_worst))
@@ -347,6 +449,13 @@ fn gives_up(entry: &Entry, job: &JobState, now: Timestamp) -> Option<(Clock, Tim
     .min_by_key(|(_, at)| *at)
 }
 
+/// True of a URL, a host with its port, or a name with dots. Any other text of a log is no label: a number in it would
+/// make a new series with each line.
+fn is_address(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b".:/-_[]".contains(&byte);
+    text.bytes().all(is_part) && text.contains(['.', ':'])
+}
+
 fn last_lines(entry: &Entry) -> Vec<String> {
     const SHOWN: usize = 20;
     let Some(trail) = &entry.trail else {
@@ -359,36 +468,4 @@ fn last_lines(entry: &Entry) -> Vec<String> {
     };
     let skip = tail.lines.len().saturating_sub(SHOWN);
     tail.lines.into_iter().skip(skip).collect()
-}
-
-/// Labels in the exposition's own form: backslash, quote and line feed are escaped (Prometheus text format
-/// 0.0.4; OpenMetrics 1.0 `escaped-string`).
-pub(crate) fn label_pairs(pairs: &[(&str, &str)]) -> Box<str> {
-    let mut text = String::with_capacity(pairs.iter().map(|(k, v)| k.len() + v.len() + 4).sum());
-    push_label_pairs(&mut text, pairs);
-    text.into_boxed_str()
-}
-
-/// Writes [`label_pairs`] behind what is there.
-pub(crate) fn push_label_pairs(text: &mut String, pairs: &[(&str, &str)]) {
-    for (place, (name, value)) in pairs.iter().enumerate() {
-        if place > 0 {
-            text.push(',');
-        }
-        text.push_str(name);
-        text.push_str("=\"");
-        let mut rest = *value;
-        // Hardly any value holds one of them.
-        while let Some(at) = rest.find(['\\', '"', '\n']) {
-            text.push_str(&rest[..at]);
-            text.push_str(match rest.as_bytes()[at] {
-                b'\n' => "\\n",
-                b'"' => "\\\"",
-                _ => "\\\\",
-            });
-            rest = &rest[at + 1..];
-        }
-        text.push_str(rest);
-        text.push('"');
-    }
 }

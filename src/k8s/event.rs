@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::meta::{Meta, lenient_time};
+use super::meta::{Meta, lenient_time, safe};
 use super::text::null_default;
 use crate::engine::evidence::{EventRecord, ObjectRef};
-use crate::engine::progress::redact;
 
 /// An Event as it stands in a list or a file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -68,8 +67,8 @@ impl EventObject {
                 name: self.involved_object.name,
             },
             kind: self.kind,
-            reason: self.reason,
-            message: redact(&self.message).into_owned(),
+            reason: safe(self.reason),
+            message: safe(self.message),
             count: self.series.count.or(self.count).unwrap_or(1).max(1),
             first,
             last: self.series.last_observed_time.or(self.last_timestamp).or(first),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::meta::{ConditionObject, Meta};
+use super::meta::{ConditionObject, Meta, safe};
 use super::text::null_default;
 use crate::engine::evidence::{Condition, Dependency, ObjectRef};
 
@@ -73,7 +73,12 @@ impl FluxObject {
             },
             exists: Some(true),
             created: self.metadata.creation_timestamp,
-            parked: self.metadata.annotations.get("hookbudget.dev/parked").cloned(),
+            parked: self
+                .metadata
+                .annotations
+                .get("hookbudget.dev/parked")
+                .cloned()
+                .map(safe),
             suspended: self.spec.suspend,
             conditions: conditions
                 .map(Condition::from)

@@ -1,5 +1,7 @@
 //! A Job's spec as evidence: assessed once, and then only what a diagnosis and a series need of it.
 
+use std::sync::Arc;
+
 use crate::engine::assess::assess_with;
 use crate::engine::budget::{Clock, WaitSource};
 use crate::engine::downloads::downloads;
@@ -7,14 +9,15 @@ use crate::engine::evidence::{Clocks, DownloadRecord, JobRecord, ObjectRef, Rele
 use crate::engine::finding::Severity;
 use crate::engine::job::{Job, Origin};
 use crate::engine::policy::Policy;
-use crate::engine::progress::redact;
+use crate::engine::redact::redact;
 use crate::engine::release::{Surroundings, TimeoutSource};
 use crate::engine::rule::Told;
 use crate::engine::shell::{Target, read_container};
-use crate::engine::{Limit, Seconds, budget, cold_start};
+use crate::engine::{Limit, Seconds, budget, cold_start, wait_target};
+use crate::k8s::meta::safe;
 
 /// What the spec of a Job says, the Job's whole life long.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct JobSpec {
     /// The record, its status left empty.
     pub record: JobRecord,
@@ -31,9 +34,11 @@ pub struct JobSpec {
     /// `hookbudget.dev/cold-start` of the Job.
     pub cold_start: Option<Seconds>,
     /// Codes and severities of the rules' findings that no annotation exempts.
-    pub findings: Vec<(&'static str, Severity)>,
+    pub findings: Arc<[(&'static str, Severity)]>,
     /// True for a Job whose failure somebody waits for: a hook, a `CronJob`'s, or one with an annotation of ours.
     pub matters: bool,
+    /// The labels that are exported as they are, in the exposition's form; whoever keeps the spec fills them in.
+    pub labels: Option<Box<str>>,
 }
 
 impl JobSpec {
@@ -45,7 +50,7 @@ impl JobSpec {
         });
         let clocks = &assessment.clocks;
         let origin = job.origin();
-        let release = release_record(clocks, origin);
+        let release = release_record(clocks, origin).or_else(|| kustomization_record(clocks, around));
         let record = JobRecord {
             namespace: job.namespace.as_deref().unwrap_or_default().to_owned(),
             name: job.name.clone().into_owned(),
@@ -57,7 +62,9 @@ impl JobSpec {
             backoff_limit: Some(job.backoff_limit.value),
             deadline: job.active_deadline,
             suspended: job.suspend,
-            parked: job.annotation("hookbudget.dev/parked").map(str::to_owned),
+            parked: job
+                .annotation("hookbudget.dev/parked")
+                .map(|reason| safe(reason.to_owned())),
             release,
             clocks: Clocks {
                 wait_nominal: clocks.wait.and_then(|wait| wait.nominal.seconds()),
@@ -96,6 +103,7 @@ impl JobSpec {
                 .filter(|finding| finding.exempted.is_none())
                 .map(|finding| (finding.code, finding.severity))
                 .collect(),
+            labels: None,
             record,
         }
     }
@@ -109,8 +117,8 @@ fn release_record(clocks: &budget::Clocks, origin: Origin) -> Option<ReleaseReco
     Some(ReleaseRecord {
         object: release.object.as_ref().map(|object| ObjectRef {
             kind: object.kind.to_owned(),
-            namespace: object.namespace.clone(),
-            name: object.name.clone(),
+            namespace: name(&object.namespace),
+            name: name(&object.name),
         }),
         timeout: release.timeout,
         timeout_source: release.source.to_string(),
@@ -120,14 +128,39 @@ fn release_record(clocks: &budget::Clocks, origin: Origin) -> Option<ReleaseReco
     })
 }
 
+/// The Kustomization that has applied a plain Job, where it waits for all that it applies: F13 is then the clock outside
+/// the Job. A Job that is not done by then makes the Kustomization fail; the Job itself goes on.
+fn kustomization_record(clocks: &budget::Clocks, around: Surroundings<'_>) -> Option<ReleaseRecord> {
+    let object = clocks.release.object.as_ref()?;
+    let known = around.kustomizations.iter().find(|known| {
+        object.kind == "Kustomization" && known.name == object.name && known.namespace == object.namespace
+    });
+    let (timeout, field) = known.filter(|known| known.wait && !known.suspend)?.timeout();
+    Some(ReleaseRecord {
+        // It does not run the Job again, and so is no part of the chain.
+        object: None,
+        timeout: Some(timeout),
+        timeout_source: format!("Kustomization {}/{} {field}", object.namespace, object.name),
+        // The next reconciliation waits again: running out of it is no end of the Job.
+        assumed: true,
+        gave_up: None,
+        message: String::new(),
+    })
+}
+
+/// A name that an annotation or a label states, which may be anything: no object's name is longer (RFC 1123).
+fn name(text: &str) -> String {
+    safe(text[..text.floor_char_boundary(253)].to_owned())
+}
+
 /// The owner in the user's eyes: the `CronJob` that made the Job, else the release object, else what the labels
 /// of Flux, Argo CD and Helm name.
 fn owner(job: &Job<'_>, release: Option<&ReleaseRecord>) -> Option<ObjectRef> {
     let here = job.namespace.as_deref().unwrap_or_default();
-    let named = |kind: &str, namespace: &str, name: &str| ObjectRef {
+    let named = |kind: &str, namespace: &str, of: &str| ObjectRef {
         kind: kind.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
+        namespace: name(namespace),
+        name: name(of),
     };
     if let Some(owner) = &job.owner {
         return Some(named(&owner.kind, here, &owner.name));
@@ -164,11 +197,9 @@ fn waits(job: &Job<'_>, clocks: &budget::Clocks) -> Vec<WaitRecord> {
     let declared = job
         .annotation("hookbudget.dev/wait-for")
         .into_iter()
-        .flat_map(|list| list.split(','))
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
+        .flat_map(wait_target::listed)
         .map(|text| WaitRecord {
-            target: Some(safe(&declared_target(text))),
+            target: Some(safe(&Target::of_url(text))),
             place: "annotation hookbudget.dev/wait-for".to_owned(),
             ..WaitRecord::default()
         });
@@ -182,27 +213,6 @@ fn fetched(job: &Job<'_>, clocks: &budget::Clocks) -> Vec<DownloadRecord> {
         download.target = redact(&download.target).into_owned();
     }
     downloads
-}
-
-/// A URL, `tcp://host:port` or `dns://name`.
-fn declared_target(text: &str) -> Target {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().ok()),
-        None => (authority, None),
-    };
-    let port = port.or(match scheme {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
-    });
-    Target {
-        text: text.to_owned(),
-        host: Some(host.to_owned()).filter(|host| !host.is_empty()),
-        port,
-    }
 }
 
 #[cfg(test)]
@@ -238,6 +248,18 @@ mod tests {
         );
         assert!(spec.matters);
         assert_eq!(spec.ends_by, Some(Clock::Release));
+    }
+
+    #[test]
+    fn what_a_variable_of_a_secret_name_holds_is_no_part_of_a_target() {
+        let spec = spec(
+            r#"{"metadata":{"name":"a","namespace":"n"},"spec":{"template":{"spec":{"containers":[{"name":"c","image":"a",
+                "env":[{"name":"API_TOKEN","value":"hunter2"},{"name":"ZONE","value":"example"}],
+                "command":["sh","-c","until curl -sf http://api/$ZONE/$API_TOKEN/x; do sleep 1; done"]}]}}}}"#,
+        );
+        let target = spec.waits[0].target.as_ref().expect("a target");
+        assert!(!target.text.contains("hunter2"), "{}", target.text);
+        assert!(target.text.starts_with("http://api/example/"), "{}", target.text);
     }
 
     #[test]

@@ -104,19 +104,37 @@ impl From<ConditionObject> for Condition {
         Self {
             kind: object.kind,
             status: object.status,
-            reason: object.reason,
+            reason: safe(object.reason),
             message: safe(object.message),
             at: object.last_transition_time,
         }
     }
 }
 
-/// A text without secrets. Controllers put what a program or a server answered into their messages.
-pub(crate) fn safe(text: String) -> String {
+/// Bytes kept of a message. No controller says more in one; the API server takes a megabyte.
+const MESSAGE: usize = 16 * 1024;
+
+/// A text without secrets, of limited length. Controllers put what a program or a server answered into their messages.
+pub(crate) fn safe(mut text: String) -> String {
+    if text.len() > MESSAGE {
+        text.truncate(text.floor_char_boundary(MESSAGE));
+        text.shrink_to_fit();
+    }
     match redact(&text) {
         Cow::Owned(safe) => safe,
         Cow::Borrowed(_) => text,
     }
+}
+
+/// What is wrong with an object, without what it holds: `invalid type: string "..", expected u32 at line 1 column 9`.
+#[must_use]
+pub fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let quoted = ['"', '`'].into_iter().find_map(|quote| {
+        let (first, last) = (text.find(quote)?, text.rfind(quote)?);
+        (first < last).then(|| format!("{}..{}", &text[..=first], &text[last..]))
+    });
+    quoted.unwrap_or(text)
 }
 
 /// The kind-independent part of a status.

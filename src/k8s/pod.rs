@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::meta::{ConditionObject, Meta, lenient_time, safe};
 use super::text::null_default;
 use crate::engine::evidence::{Condition, ContainerRecord, ContainerState, PodRecord, Termination, Waiting};
-use crate::engine::progress::redact;
 
 /// A Pod as it stands in a list or a file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -218,7 +217,7 @@ impl PodObject {
             name: metadata.name,
             uid: metadata.uid,
             phase: status.phase,
-            reason: status.reason,
+            reason: safe(status.reason),
             message: safe(status.message),
             node: Some(spec.node_name).filter(|node| !node.is_empty()),
             created: metadata.creation_timestamp,
@@ -252,8 +251,8 @@ fn record(
         }
     } else if let Some(reason) = status.state.waiting {
         ContainerState::Waiting(Waiting {
-            reason: reason.reason,
-            message: redact(&reason.message).into_owned(),
+            reason: safe(reason.reason),
+            message: safe(reason.message),
             seen,
         })
     } else {
@@ -266,7 +265,7 @@ fn record(
     ContainerRecord {
         sidecar: init && container.restart_policy.as_deref() == Some("Always"),
         name: container.name,
-        image: container.image,
+        image: safe(container.image),
         init,
         ready: status.ready,
         restarts,
@@ -287,8 +286,8 @@ fn termination(end: Terminated, attempt: u32) -> Termination {
         attempt,
         exit_code: end.exit_code,
         signal: end.signal.filter(|signal| *signal != 0),
-        reason: end.reason,
-        message: redact(&end.message).into_owned(),
+        reason: safe(end.reason),
+        message: safe(end.message),
         started: end.started_at,
         finished: end.finished_at,
     }

@@ -6,7 +6,7 @@ use itoa::Buffer;
 use jiff::Timestamp;
 
 use crate::engine::Seconds;
-use crate::index::{JobView, Snapshot, push_label_pairs};
+use crate::index::{JobView, OwnerView, Snapshot, push_label_pairs};
 
 /// A table entry: everything about a family but its values' text.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,8 @@ impl Type {
 pub(super) enum Source {
     /// One Job after the other.
     Job(fn(&JobView, Timestamp, &mut Samples<'_>)),
+    /// One owner after the other.
+    Owner(fn(&OwnerView, &mut Samples<'_>)),
     /// Everything at once.
     All(fn(&Snapshot, &mut Samples<'_>)),
 }
@@ -62,6 +64,11 @@ pub(super) enum Source {
 #[derive(Debug)]
 pub(super) struct Samples<'b> {
     pub(super) name: &'static str,
+    /// The name and the brace behind it: a sample is a handful of copies, and each one less is felt.
+    pub(super) lead: &'b str,
+    /// The labels that name the Job or the owner at hand, as they are written, with a comma behind the last one; nothing
+    /// for everything at once.
+    pub(super) of: &'b str,
     pub(super) text: &'b mut String,
 }
 
@@ -77,55 +84,69 @@ pub(super) enum Value {
 }
 
 impl Samples<'_> {
-    /// A sample whose labels are ready: pieces of `name="value"` lists, empty ones left out.
-    pub(super) fn write(&mut self, labels: &[&str], value: Value) {
-        self.write_as("", labels, value);
-    }
-
-    /// A sample with further labels, which are escaped here; `ready` is a prepared list of the first ones.
-    pub(super) fn with(&mut self, ready: &str, pairs: &[(&str, &str)], value: Value) {
-        self.with_as("", ready, pairs, value);
-    }
-
-    /// As [`Self::with`], with a suffix to the name.
-    pub(super) fn with_as(&mut self, suffix: &str, ready: &str, pairs: &[(&str, &str)], value: Value) {
+    /// A sample; `labels` are further ones in their final form, or none.
+    pub(super) fn write(&mut self, labels: &str, value: Value) {
         let text = &mut *self.text;
-        text.push_str(self.name);
-        text.push_str(suffix);
-        text.push('{');
-        text.push_str(ready);
-        if !ready.is_empty() && !pairs.is_empty() {
-            text.push(',');
+        match (self.of, labels) {
+            ("", "") => text.extend([self.name, " "]),
+            (of, "") => {
+                text.extend([self.lead, bare(of), "} "]);
+            }
+            // What a Job says by its labels: half of all samples.
+            (of, further) if value.is_one() => {
+                text.extend([self.lead, of, further, "} 1\n"]);
+                return;
+            }
+            (of, further) => text.extend([self.lead, of, further, "} "]),
         }
-        push_label_pairs(text, pairs);
-        text.push_str("} ");
         value.write(text);
-        text.push('\n');
+    }
+
+    /// A sample with further labels that have to be escaped.
+    pub(super) fn with(&mut self, pairs: &[(&str, &str)], value: Value) {
+        self.with_as("", pairs, value);
     }
 
     /// As [`Self::write`], with a suffix to the name.
-    pub(super) fn write_as(&mut self, suffix: &str, labels: &[&str], value: Value) {
+    pub(super) fn write_as(&mut self, suffix: &str, labels: &str, value: Value) {
         let text = &mut *self.text;
-        text.push_str(self.name);
-        text.push_str(suffix);
-        let mut open = false;
-        for piece in labels.iter().filter(|piece| !piece.is_empty()) {
-            text.push(if open { ',' } else { '{' });
-            open = true;
-            text.push_str(piece);
+        text.extend([self.name, suffix]);
+        match (self.of, labels) {
+            ("", "") => text.push(' '),
+            (of, "") => text.extend(["{", bare(of), "} "]),
+            (of, further) => text.extend(["{", of, further, "} "]),
         }
-        if open {
-            text.push('}');
-        }
-        text.push(' ');
         value.write(text);
-        text.push('\n');
+    }
+
+    /// As [`Self::with`], with a suffix to the name.
+    pub(super) fn with_as(&mut self, suffix: &str, pairs: &[(&str, &str)], value: Value) {
+        let text = &mut *self.text;
+        text.extend([self.name, suffix, "{", self.of]);
+        push_label_pairs(text, pairs);
+        text.push_str("} ");
+        value.write(text);
     }
 }
 
+/// The labels without the comma behind them.
+fn bare(of: &str) -> &str {
+    of.strip_suffix(',').unwrap_or(of)
+}
+
 impl Value {
+    const fn is_one(self) -> bool {
+        matches!(self, Self::Int(1))
+    }
+
+    /// Writes the value and ends the line.
     fn write(self, text: &mut String) {
         match self {
+            // The value of whatever says something by its labels.
+            Self::Int(1) => {
+                text.push_str("1\n");
+                return;
+            }
             Self::Int(value) => text.push_str(Buffer::new().format(value)),
             Self::Count(value) => text.push_str(Buffer::new().format(value)),
             Self::Ratio(value) => {
@@ -136,6 +157,7 @@ impl Value {
             Self::Span(span) => millis(text, span.nanos() / 1_000_000),
             Self::Time(at) => millis(text, at.as_millisecond()),
         }
+        text.push('\n');
     }
 }
 
@@ -159,7 +181,7 @@ mod tests {
     fn text(value: Value) -> String {
         let mut text = String::new();
         value.write(&mut text);
-        text
+        text.trim_end().to_owned()
     }
 
     #[test]

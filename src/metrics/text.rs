@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::families::FAMILIES;
 use super::family::{Family, Samples, Source, Type};
-use crate::index::Snapshot;
+use super::selection::Selection;
+use crate::index::{OwnerView, Snapshot, push_label_pairs};
 
 /// A piece is handed on when it has this size: large enough for few system calls, small enough that a scrape of
 /// a million series costs no memory to speak of.
@@ -45,20 +45,57 @@ impl Format {
 pub struct Exposition {
     snapshot: Arc<Snapshot>,
     format: Format,
+    selection: Selection,
+    /// The labels that name each Job, and each owner: once for all families, side by side.
+    jobs: Labels,
+    owners: Labels,
     family: usize,
-    job: usize,
+    /// The Job or the owner that comes next.
+    next: usize,
     done: bool,
 }
 
 impl Exposition {
-    /// The exposition of a snapshot.
+    /// The exposition of a snapshot, every family of it.
     #[must_use]
-    pub const fn new(snapshot: Arc<Snapshot>, format: Format) -> Self {
+    pub fn new(snapshot: Arc<Snapshot>, format: Format) -> Self {
+        Self::of(snapshot, format, Selection::default())
+    }
+
+    /// The exposition of a snapshot, as far as somebody wants it.
+    #[must_use]
+    pub fn of(snapshot: Arc<Snapshot>, format: Format, selection: Selection) -> Self {
+        let wants = |is: fn(&Source) -> bool| selection.families().iter().any(|family| is(&family.source));
+        // Where no family of Jobs is wanted, nothing is written of any.
+        let jobs = if wants(|source| matches!(source, Source::Job(_))) {
+            snapshot.jobs.as_slice()
+        } else {
+            &[]
+        };
+        let owners = if wants(|source| matches!(source, Source::Owner(_))) {
+            snapshot.owners.as_slice()
+        } else {
+            &[]
+        };
+        let jobs = jobs.iter().map(|job| {
+            let key = &*job.key;
+            [("namespace", &*key.namespace), ("job_name", &*key.name)]
+        });
+        let owners = owners.iter().map(|(key, _)| {
+            [
+                ("namespace", key.namespace.as_str()),
+                ("owner_kind", &key.kind),
+                ("owner_name", &key.name),
+            ]
+        });
         Self {
+            jobs: Labels::of(jobs),
+            owners: Labels::of(owners),
             snapshot,
             format,
+            selection,
             family: 0,
-            job: 0,
+            next: 0,
             done: false,
         }
     }
@@ -77,27 +114,81 @@ impl Exposition {
 
     /// Writes on until the family is complete (true) or the piece is large enough (false).
     fn family(&mut self, family: &Family, text: &mut String) -> bool {
-        if self.job == 0 {
+        if self.next == 0 {
             self.head(family, text);
         }
         let snapshot = &*self.snapshot;
+        let lead = format!("{}{{", family.name);
         let mut samples = Samples {
             name: family.name,
+            lead: &lead,
+            of: "",
             text,
         };
         match family.source {
-            Source::All(write) => write(snapshot, &mut samples),
-            Source::Job(write) => {
-                while let Some(job) = snapshot.jobs.get(self.job) {
-                    write(job, snapshot.now, &mut samples);
-                    self.job += 1;
-                    if samples.text.len() >= PIECE {
-                        return false;
-                    }
-                }
+            Source::All(write) => {
+                write(snapshot, &mut samples);
+                true
+            }
+            Source::Job(write) => each(&snapshot.jobs, &self.jobs, &mut self.next, samples, |job, out| {
+                write(job, snapshot.now, out);
+            }),
+            Source::Owner(write) => {
+                let write = |(_, owner): &(_, Arc<OwnerView>), out: &mut Samples<'_>| write(owner, out);
+                each(&snapshot.owners, &self.owners, &mut self.next, samples, write)
             }
         }
-        true
+    }
+}
+
+/// Writes on from `next`, until all are written (true) or the piece is large enough (false).
+fn each<'l, T>(
+    all: &[T],
+    labels: &'l Labels,
+    next: &mut usize,
+    mut samples: Samples<'l>,
+    write: impl Fn(&T, &mut Samples<'_>),
+) -> bool {
+    let rest = all.get(*next..).unwrap_or_default();
+    for one in rest {
+        samples.of = labels.get(*next);
+        write(one, &mut samples);
+        *next += 1;
+        if samples.text.len() >= PIECE {
+            return false;
+        }
+    }
+    true
+}
+
+/// Lists of labels in one text, each with a comma behind it, so that a family that is written walks through memory in one direction.
+#[derive(Debug)]
+struct Labels {
+    text: String,
+    ends: Vec<u32>,
+}
+
+impl Labels {
+    fn of<'s, const N: usize>(lists: impl ExactSizeIterator<Item = [(&'static str, &'s str); N]>) -> Self {
+        let mut labels = Self {
+            text: String::with_capacity(lists.len() * 64),
+            ends: Vec::with_capacity(lists.len()),
+        };
+        for pairs in lists {
+            push_label_pairs(&mut labels.text, &pairs);
+            labels.text.push(',');
+            // Of names that are 4 GiB long in all, the last ones would be missing.
+            labels
+                .ends
+                .push(u32::try_from(labels.text.len()).unwrap_or(u32::MAX));
+        }
+        labels
+    }
+
+    fn get(&self, place: usize) -> &str {
+        let end = |place: usize| self.ends.get(place).map_or(0, |end| *end as usize);
+        let start = place.checked_sub(1).map_or(0, end);
+        self.text.get(start..end(place)).unwrap_or_default()
     }
 }
 
@@ -109,12 +200,12 @@ impl Iterator for Exposition {
             return None;
         }
         let mut text = String::with_capacity(PIECE + 1024);
-        while let Some(family) = FAMILIES.get(self.family) {
-            if !self.family(family, &mut text) {
+        while let Some(family) = self.selection.families().get(self.family).copied() {
+            if !self.family(&family, &mut text) {
                 return Some(text);
             }
             self.family += 1;
-            self.job = 0;
+            self.next = 0;
             if text.len() >= PIECE {
                 return Some(text);
             }

@@ -90,7 +90,7 @@ fn report() -> Value {
             "owner": owner,
             "state": text("failed, waiting, suspended or missing."),
             "trigger": text("How the Job ended."),
-            "root_cause": or_null("Why: one of a closed set."),
+            "root_cause": or_null("Why: a cause of `hookbudget explain`, or `custom_NAME` of a signature of the policy."),
             "verdict": text("real, transient, cosmetic, parked or unknown."),
             "severity": text("critical, warning or info."),
             "route": or_null("Who is told."),

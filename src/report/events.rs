@@ -13,8 +13,6 @@ use prometheus_client::registry::Registry;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Who reports, in `reportingController`.
-const CONTROLLER: &str = "hookbudget.dev/webhook";
 /// Notes that wait to be sent.
 const QUEUE: usize = 64;
 /// Events that may be sent at once after a quiet time: the burst of client-go (`tools/record`, `defaultSpamBurst`).
@@ -125,10 +123,11 @@ impl Events {
 }
 
 impl Outbox {
-    /// Sends notes as they come, until nobody can offer one any more. `instance` tells the replicas apart.
-    pub async fn send(mut self, client: Client, instance: Option<String>) {
+    /// Sends notes as they come, until nobody can offer one any more. `controller` is who reports, `instance` tells the
+    /// replicas apart.
+    pub async fn send(mut self, client: Client, controller: &'static str, instance: Option<String>) {
         let reporter = Reporter {
-            controller: CONTROLLER.to_owned(),
+            controller: controller.to_owned(),
             instance,
         };
         let recorder = Recorder::new(client, reporter);
@@ -172,7 +171,7 @@ fn tell(told: &mut bool, error: &dyn std::fmt::Display) {
         tracing::warn!(
             %error,
             "an Event cannot be written: the ServiceAccount needs create and patch on events of events.k8s.io, which the \
-             chart gives with webhook.events.enabled"
+             chart gives the webhook with webhook.events.enabled, and the exporter in its own namespace"
         );
     }
 }
@@ -285,7 +284,7 @@ mod tests {
         let began = Instant::now();
         let results = events.results.clone();
         drop(events);
-        outbox.send(client, None).await;
+        outbox.send(client, "hookbudget.dev/webhook", None).await;
         let get = |result| results.get_or_create(&ResultLabel { result }).get();
         assert_eq!((get("sent"), get("dropped"), get("failed")), (64, 10, 0));
         let waited = began.elapsed();
@@ -304,7 +303,9 @@ mod tests {
         events.offer(|| note(1));
         events.offer(|| note(1));
         drop(events);
-        outbox.send(client, Some("replica-1".to_owned())).await;
+        outbox
+            .send(client, "hookbudget.dev/webhook", Some("replica-1".to_owned()))
+            .await;
         let seen = seen.lock().expect("a log");
         assert_eq!(seen.len(), 2);
         assert!(seen[1].starts_with("PATCH "), "{seen:?}");

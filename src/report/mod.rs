@@ -13,7 +13,7 @@ mod writer;
 
 pub use lease::Lease;
 pub use object::{MOST_BYTES, object};
-pub use store::Store;
+pub use store::{Store, captured};
 pub use writer::{ReportSettings, Reports};
 
 /// The API group of the kind.

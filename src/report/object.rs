@@ -31,8 +31,8 @@ pub(super) fn name(job: &str, uid: &str) -> String {
 /// nothing is known to be wrong with.
 #[must_use]
 pub fn object(job: &JobView, mut evidence: Evidence, told: Option<&str>, now: Timestamp) -> Option<Value> {
-    let (diagnosis, reported) = (job.diagnosis.as_deref()?, job.reported.as_deref()?);
-    let report = serde_json::to_value(diagnosis).ok()?;
+    let (diagnosis, reported) = (job.diagnosis()?, job.reported()?);
+    let report = serde_json::to_value(&*diagnosis).ok()?;
     evidence
         .logs
         .sort_by_key(|log| std::cmp::Reverse((log.last_line.or(log.captured), log.attempt)));
@@ -80,7 +80,7 @@ fn made(
         ("kind".to_owned(), json!(KIND)),
         ("metadata".to_owned(), metadata),
         ("report".to_owned(), report.clone()),
-        ("log".to_owned(), json!(job.tail)),
+        ("log".to_owned(), json!(job.tail())),
     ]);
     if !evidence.is_null() {
         object.insert("evidence".to_owned(), evidence.clone());

@@ -145,6 +145,17 @@ impl Store {
     }
 }
 
+/// What an object holds of its Job, as text of the API: the evidence with the time at which it was written, and the
+/// diagnosis. Either is absent where another version wrote it.
+#[must_use]
+pub fn captured(text: &str) -> (Option<(Evidence, Timestamp)>, Option<Diagnosis>) {
+    let kept = read(text, Timestamp::UNIX_EPOCH);
+    let evidence = kept.and_then(|kept| Some((kept.evidence?, kept.written)));
+    let object = serde_json::from_str::<Object>(text).ok();
+    let diagnosis = object.and_then(|object| serde_json::from_value(object.report).ok());
+    (evidence, diagnosis)
+}
+
 fn read(text: &str, now: Timestamp) -> Option<Kept> {
     let Object {
         mut metadata,

@@ -1,35 +1,45 @@
 //! Writes down what changed, reads it back at the start, tells of it by an Event, and forgets what is old.
 
+mod known;
+mod refused;
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::Recorder;
 use kube::{Client, Error};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use super::object::{name, object};
-use super::store::Store;
+use self::known::{Known, Place};
+use self::refused::{Refused, is_refused, refused};
+use self::told::{about, event};
+use super::object::object;
+use super::store::{Kept, Store};
 use super::{KIND, Lease};
-use crate::engine::diagnosis::{Diagnosis, JobPhase, Verdict};
-use crate::engine::evidence::ObjectRef;
-use crate::index::{Handle, JobKey, JobView, Reported, TOLD_REASON};
+use crate::engine::diagnosis::JobPhase;
+use crate::engine::root_cause::RootCause;
+use crate::index::{Handle, JobKey, JobView, Kind, Reported, Snapshot};
 use crate::shutdown::Shutdown;
 
 /// How often changes are looked for. What was captured since is what a kill can lose.
 const LOOK: Duration = Duration::from_secs(1);
 /// A Job that goes on changing is written no more often than this; one that fails is written at once.
 const QUIET: Duration = Duration::from_secs(5);
-/// The pause after something was refused or the API server did not answer.
+/// The pause after something was refused or the API server did not answer: of everything, or of one namespace.
 const PAUSE: Duration = Duration::from_secs(30);
+/// How long one look may take until the next one renews the Lease: a webhook that does not answer takes up to 30 s
+/// for each object (kubernetes/api `admissionregistration/v1` `timeoutSeconds`).
+const ROUND: Duration = Duration::from_secs(5);
+/// How long a write that succeeded says that others can, whatever single namespaces refuse.
+const RECENT: Duration = Duration::from_mins(10);
+/// The longest pause between two tries to read back.
+const LONGEST: Duration = Duration::from_secs(10);
 /// How long a failure's cause may still change by late evidence before an Event tells it.
 const SETTLED: Duration = Duration::from_secs(5);
 /// How often what is old is looked for.
 const PRUNE: Duration = Duration::from_mins(1);
-/// Most bytes of an Event's note (kubernetes/api `events/v1` `Event`: 1 kB).
-const NOTE: usize = 1000;
 
 /// What is kept, and how long.
 #[derive(Clone, Copy, Debug)]
@@ -40,21 +50,19 @@ pub struct ReportSettings {
     pub age: SignedDuration,
 }
 
-/// What is known of one object.
-#[derive(Debug)]
-struct Known {
-    job: JobKey,
-    name: String,
-    created: Timestamp,
-    owner: Option<ObjectRef>,
-    /// When the Job started: a later one of the same name is another Job.
-    started: Option<Timestamp>,
-    mark: Option<u64>,
-    told: Option<String>,
-    /// The cause that the Job has, and since when.
-    cause: Option<(String, Instant)>,
-    written: Option<Instant>,
+/// How long the first read is tried.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// The pause after the first try. Each later one is twice as long, up to [`LONGEST`].
+    first: Duration,
+    /// How long an API server that answers, but not this, holds up the watches.
+    grace: Duration,
 }
+
+const PATIENCE: Patience = Patience {
+    first: Duration::from_secs(1),
+    grace: Duration::from_mins(1),
+};
 
 /// The writer.
 pub struct Reports {
@@ -65,6 +73,13 @@ pub struct Reports {
     settings: ReportSettings,
     known: BTreeMap<String, Known>,
     paused: Option<Instant>,
+    patience: Patience,
+    /// What is there has been read: it can be written over.
+    has_read: bool,
+    /// Namespaces that refused the last write, and when. They are tried after all others.
+    held: BTreeMap<Box<str>, Instant>,
+    /// The last write that succeeded.
+    wrote: Option<Instant>,
 }
 
 impl std::fmt::Debug for Reports {
@@ -93,59 +108,111 @@ impl Reports {
             settings,
             known: BTreeMap::new(),
             paused: None,
+            patience: PATIENCE,
+            has_read: false,
+            held: BTreeMap::new(),
+            wrote: None,
         }
     }
 
-    /// Gives the index back what it knew. To be called before the watches begin.
-    pub async fn read_back(&mut self) {
-        let now = self.index.clock().now();
-        let mut tries = 0;
-        let kept = loop {
-            match self.store.list(now).await {
-                Ok(kept) => break kept,
-                Err(error) if is_refused(&error) || tries == 3 => {
-                    self.cannot(&error);
+    /// Gives the index back what it knew. To be called before the watches begin, which would find nothing either while
+    /// the API server does not answer. Where it answers, but refuses this or fails at it, they are not held up for
+    /// long: [`Self::run`] goes on trying, and nothing is written before.
+    pub async fn read_back(&mut self, shutdown: &Shutdown) {
+        let (begun, mut pause, mut warned) = (Instant::now(), self.patience.first, false);
+        loop {
+            let now = self.index.clock().now();
+            let read = tokio::select! {
+                () = shutdown.requested() => return,
+                read = timeout(self.patience.grace, self.store.list(now)) => read,
+            };
+            let error = match read {
+                Ok(Ok(kept)) => return self.take_back(kept, now),
+                Ok(Err(error)) if is_refused(&error) => return self.cannot(&error),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    tracing::warn!(
+                        "the list of {KIND} objects does not end; nothing is written until it does"
+                    );
                     return;
                 }
-                Err(_) => tries += 1,
-            }
-            sleep(Duration::from_secs(1)).await;
-        };
-        let (mut restored, mut skipped) = (0_u64, 0_u64);
-        for kept in kept {
-            let Some(kept) = kept else {
-                skipped += 1;
-                continue;
             };
-            let job = kept.evidence.as_ref().map(|evidence| &evidence.job);
-            let known = Known {
-                job: JobKey::new(&kept.namespace, job.map_or("", |job| &job.name)),
-                name: kept.name,
-                created: kept.created,
-                owner: kept.owner,
-                started: job.and_then(|job| job.started),
-                mark: None,
-                told: kept.told,
-                cause: None,
-                written: None,
-            };
-            self.known.insert(kept.uid, known);
-            match kept.evidence {
-                Some(evidence) => {
-                    self.index
-                        .with(|index| index.restore(evidence, kept.written, now));
-                    restored += 1;
-                }
-                None => skipped += 1,
+            self.index.with(|index| index.reports().failed += 1);
+            if !std::mem::replace(&mut warned, true) {
+                tracing::warn!(%error, "{KIND} objects cannot be read back yet; it is tried again, and nothing is \
+                    written until then, or what was captured would be overwritten");
             }
+            let answers = !matches!(error, Error::Service(_) | Error::HyperError(_));
+            if answers && begun.elapsed() >= self.patience.grace {
+                return;
+            }
+            tokio::select! {
+                () = shutdown.requested() => return,
+                () = sleep(pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST);
         }
+    }
+
+    fn take_back(&mut self, objects: Vec<Option<Kept>>, now: Timestamp) {
+        let (mut restored, mut skipped) = (0_u64, 0_u64);
         self.index.with(|index| {
+            let kinds = index.snapshot(now).kinds;
+            let listed = kinds.iter().any(|watch| watch.kind == Kind::Job && watch.synced);
+            for kept in objects {
+                let Some(kept) = kept else {
+                    skipped += 1;
+                    continue;
+                };
+                let job = kept.evidence.as_ref().map(|evidence| &evidence.job);
+                let key = JobKey::new(&kept.namespace, job.map_or("", |job| &job.name));
+                let met = || {
+                    let known = index.evidence(&key);
+                    known.is_some_and(|known| known.job.uid == kept.uid)
+                };
+                let late = listed || met();
+                let known = Known {
+                    job: key,
+                    name: kept.name,
+                    created: kept.created,
+                    owner: kept.owner,
+                    started: job.and_then(|job| job.started),
+                    mark: None,
+                    told: kept.told,
+                    cause: None,
+                    written: None,
+                    place: Place::Kept,
+                    unread: late || kept.evidence.is_none(),
+                    waits: false,
+                };
+                self.known.insert(kept.uid, known);
+                match kept.evidence {
+                    Some(evidence) if !late => {
+                        index.restore(evidence, kept.written, now);
+                        restored += 1;
+                    }
+                    _ => skipped += 1,
+                }
+            }
             let state = index.reports();
             state.available = Some(true);
             state.restored = restored;
             state.skipped = skipped;
         });
+        self.has_read = true;
         tracing::info!(restored, skipped, "diagnoses read back");
+    }
+
+    /// Another try of what [`Self::read_back`] could not.
+    async fn read_late(&mut self) {
+        let now = self.index.clock().now();
+        match self.store.list(now).await {
+            Ok(kept) => self.take_back(kept, now),
+            Err(error) => {
+                self.unavailable(&error);
+                self.paused = Some(Instant::now());
+            }
+        }
     }
 
     /// Writes until shutdown, and once more then.
@@ -158,7 +225,16 @@ impl Reports {
                 () = shutdown.requested() => break,
                 _ = ticks.tick() => {}
             }
-            if self.paused.is_some_and(|since| since.elapsed() < PAUSE) || !self.may_write().await {
+            if self.paused.is_some_and(|since| since.elapsed() < PAUSE) {
+                continue;
+            }
+            if !self.has_read {
+                tokio::select! {
+                    () = shutdown.requested() => break,
+                    () = self.read_late() => {}
+                }
+            }
+            if !self.has_read || !self.may_write().await {
                 continue;
             }
             self.paused = None;
@@ -168,7 +244,7 @@ impl Reports {
                 self.prune().await;
             }
         }
-        if self.may_write().await {
+        if self.has_read && self.may_write().await {
             self.write(true).await;
         }
         let now = self.index.clock().now();
@@ -198,41 +274,79 @@ impl Reports {
         if !snapshot.kinds.iter().all(|watch| watch.synced) {
             return;
         }
-        for job in &snapshot.jobs {
-            if self.paused.is_some() {
-                return;
+        self.note(&snapshot);
+        let (begun, mut refused) = (Instant::now(), None);
+        for (job, reported) in in_turns(&snapshot.jobs, &self.held) {
+            if self.paused.is_some() || (!last && begun.elapsed() >= ROUND) {
+                break;
             }
-            if let (Some(diagnosis), Some(reported)) = (job.diagnosis.as_deref(), job.reported.as_deref())
-                && is_worth(job, diagnosis)
-            {
-                self.write_one(job, diagnosis, reported, last, snapshot.now).await;
+            if !self.is_held(&job.key.namespace) {
+                let tried = self.write_one(job, reported, last, snapshot.now).await;
+                refused = tried.err().or(refused);
             }
+        }
+        if let Some(error) = refused
+            && self.wrote.is_none_or(|at| at.elapsed() >= RECENT)
+        {
+            self.unavailable(&error);
         }
         self.forget(&snapshot.jobs).await;
     }
 
+    /// Notes Jobs that are new. What would be pruned at once is not written to begin with.
+    fn note(&mut self, snapshot: &Snapshot) {
+        let mut is_new = false;
+        for job in &snapshot.jobs {
+            let Some(reported) = worth(job) else {
+                continue;
+            };
+            let waits = job.root_cause().is_none();
+            if let Some(known) = self.known.get_mut(&*reported.uid) {
+                known.waits = waits;
+                continue;
+            }
+            let mut known = Known::new(job, reported, snapshot.now);
+            known.waits = waits;
+            self.known.insert(reported.uid.to_string(), known);
+            is_new = true;
+        }
+        let surplus = if is_new {
+            self.surplus(snapshot.now)
+        } else {
+            BTreeSet::new()
+        };
+        for uid in surplus {
+            if let Some(known) = self.known.get_mut(&uid)
+                && known.place == Place::Unwritten
+            {
+                known.place = Place::Pruned;
+            }
+        }
+    }
+
+    fn is_held(&self, namespace: &str) -> bool {
+        let since = self.held.get(namespace);
+        since.is_some_and(|since| since.elapsed() < PAUSE)
+    }
+
+    /// Writes one object where there is something new to say. An error is one of its namespace alone.
     async fn write_one(
         &mut self,
         job: &JobView,
-        diagnosis: &Diagnosis,
         reported: &Reported,
         last: bool,
         now: Timestamp,
-    ) {
-        let known = self
-            .known
-            .entry(reported.uid.to_string())
-            .or_insert_with(|| Known {
-                job: job.key.clone(),
-                name: name(&job.key.name, &reported.uid),
-                created: now,
-                owner: diagnosis.owner.clone(),
-                started: job.started,
-                mark: None,
-                told: None,
-                cause: None,
-                written: None,
-            });
+    ) -> Result<(), Error> {
+        let Some(known) = self.known.get_mut(&*reported.uid) else {
+            return Ok(());
+        };
+        let says_less = known.unread
+            && job
+                .root_cause()
+                .is_none_or(|cause| cause == RootCause::EvidenceLost);
+        if known.place == Place::Pruned || says_less {
+            return Ok(());
+        }
         let failed = job.root_cause();
         if let Some(cause) = failed
             && known
@@ -249,12 +363,14 @@ impl Reports {
         let tell = tell.map(|(cause, _)| cause.clone());
         let quiet = known.written.is_some_and(|at| at.elapsed() < QUIET) && failed.is_none() && !last;
         if (known.mark == Some(reported.mark) && tell.is_none()) || quiet {
-            return;
+            return Ok(());
         }
-        if let Some(cause) = tell {
+        if let Some(cause) = tell
+            && let Some(diagnosis) = job.diagnosis()
+        {
             let told = self
                 .recorder
-                .publish(&event(diagnosis), &about(job, reported))
+                .publish(&event(&diagnosis), &about(job, reported))
                 .await;
             if let Err(error) = told {
                 tracing::warn!(%error, job = %job.key.name, "the Event about a diagnosis is not written");
@@ -265,36 +381,52 @@ impl Reports {
         let evidence = self.index.with(|index| index.evidence(&job.key));
         let told = known.told.as_deref();
         let Some(object) = evidence.and_then(|evidence| object(job, evidence, told, now)) else {
-            return;
+            return Ok(());
         };
+        // Also where no answer comes.
+        known.place = Place::Kept;
         let written = self.store.apply(&job.key.namespace, &known.name, &object).await;
         match written {
             Ok(()) => {
                 known.mark = Some(reported.mark);
                 known.written = Some(Instant::now());
+                self.wrote = known.written;
+                self.held.remove(&job.key.namespace);
                 self.index.with(|index| {
                     let state = index.reports();
                     state.available = Some(true);
                     state.written += 1;
                 });
-            }
-            // A namespace that goes takes its diagnoses along.
-            Err(Error::Api(status)) if status.code == 403 && status.message.contains("being terminated") => {
-                known.mark = Some(reported.mark);
+                Ok(())
             }
             Err(error) => {
-                known.written = Some(Instant::now());
-                self.cannot(&error);
+                match refused(&error) {
+                    Refused::Gone => known.mark = Some(reported.mark),
+                    Refused::Object => {
+                        tracing::warn!(%error, job = %job.key.name, "this diagnosis is not kept");
+                        known.mark = Some(reported.mark);
+                        self.index.with(|index| index.reports().failed += 1);
+                    }
+                    Refused::Namespace => {
+                        self.hold(&job.key.namespace, &error);
+                        return Err(error);
+                    }
+                    Refused::All => {
+                        known.written = Some(Instant::now());
+                        self.cannot(&error);
+                    }
+                }
+                Ok(())
             }
         }
     }
 
     /// A Job that has succeeded after all has nothing to explain. `jobs` are in the order of their keys.
-    async fn forget(&mut self, jobs: &[Arc<JobView>]) {
+    async fn forget(&mut self, jobs: &[JobView]) {
         let succeeded = |known: &Known| {
-            let place = jobs.binary_search_by(|job| job.key.cmp(&known.job));
+            let place = jobs.binary_search_by(|job| (*job.key).cmp(&known.job));
             let job = place.ok().and_then(|place| jobs.get(place));
-            job.is_some_and(|job| job.phase == JobPhase::Succeeded && job.started == known.started)
+            job.is_some_and(|job| job.phase == JobPhase::Succeeded && job.started() == known.started)
         };
         let over = self.known.iter().filter(|(_, known)| succeeded(known));
         let over: Vec<String> = over.map(|(uid, _)| uid.clone()).collect();
@@ -302,27 +434,70 @@ impl Reports {
             if self.paused.is_some() {
                 return;
             }
-            self.delete(&uid).await;
+            if self.delete(&uid).await {
+                self.known.remove(&uid);
+            }
         }
     }
 
-    async fn delete(&mut self, uid: &str) {
-        let Some(known) = self.known.get(uid) else { return };
-        match self.store.delete(&known.job.namespace, &known.name).await {
+    /// True when the API server does not have it any more.
+    async fn delete(&mut self, uid: &str) -> bool {
+        let Some(known) = self.known.get(uid) else {
+            return false;
+        };
+        let namespace = known.job.namespace.clone();
+        if known.place != Place::Kept {
+            return true;
+        }
+        if self.is_held(&namespace) {
+            return false;
+        }
+        match self.store.delete(&namespace, &known.name).await {
             Ok(()) => {
-                self.known.remove(uid);
                 self.index.with(|index| index.reports().deleted += 1);
+                true
             }
-            Err(error) => self.cannot(&error),
+            Err(error) => {
+                match refused(&error) {
+                    Refused::All => self.cannot(&error),
+                    Refused::Gone | Refused::Object | Refused::Namespace => self.hold(&namespace, &error),
+                }
+                false
+            }
+        }
+    }
+
+    /// Deletes what is beyond what is kept.
+    async fn prune(&mut self) {
+        let snapshot = self.index.snapshot();
+        let uids = snapshot.jobs.iter().filter_map(JobView::reported);
+        let there: BTreeSet<&str> = uids.map(|reported| &*reported.uid).collect();
+        self.known.retain(|uid, known| {
+            let is_there = there.contains(uid.as_str());
+            known.waits &= is_there;
+            is_there || known.place != Place::Pruned
+        });
+        for uid in self.surplus(snapshot.now) {
+            if self.paused.is_some() {
+                return;
+            }
+            if self.delete(&uid).await
+                && let Some(known) = self.known.get_mut(&uid)
+            {
+                known.place = Place::Pruned;
+            }
         }
     }
 
     /// The oldest of each owner beyond the limit, and what nobody owns and is old.
-    async fn prune(&mut self) {
-        let now = self.index.clock().now();
+    fn surplus(&self, now: Timestamp) -> BTreeSet<String> {
         let mut by_owner: BTreeMap<_, Vec<(Timestamp, &String)>> = BTreeMap::new();
         let mut old = BTreeSet::new();
-        for (uid, known) in &self.known {
+        let candidates = self
+            .known
+            .iter()
+            .filter(|(_, known)| known.place != Place::Pruned && !known.waits);
+        for (uid, known) in candidates {
             let owner = known.owner.as_ref();
             let (kind, of) = owner.map_or(("Job", &*known.job.name), |owner| (&*owner.kind, &*owner.name));
             let key = (known.job.namespace.to_string(), kind.to_owned(), of.to_owned());
@@ -337,71 +512,69 @@ impl Reports {
             let beyond = of_owner.len().saturating_sub(self.settings.per_owner);
             old.extend(of_owner[..beyond].iter().map(|(_, uid)| (*uid).clone()));
         }
-        for uid in old {
-            if self.paused.is_some() {
-                return;
-            }
-            self.delete(&uid).await;
+        old
+    }
+
+    /// One namespace refuses: a quota, a policy, a role that is missing, somebody's webhook that fails.
+    fn hold(&mut self, namespace: &str, error: &Error) {
+        self.index.with(|index| index.reports().failed += 1);
+        let before = self.held.insert(namespace.into(), Instant::now());
+        if before.is_none() {
+            tracing::warn!(%error, namespace, "{KIND} objects cannot be kept in this namespace: does a quota, a policy or \
+                a webhook refuse them, or a role miss? It is tried again");
         }
     }
 
+    /// Nothing can be written for a while.
     fn cannot(&mut self, error: &Error) {
-        let refused = is_refused(error);
-        let first = self.index.with(|index| {
-            let state = index.reports();
-            state.failed += 1;
-            refused && state.available.replace(false) != Some(false)
-        });
-        if first {
-            tracing::warn!(%error, "{KIND} objects cannot be kept: is their definition installed, and may the exporter \
-                write them? Diagnoses are lost with the next restart until then");
+        self.index.with(|index| index.reports().failed += 1);
+        if is_refused(error) {
+            self.unavailable(error);
         } else {
             tracing::debug!(%error, "a {KIND} is not written");
         }
         self.paused = Some(Instant::now());
     }
-}
 
-/// The kind is not there, or not allowed: another try will not change that soon.
-fn is_refused(error: &Error) -> bool {
-    matches!(error, Error::Api(status) if matches!(status.code, 401 | 403 | 404 | 405))
-}
-
-/// A Job that has failed; one that waits as soon as a run of it has gone wrong, or something holds it up.
-fn is_worth(job: &JobView, diagnosis: &Diagnosis) -> bool {
-    let wrong = job.restarts > 0 || job.attempts > 1 || diagnosis.root_cause.is_some();
-    job.root_cause().is_some() || (job.phase == JobPhase::Waiting && job.spec.matters && wrong)
-}
-
-fn about(job: &JobView, reported: &Reported) -> ObjectReference {
-    ObjectReference {
-        api_version: Some("batch/v1".to_owned()),
-        kind: Some("Job".to_owned()),
-        namespace: Some(job.key.namespace.to_string()),
-        name: Some(job.key.name.to_string()),
-        uid: Some(reported.uid.to_string()),
-        ..ObjectReference::default()
+    fn unavailable(&self, error: &Error) {
+        let before = self.index.with(|index| index.reports().available.replace(false));
+        if before != Some(false) {
+            tracing::warn!(%error, "{KIND} objects cannot be kept: is their definition installed, and may the exporter \
+                write them? Diagnoses are lost with the next restart until then");
+        }
     }
 }
 
-fn event(diagnosis: &Diagnosis) -> Event {
-    let cause = diagnosis
-        .root_cause
-        .as_ref()
-        .map_or("unknown", |cause| cause.as_str());
-    let first = diagnosis.repair_order.first().map_or("", String::as_str);
-    let mut note = format!("root cause {cause}: {} {first}", diagnosis.summary);
-    note.truncate(note.floor_char_boundary(NOTE));
-    let needed = matches!(diagnosis.verdict, Verdict::Real | Verdict::Unknown);
-    Event {
-        type_: if needed {
-            EventType::Warning
-        } else {
-            EventType::Normal
-        },
-        reason: TOLD_REASON.to_owned(),
-        note: Some(note),
-        action: "Diagnose".to_owned(),
-        secondary: None,
-    }
+/// What there is to write, the first of each namespace before the second of any: one namespace with hundreds keeps nobody
+/// else waiting. One that refuses again, and slowly, comes behind those that do not.
+fn in_turns<'j>(
+    jobs: &'j [JobView],
+    held: &BTreeMap<Box<str>, Instant>,
+) -> impl Iterator<Item = (&'j JobView, &'j Reported)> + use<'j> {
+    let (mut namespace, mut turn) = ("", 0_usize);
+    let mut due: Vec<_> = jobs
+        .iter()
+        .filter_map(|job| {
+            let reported = worth(job)?;
+            let own = &*job.key.namespace;
+            turn = if own == namespace { turn + 1 } else { 0 };
+            namespace = own;
+            Some((held.contains_key(own), turn, job, reported))
+        })
+        .collect();
+    due.sort_by_key(|(is_held, turn, ..)| (*is_held, *turn));
+    due.into_iter().map(|(_, _, job, reported)| (job, reported))
 }
+
+/// What there is to write of a Job that has failed; of one that waits as soon as a run of it has gone wrong, or something
+/// holds it up.
+fn worth(job: &JobView) -> Option<&Reported> {
+    let (gist, reported) = (job.gist()?, job.reported()?);
+    let wrong = job.restarts > 0 || job.attempts > 1 || gist.root_cause.is_some();
+    let is_worth =
+        job.root_cause().is_some() || (job.phase == JobPhase::Waiting && job.spec.matters && wrong);
+    is_worth.then_some(reported)
+}
+
+#[cfg(test)]
+mod tests;

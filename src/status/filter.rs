@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::group::Group;
-use crate::engine::diagnosis::Diagnosis;
 use crate::engine::root_cause::RootCause;
-use crate::index::JobView;
+use crate::index::{Gist, JobView};
 
 /// Characters of a value that are looked at: no name of Kubernetes is longer than 253.
 const LONGEST: usize = 256;
@@ -152,28 +151,25 @@ pub(super) fn only(namespace: &str, name: &str) -> Filter {
 
 /// The root cause of a Job that has failed, or what is known to hold up one that waits.
 pub(super) fn cause(job: &JobView) -> Option<&str> {
-    let found = job.diagnosis.as_ref().and_then(|found| found.root_cause.as_ref());
+    let found = job.gist().and_then(|gist| gist.root_cause.as_ref());
     let unknown = || job.root_cause().map(|_| &RootCause::Unknown);
     found.or_else(unknown).map(RootCause::as_str)
 }
 
-/// The diagnosis, where it says that something is wrong: verdict and route say nothing before.
-pub(super) fn blamed(job: &JobView) -> Option<&Diagnosis> {
-    job.diagnosis
-        .as_deref()
-        .filter(|found| found.root_cause.is_some())
+/// What the diagnosis says, where it says that something is wrong: verdict and route say nothing before.
+pub(super) fn blamed(job: &JobView) -> Option<&Gist> {
+    job.gist().filter(|gist| gist.root_cause.is_some())
 }
 
 fn says(job: &JobView, text: &str) -> bool {
     let wanted = text.to_lowercase();
     let has = |text: &str| text.to_lowercase().contains(&wanted);
     let owner = job.spec.record.owner.as_ref();
-    let found = job.diagnosis.as_deref();
     has(&job.key.name)
         || has(&job.key.namespace)
         || owner.is_some_and(|owner| has(&owner.name) || has(&owner.kind))
         || cause(job).is_some_and(has)
-        || found.is_some_and(|found| {
+        || job.diagnosis().is_some_and(|found| {
             has(&found.summary)
                 || found
                     .chain

@@ -81,14 +81,17 @@ pub(super) fn groups<'s>(snapshot: &'s Snapshot, filter: &Filter) -> [Members<'s
             // The one that ends first is the one to look at; what nothing ends comes last.
             Group::Waiting => members
                 .jobs
-                .sort_by_key(|job| job.gives_up.map_or(Timestamp::MAX, |(_, at)| at)),
+                .sort_by_key(|job| job.gives_up().map_or(Timestamp::MAX, |(_, at)| at)),
             // What asks for somebody comes first, then the newest.
-            Group::Failed => members
-                .jobs
-                .sort_by_key(|job| (needs_nobody(job), std::cmp::Reverse(job.ended.or(job.started)))),
+            Group::Failed => members.jobs.sort_by_key(|job| {
+                (
+                    needs_nobody(job),
+                    std::cmp::Reverse(job.ended().or(job.started())),
+                )
+            }),
             Group::Suspended | Group::Succeeded => members
                 .jobs
-                .sort_by_key(|job| std::cmp::Reverse(job.ended.or(job.started))),
+                .sort_by_key(|job| std::cmp::Reverse(job.ended().or(job.started()))),
         }
     }
     groups

@@ -1,5 +1,7 @@
 //! `/`, `/style.css`, `/live.js`, `/explain/NAME`, `/api/jobs`, `/healthz`, `/readyz`.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{
@@ -97,7 +99,9 @@ async fn jobs(
     let snapshot = index.snapshot();
     let wanted = |job: &JobView| Group::of(job).is_none_or(|group| filter.wants(job, group));
     let jobs = snapshot.jobs.iter().filter(|job| wanted(job));
-    let mut diagnoses: Vec<_> = jobs.filter_map(|job| job.diagnosis.as_deref().cloned()).collect();
+    let mut diagnoses: Vec<_> = jobs
+        .filter_map(|job| job.diagnosis().map(Arc::unwrap_or_clone))
+        .collect();
     if filter.is_empty() {
         diagnoses.extend(index.with(|index| index.missed_runs(snapshot.now)));
     }
@@ -105,9 +109,9 @@ async fn jobs(
 }
 
 async fn ready(State(index): State<Handle>) -> (StatusCode, String) {
-    let snapshot = index.snapshot();
-    let missing: Vec<_> = snapshot
-        .kinds
+    let now = index.clock().now();
+    let kinds = index.with(|index| index.kinds(now));
+    let missing: Vec<_> = kinds
         .iter()
         .filter(|watch| !watch.synced)
         .map(|watch| watch.kind.as_str())

@@ -33,6 +33,13 @@ impl LiveCertificate {
         self.current.store(Arc::new(certificate));
     }
 
+    /// The chain in use, leaf first, PEM.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let key = self.current.load().certified_key();
+        key.cert.iter().map(super::pem::encode).collect()
+    }
+
     /// The leaf in use, DER.
     #[cfg(test)]
     pub(super) fn leaf(&self) -> Vec<u8> {

@@ -1,17 +1,20 @@
 //! The loop of `hookbudget-wait`: one wait, owned by one container run, bounded by one clock.
 //!
-//! Std and a signal handler only, so that a static binary stays small enough for `FROM scratch` images.
+//! A static binary that stays small enough for `FROM scratch` images: one thread that waits, one that hears
+//! signals, and well-kept libraries for HTTP, HTTP/2 and TLS.
 
 mod net;
 mod options;
+mod pace;
 mod run;
 mod statuses;
-mod target;
 mod waiter;
 
 pub use net::Network;
-pub use options::{Budget, Command, Http, Options, UsageError};
+pub use options::{Budget, Command, Http, LogFormat, Options, Pattern, TlsOptions, UsageError};
+pub use pace::Pace;
 pub use run::main;
 pub use statuses::Statuses;
-pub use target::Target;
-pub use waiter::{Answer, Clock, Outcome, Prober, wait};
+pub use waiter::{Answer, Clock, Notice, Outcome, Prober, wait};
+
+pub use crate::engine::wait_target::{Server, Target};

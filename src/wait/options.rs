@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use regex_lite::Regex;
+
+use super::pace::Pace;
 use super::{Statuses, Target};
 use crate::engine::Seconds;
 
@@ -25,20 +28,43 @@ pub struct Budget {
     pub timeout: Seconds,
     /// From the start of one probe to the start of the next.
     pub interval: Seconds,
+    /// How the interval changes from probe to probe.
+    pub pace: Pace,
     /// Limit for one probe.
     pub probe_timeout: Seconds,
     /// The most probes to make; `None`: the time alone decides.
     pub attempts: Option<u64>,
 }
 
-impl Budget {
-    /// The number of probes that fit when every probe answers at once.
-    #[must_use]
-    pub fn expected_attempts(&self) -> u64 {
-        let whole = self.timeout.fits(self.interval);
-        let fit = whole + u64::from(self.interval.times(whole) < self.timeout);
-        self.attempts.unwrap_or(fit).min(fit).max(1)
+/// What has to stand in the body of a ready answer.
+#[derive(Clone, Debug)]
+pub struct Pattern(pub Regex);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
     }
+}
+
+impl Eq for Pattern {}
+
+/// Whose certificates are believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// A PEM file of authorities; `None`: those of the system.
+    pub authorities: Option<PathBuf>,
+    /// Believe any certificate.
+    pub unverified: bool,
+}
+
+/// What is printed while it waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line that people and the exporter read.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// How to ask an HTTP server, and how to read its status.
@@ -52,6 +78,8 @@ pub struct Http {
     pub ready: Statuses,
     /// Statuses that waiting will not change.
     pub fatal: Statuses,
+    /// What the body of a ready answer has to match.
+    pub body: Option<Pattern>,
 }
 
 impl Default for Http {
@@ -61,6 +89,7 @@ impl Default for Http {
             headers: Vec::new(),
             ready: Statuses::of(&[200]),
             fatal: Statuses::of(&[401, 403]),
+            body: None,
         }
     }
 }
@@ -68,12 +97,20 @@ impl Default for Http {
 /// One run of the helper.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// What to wait for; all of it.
+    /// What to wait for.
     pub targets: Vec<Target>,
+    /// One of the targets is enough.
+    pub any: bool,
     /// The clocks.
     pub budget: Budget,
     /// How HTTP targets are asked.
     pub http: Http,
+    /// How encrypted targets are believed.
+    pub tls: TlsOptions,
+    /// How progress is printed.
+    pub log_format: LogFormat,
+    /// Print the last line alone.
+    pub quiet: bool,
     /// The file that takes the last line, written only where it exists.
     pub termination_log: PathBuf,
     /// What to run when everything is there.
@@ -120,8 +157,14 @@ struct Reader {
     interval: Option<Seconds>,
     probe_timeout: Option<Seconds>,
     attempts: Option<u64>,
+    pace: Pace,
+    any: bool,
     http: Http,
     http_flag: Option<String>,
+    tls: TlsOptions,
+    tls_flag: Option<String>,
+    log_format: LogFormat,
+    quiet: bool,
     termination_log: Option<PathBuf>,
     then: Vec<OsString>,
 }
@@ -147,6 +190,9 @@ impl Reader {
                     }
                 }
                 flag if flag.starts_with('-') => {
+                    if self.switch(flag) {
+                        continue;
+                    }
                     let (flag, value) = match flag.split_once('=') {
                         Some((flag, value)) => (flag, Some(value.to_owned())),
                         None => (flag, None),
@@ -163,6 +209,20 @@ impl Reader {
         }
         self.finish(sources)
             .map(|options| Command::Wait(Box::new(options)))
+    }
+
+    /// Flags without a value.
+    fn switch(&mut self, flag: &str) -> bool {
+        match flag {
+            "--any" => self.any = true,
+            "--quiet" | "-q" => self.quiet = true,
+            "--insecure-skip-tls-verify" => {
+                self.tls.unverified = true;
+                self.tls_flag = Some(flag.to_owned());
+            }
+            _ => return false,
+        }
+        true
     }
 
     fn flag(
@@ -183,12 +243,24 @@ impl Reader {
             "--fatal" => {
                 self.http.fatal = Statuses::parse(&value()?).map_err(|why| format!("{flag}: {why}"))?;
             }
+            "--backoff" => {
+                self.pace.growth = Pace::growth(&value()?).map_err(|why| format!("{flag}: {why}"))?;
+            }
+            "--max-interval" => self.pace.most = Some(span(flag, &value()?)?),
+            "--jitter" => {
+                self.pace.jitter = Pace::jitter(&value()?).map_err(|why| format!("{flag}: {why}"))?;
+            }
+            "--log-format" => self.log_format = log_format(&value()?)?,
+            "--ca-file" => self.tls.authorities = Some(value()?.into()),
+            "--expect-body" => self.http.body = Some(pattern(&value()?)?),
             "--method" => self.http.method = method(&value()?)?,
             "--header" => self.http.headers.push(header(&value()?, sources)?),
             _ => return Err(format!("{flag} is not a flag of this program: see --help")),
         }
-        if matches!(flag, "--ready" | "--fatal" | "--method" | "--header") {
-            self.http_flag = Some(flag.to_owned());
+        match flag {
+            "--ready" | "--method" | "--header" | "--expect-body" => self.http_flag = Some(flag.to_owned()),
+            "--ca-file" => self.tls_flag = Some(flag.to_owned()),
+            _ => {}
         }
         Ok(())
     }
@@ -204,7 +276,20 @@ impl Reader {
             .iter()
             .any(|target| matches!(target, Target::Http { .. }));
         if let Some(flag) = self.http_flag.as_ref().filter(|_| !asks_http) {
-            return Err(format!("{flag} is for http:// targets, and none is given"));
+            return Err(format!(
+                "{flag} is for http:// and https:// targets, and none is given"
+            ));
+        }
+        let is_encrypted =
+            |target: &Target| target.is_encrypted() && !matches!(target, Target::Kubernetes(_));
+        if let Some(flag) = self
+            .tls_flag
+            .as_ref()
+            .filter(|_| !self.targets.iter().any(is_encrypted))
+        {
+            return Err(format!(
+                "{flag} is for https://, grpcs:// and rediss:// targets, and none is given"
+            ));
         }
         let from = |flag: Option<Seconds>, name: &str| match flag {
             Some(span) => Ok(Some(span)),
@@ -228,13 +313,18 @@ impl Reader {
             .unwrap_or(DEFAULT_TIMEOUT);
         Ok(Options {
             targets: self.targets,
+            any: self.any,
             budget: Budget {
                 timeout,
                 interval,
+                pace: self.pace,
                 probe_timeout,
                 attempts: self.attempts,
             },
             http: self.http,
+            tls: self.tls,
+            log_format: self.log_format,
+            quiet: self.quiet,
             termination_log: self.termination_log.unwrap_or_else(|| TERMINATION_LOG.into()),
             then: self.then,
         })
@@ -278,6 +368,20 @@ fn count(name: &str, text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("{name} is {text:?}: write a whole number from 1"))
 }
 
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("--log-format is {text:?}: write text or json")),
+    }
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Regex::new(text)
+        .map(Pattern)
+        .map_err(|why| format!("--expect-body: {text:?} is no regular expression: {why}"))
+}
+
 fn method(text: &str) -> Result<String, String> {
     if !text.is_empty()
         && text
@@ -302,8 +406,9 @@ fn header(text: &str, sources: &Sources<'_>) -> Result<(String, String), String>
         return Err(SHAPE.to_owned());
     }
     let value = if let Some(variable) = value.strip_prefix("@env:") {
-        (sources.variable)(variable)
-            .ok_or_else(|| format!("--header {name}: the environment has no variable {variable}"))?
+        let text = (sources.variable)(variable)
+            .ok_or_else(|| format!("--header {name}: the environment has no variable {variable}"))?;
+        text.trim_end_matches(['\r', '\n']).to_owned()
     } else if let Some(path) = value.strip_prefix("@file:") {
         let text = (sources.file)(path)
             .map_err(|why| format!("--header {name}: the file {path} cannot be read: {why}"))?;

@@ -10,11 +10,12 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Instant;
 
+use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::options::{HELP, Sources};
-use super::waiter::{Clock, Outcome, took, wait};
+use super::options::{HELP, LogFormat, Sources};
+use super::waiter::{Clock, Notice, Outcome, took, wait};
 use super::{Command, Network, Options};
 use crate::engine::Seconds;
 
@@ -68,11 +69,22 @@ fn run(options: Options) -> ExitCode {
     let (sender, receiver) = mpsc::channel();
     let Options {
         targets,
+        any,
         budget,
         http,
+        tls,
+        log_format,
+        quiet,
         termination_log,
         then,
     } = options;
+    let network = match Network::new(&targets, http, &tls) {
+        Ok(network) => network,
+        Err(wrong) => {
+            complain(&wrong);
+            return ExitCode::from(WRONG_USE);
+        }
+    };
     let names = targets
         .iter()
         .map(ToString::to_string)
@@ -80,7 +92,12 @@ fn run(options: Options) -> ExitCode {
         .join(", ");
     let hears = listen(sender.clone(), start, names);
     let waits = thread::Builder::new().name("wait".to_owned()).spawn(move || {
-        let outcome = wait(&targets, &budget, &Real(start), &Network::new(http), &mut say);
+        let mut tell = |notice: &Notice<'_>| match log_format {
+            _ if quiet => {}
+            LogFormat::Text => say(&notice.to_string()),
+            LogFormat::Json => say(&record(notice)),
+        };
+        let outcome = wait(&targets, any, &budget, &Real(start), &network, &mut tell);
         // Nobody listens any more when a signal was faster.
         let _ = sender.send(outcome);
     });
@@ -92,12 +109,53 @@ fn run(options: Options) -> ExitCode {
         complain("the wait ended without a result");
         return ExitCode::FAILURE;
     };
-    say(outcome.message());
+    match log_format {
+        LogFormat::Text => say(outcome.message()),
+        LogFormat::Json => say(&end(&outcome, Real(start).elapsed())),
+    }
     leave_message(&termination_log, outcome.message());
     match then.split_first() {
         Some((program, arguments)) if matches!(outcome, Outcome::Ready(_)) => execute(program, arguments),
         _ => ExitCode::from(outcome.exit_status()),
     }
+}
+
+/// A notice as one line of JSON. `msg` is the line that would be printed otherwise.
+fn record(notice: &Notice<'_>) -> String {
+    let message = notice.to_string();
+    let line = match notice {
+        Notice::Ready { target, answer } => json!({
+            "event": "target_ready", "target": target.to_string(), "answer": answer, "msg": message,
+        }),
+        Notice::Waiting {
+            target,
+            answer,
+            attempt,
+            attempts,
+            elapsed,
+            timeout,
+        } => json!({
+            "event": "waiting", "target": target.to_string(), "answer": answer, "attempt": attempt,
+            "attempts": attempts, "elapsed_seconds": elapsed.as_f64(), "timeout_seconds": timeout.as_f64(),
+            "msg": message,
+        }),
+    };
+    line.to_string()
+}
+
+/// How the wait ended, as one line of JSON.
+fn end(outcome: &Outcome, elapsed: Seconds) -> String {
+    let event = match outcome {
+        Outcome::Ready(_) => "ready",
+        Outcome::OutOfTime(_) => "out_of_time",
+        Outcome::Fatal(_) => "fatal",
+        Outcome::Ended(..) => "ended",
+    };
+    let line = json!({
+        "event": event, "exit_status": outcome.exit_status(), "elapsed_seconds": elapsed.as_f64(),
+        "msg": outcome.message(),
+    });
+    line.to_string()
 }
 
 fn listen(sender: Sender<Outcome>, start: Instant, names: String) -> io::Result<()> {

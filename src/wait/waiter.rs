@@ -1,6 +1,6 @@
 //! The loop itself, with clock and network injected.
 
-use std::thread;
+use std::fmt;
 
 use super::Target;
 use super::options::Budget;
@@ -29,10 +29,61 @@ pub trait Clock {
     fn sleep(&self, span: Seconds);
 }
 
-/// Looks at a target once.
-pub trait Prober: Sync {
-    /// Probes `target`; comes back within `limit` whatever the other side does.
-    fn probe(&self, target: &Target, limit: Seconds) -> Answer;
+/// Looks at targets once.
+pub trait Prober {
+    /// Probes all of `targets` at the same time and answers in their order. Comes back within `limit` whatever the
+    /// other sides do, and at once when one answer decides: with `any` the first that is ready, else the first that
+    /// is fatal. Who has not answered by then counts as not ready.
+    fn probe(&self, targets: &[&Target], any: bool, limit: Seconds) -> Vec<Answer>;
+}
+
+/// What there is to say while it waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice<'n> {
+    /// One of several targets is ready.
+    Ready {
+        /// Which one.
+        target: &'n Target,
+        /// What it answered.
+        answer: &'n str,
+    },
+    /// A target is not ready yet.
+    Waiting {
+        /// Which one.
+        target: &'n Target,
+        /// What it answered, or why it did not.
+        answer: &'n str,
+        /// The probe, from 1.
+        attempt: u64,
+        /// The probes that fit into the budget.
+        attempts: u64,
+        /// Time since the wait began.
+        elapsed: Seconds,
+        /// The budget.
+        timeout: Seconds,
+    },
+}
+
+/// The line that people and the exporter read.
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready { target, answer } => write!(f, "{target} is ready ({answer})"),
+            Self::Waiting {
+                target,
+                answer,
+                attempt,
+                attempts,
+                elapsed,
+                timeout,
+            } => write!(
+                f,
+                "waiting for {target} ({attempt}/{attempts}, {answer}, {}s of {}s)",
+                elapsed.whole(),
+                timeout.whole()
+            ),
+        }
+    }
 }
 
 /// How a wait ended, with the sentence that says why.
@@ -76,14 +127,16 @@ struct Pending<'t> {
     last: String,
 }
 
-/// Waits until every target is there, a fatal answer comes, or the budget is spent. A target that was ready
-/// once is not asked again. Probes start one interval apart; a probe that takes longer moves the next one.
+/// Waits until every target is there (with `any`, until one is), a fatal answer comes, or the budget is spent. A
+/// target that was ready once is not asked again. Probes start one interval apart; one that takes longer moves the
+/// next.
 pub fn wait<C: Clock, P: Prober>(
     targets: &[Target],
+    any: bool,
     budget: &Budget,
     clock: &C,
     prober: &P,
-    say: &mut dyn FnMut(&str),
+    say: &mut dyn FnMut(&Notice<'_>),
 ) -> Outcome {
     let mut pending: Vec<_> = targets
         .iter()
@@ -92,93 +145,65 @@ pub fn wait<C: Clock, P: Prober>(
             last: "never asked".to_owned(),
         })
         .collect();
-    let (mut attempt, mut answers) = (0, String::new());
+    let shown = budget.expected_attempts();
+    let mut attempt = 0;
     loop {
         let start = clock.elapsed();
         let limit = budget.probe_timeout.min(budget.timeout - start);
         if limit <= Seconds::ZERO {
-            return out_of_time(&pending, clock, budget, attempt);
+            return out_of_time(&pending, any, clock, budget, attempt);
         }
         attempt += 1;
+        let asked: Vec<&Target> = pending.iter().map(|one| one.target).collect();
+        let answers = prober.probe(&asked, any, limit);
         let mut still = Vec::with_capacity(pending.len());
-        for (seen, answer) in probe_all(pending, prober, limit) {
+        let (mut last_ready, mut refused) = (None, None);
+        for (target, answer) in asked.into_iter().zip(answers) {
             match answer {
-                Answer::Ready(how) => {
-                    if targets.len() > 1 {
-                        say(&format!("{} is ready ({how})", seen.target));
+                Answer::Ready(answer) => {
+                    if targets.len() > 1 && !any {
+                        say(&Notice::Ready {
+                            target,
+                            answer: &answer,
+                        });
                     }
-                    answers = how;
+                    last_ready = Some((target, answer));
                 }
-                Answer::Fatal(how) => return fatal(seen.target, &how, clock, attempt),
-                Answer::NotYet(how) => still.push(Pending {
-                    target: seen.target,
-                    last: how,
-                }),
+                Answer::Fatal(how) => refused = Some((target, how)),
+                Answer::NotYet(last) => still.push(Pending { target, last }),
             }
         }
-        pending = still;
-        if pending.is_empty() {
-            return ready(targets, &answers, clock, attempt);
+        match (last_ready, refused) {
+            // One is enough, whatever the others say.
+            (Some((target, how)), _) if any => {
+                return ready(std::slice::from_ref(target), &how, clock, attempt);
+            }
+            // Of several that would do, one that never will is left out.
+            (None, Some(_)) if any && !still.is_empty() => pending = still,
+            (_, Some((target, how))) => return fatal(target, &how, clock, attempt),
+            (Some((_, how)), None) if still.is_empty() => return ready(targets, &how, clock, attempt),
+            _ => pending = still,
         }
         let last_start = budget.timeout - LAST_LOOK.min(Seconds::from_nanos(budget.timeout.nanos() / 4));
         let last_look = start >= last_start;
-        let shown = budget.expected_attempts();
         if attempt <= shown && !last_look {
             for one in &pending {
-                say(&progress(one, attempt, shown, clock.elapsed(), budget));
+                say(&Notice::Waiting {
+                    target: one.target,
+                    answer: &one.last,
+                    attempt,
+                    attempts: shown,
+                    elapsed: clock.elapsed(),
+                    timeout: budget.timeout,
+                });
             }
         }
         if last_look || budget.attempts.is_some_and(|most| attempt >= most) {
-            return out_of_time(&pending, clock, budget, attempt);
+            return out_of_time(&pending, any, clock, budget, attempt);
         }
-        let next = (start + budget.interval).min(last_start);
+        let next = (start + budget.pause_after(attempt)).min(last_start);
         clock.sleep(next.minus_or_zero(clock.elapsed()));
     }
-}
-
-/// Probes all that are pending at the same time, so that one silent target does not hold up the others.
-fn probe_all<'t, P: Prober>(
-    pending: Vec<Pending<'t>>,
-    prober: &P,
-    limit: Seconds,
-) -> Vec<(Pending<'t>, Answer)> {
-    if pending.len() == 1 {
-        return pending
-            .into_iter()
-            .map(|one| {
-                let answer = prober.probe(one.target, limit);
-                (one, answer)
-            })
-            .collect();
-    }
-    thread::scope(|scope| {
-        let running: Vec<_> = pending
-            .into_iter()
-            .map(|one| {
-                let target = one.target;
-                (one, scope.spawn(move || prober.probe(target, limit)))
-            })
-            .collect();
-        running
-            .into_iter()
-            .map(|(one, probe)| {
-                let answer = probe
-                    .join()
-                    .unwrap_or_else(|_| Answer::NotYet("000 the probe itself failed".to_owned()));
-                (one, answer)
-            })
-            .collect()
-    })
-}
-
-fn progress(one: &Pending<'_>, attempt: u64, of: u64, elapsed: Seconds, budget: &Budget) -> String {
-    format!(
-        "waiting for {} ({attempt}/{of}, {}, {}s of {}s)",
-        one.target,
-        one.last,
-        elapsed.whole(),
-        budget.timeout.whole()
-    )
 }
 
 fn ready<C: Clock>(targets: &[Target], how: &str, clock: &C, attempt: u64) -> Outcome {
@@ -196,16 +221,27 @@ fn ready<C: Clock>(targets: &[Target], how: &str, clock: &C, attempt: u64) -> Ou
 }
 
 fn fatal<C: Clock>(target: &Target, how: &str, clock: &C, attempt: u64) -> Outcome {
+    let remedy = match target {
+        Target::Http { .. } => "; correct the credentials (--header) or the address",
+        Target::Kubernetes(_) | Target::Grpc { .. } => "; correct what it asks for, or its rights",
+        Target::Tcp(_) | Target::Dns { .. } | Target::Postgres(_) | Target::Redis { .. } => "",
+    };
     Outcome::Fatal(format!(
-        "fatal: {target} answered {how}, which waiting will not change; after {} ({}); correct the credentials \
-         (--header) or the address",
+        "fatal: {target} answered {how}, which waiting will not change; after {} ({}){remedy}",
         took(clock),
         tries(attempt)
     ))
 }
 
-fn out_of_time<C: Clock>(pending: &[Pending<'_>], clock: &C, budget: &Budget, attempt: u64) -> Outcome {
+fn out_of_time<C: Clock>(
+    pending: &[Pending<'_>],
+    any: bool,
+    clock: &C,
+    budget: &Budget,
+    attempt: u64,
+) -> Outcome {
     let names = list(pending.iter().map(|one| one.target));
+    let none_of = if any && pending.len() > 1 { "any of " } else { "" };
     let last = pending
         .iter()
         .map(|one| one.last.as_str())
@@ -217,7 +253,7 @@ fn out_of_time<C: Clock>(pending: &[Pending<'_>], clock: &C, budget: &Budget, at
         "time"
     };
     Outcome::OutOfTime(format!(
-        "out of {spent}: {names} not ready after {} of {} s ({}, last answer {last})",
+        "out of {spent}: {none_of}{names} not ready after {} of {} s ({}, last answer {last})",
         took(clock),
         budget.timeout.whole(),
         tries(attempt)

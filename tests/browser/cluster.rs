@@ -33,7 +33,8 @@ impl Cluster {
         let clock = Clock::standing_at(recording.start);
         let handle = Handle::new(Settings::new(recording.start), clock);
         let runtime = Runtime::new().expect("a runtime");
-        let router = metrics::router(handle.clone()).merge(status::router(handle.clone()));
+        let router = metrics::router(handle.clone(), metrics::Selection::default())
+            .merge(status::router(handle.clone()));
         let listener = runtime.block_on(tokio::net::TcpListener::bind(SocketAddr::from((
             [127, 0, 0, 1],
             0,
@@ -52,6 +53,9 @@ impl Cluster {
             next: 0,
             _runtime: runtime,
         };
+        for kind in cluster.recording.unlisted() {
+            let _ = cluster.handle.take_in([Change::Begin(kind), Change::End(kind)]);
+        }
         cluster.play_to(seconds);
         cluster
     }

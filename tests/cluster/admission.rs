@@ -1,21 +1,8 @@
 //! Incident A's hook before the webhook, mode by mode.
 
-use crate::kit::{Namespace, incident, kubectl, run, until};
+use crate::kit::{Namespace, incident, kubectl, powerdns_key, run, until};
 
 const A: &str = "a-powerdns.yaml";
-
-fn secret(namespace: &Namespace) {
-    let arguments = [
-        "-n",
-        &namespace.0,
-        "create",
-        "secret",
-        "generic",
-        "powerdns-api",
-        "--from-literal=key=k",
-    ];
-    kubectl(&arguments, "");
-}
 
 /// Waits until the webhook has seen the HelmRelease: its answers name it as the source of the timeout.
 fn with_release(namespace: &Namespace) -> String {
@@ -77,7 +64,7 @@ fn audit_and_off_say_nothing() {
 #[test]
 fn rewrite_all_makes_it_wait_and_succeed() {
     let namespace = Namespace::new("a-rewrite", "enforce");
-    secret(&namespace);
+    powerdns_key(&namespace, "k");
     let job = with_release(&namespace).replace(
         "    helm.sh/hook: post-install,post-upgrade\n",
         "    helm.sh/hook: post-install,post-upgrade\n    hookbudget.dev/rewrite: all\n    \

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
+use crate::dumps::all_agree;
 use crate::kit::{Namespace, hook, root_cause, series};
 
 /// Creates a hook, waits for its end and asserts its root cause.
@@ -18,6 +19,7 @@ fn fails_of(name: &str, spec: &str, container: &str, trigger: &str, expected: &s
     );
     assert_eq!(cause.label("trigger"), trigger);
     assert!(!cause.label("route").is_empty() && !cause.label("severity").is_empty());
+    all_agree(&namespace, name, expected);
 }
 
 /// Incident C, one half: killed for memory. Under OnFailure the Pod is gone when the Job has failed, so this was
@@ -62,6 +64,7 @@ fn a_service_without_endpoints() {
     namespace.must_create(&hook("endpoints", "OnFailure\nbackoffLimit: 2", container));
     namespace.condition("endpoints", "FailureTarget", 240);
     root_cause(&namespace, "endpoints", "dependency_no_endpoints");
+    all_agree(&namespace, "endpoints", "dependency_no_endpoints");
 }
 
 /// Nothing says why: the container is silent and its exit code means nothing in particular.

@@ -205,8 +205,11 @@ impl Load {
         Self { stop, asked, thread }
     }
 
-    /// Ends the load; none of its reviews may have failed.
+    /// Ends the load once it was one: on a busy machine a review takes a second or two. None may have failed.
     fn end(self) -> usize {
+        until(60, "more than 20 reviews", || {
+            (self.asked.load(Ordering::Relaxed) > 20).then_some(())
+        });
         self.stop.store(true, Ordering::Relaxed);
         let failures = self.thread.join().expect("the load ran");
         let asked = self.asked.load(Ordering::Relaxed);

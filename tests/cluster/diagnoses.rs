@@ -1,10 +1,9 @@
-//! What outlives a Job and the exporter, and what `diagnose` says of a live cluster and of a dump of it.
-
-use std::process::{Child, Command, Stdio};
+//! What outlives a Job, and what `diagnose` says of a live cluster and of a dump of it.
 
 use serde_json::Value;
 
-use crate::kit::{Namespace, hook, kubectl, root_cause, run, until, until_told};
+use crate::dumps::{all_agree, diagnose};
+use crate::kit::{Namespace, hook, kubectl, root_cause, run, until};
 
 /// A hook that runs out of memory, three times; under `OnFailure` its Pod is gone then.
 fn dies_for_memory(namespace: &Namespace, name: &str) {
@@ -14,7 +13,7 @@ fn dies_for_memory(namespace: &Namespace, name: &str) {
 }
 
 /// The `JobDiagnosis` of a Job, once it says all of that.
-fn kept(namespace: &Namespace, job: &str, says: &[(&str, &str)]) -> Value {
+pub(crate) fn kept(namespace: &Namespace, job: &str, says: &[(&str, &str)]) -> Value {
     until(60, &format!("a JobDiagnosis of {job} with {says:?}"), || {
         let printed = run(
             "kubectl",
@@ -75,86 +74,8 @@ fn a_diagnosis_is_kept_beside_the_job() {
     // It outlives the Job; and who asks for the Job then is told.
     kubectl(&["-n", &namespace.0, "delete", "job", "kept"], "");
     kept(&namespace, "kept", &[("root_cause", "oom_killed")]);
-    let diagnosed = diagnose(&["job/kept", "-n", &namespace.0, "--format", "json"]);
+    let diagnosed = diagnose(&["job/kept", "-n", &namespace.0]);
     assert_eq!(diagnosed[0]["root_cause"], "oom_killed");
-}
-
-/// An exporter of the test's own, that can be killed.
-struct Exporter(Child);
-
-impl Exporter {
-    fn start(namespace: &Namespace, port: u16) -> Self {
-        let listen = format!("127.0.0.1:{port}");
-        let child = Command::new(env!("CARGO_BIN_EXE_hookbudget"))
-            .args([
-                "exporter",
-                "--diagnoses",
-                "--listen",
-                &listen,
-                "--namespace",
-                &namespace.0,
-            ])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("an exporter");
-        let exporter = Self(child);
-        until(30, "the exporter to have listed", || {
-            let url = format!("http://{listen}/readyz");
-            run("curl", &["-sf", "-o", "/dev/null", &url], "")
-                .ok
-                .then_some(())
-        });
-        exporter
-    }
-
-    fn metrics(port: u16) -> String {
-        run("curl", &["-s", &format!("http://127.0.0.1:{port}/metrics")], "").stdout
-    }
-}
-
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        // SIGKILL: it gets no last word.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Killed after a run has died and before the Job has failed: what that run died of is known all the same, and
-/// after one more restart, when the Pod is long gone.
-#[test]
-fn what_was_captured_survives_the_exporter() {
-    let namespace = Namespace::new("survives", "off");
-    let container =
-        "image: busybox:1\ncommand: [sh, -c, 'sleep 2; tail /dev/zero']\nresources: {limits: {memory: 32Mi}}";
-    let exporter = Exporter::start(&namespace, 19464);
-    namespace.must_create(&hook("survives", "OnFailure\nbackoffLimit: 2", container));
-    kept(&namespace, "survives", &[("root_cause", "oom_killed")]);
-    drop(exporter);
-    namespace.condition("survives", "Failed", 120);
-    for restart in 0..2 {
-        let _exporter = Exporter::start(&namespace, 19464);
-        until(30, &format!("the cause after restart {restart}"), || {
-            let text = Exporter::metrics(19464);
-            let found = text.lines().find(|line| {
-                line.starts_with("hookbudget_job_root_cause{") && line.contains("job_name=\"survives\"")
-            });
-            found
-                .filter(|line| line.contains("root_cause=\"oom_killed\""))
-                .map(str::to_owned)
-        });
-        let page = run("curl", &["-s", "http://127.0.0.1:19464/"], "").stdout;
-        assert!(page.contains("survives") && page.contains("oom_killed"), "{page}");
-    }
-}
-
-fn diagnose(arguments: &[&str]) -> Value {
-    let mut all = vec!["diagnose"];
-    all.extend(arguments);
-    let printed = run(env!("CARGO_BIN_EXE_hookbudget"), &all, "");
-    serde_json::from_str(&printed.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}{}", printed.stdout, printed.stderr))
 }
 
 /// The live cluster, a dump of it, and the exporter give one answer.
@@ -168,54 +89,25 @@ fn live_and_dump_and_exporter_agree() {
     namespace.must_create(&hook("agree", "Never\nbackoffLimit: 1", container));
     namespace.condition("agree", "Failed", 240);
     root_cause(&namespace, "agree", "dependency_no_endpoints");
-    let answer = live_and_dump_agree(&namespace, "agree");
-    assert_eq!(answer["root_cause"], "dependency_no_endpoints");
+    all_agree(&namespace, "agree", "dependency_no_endpoints");
 }
 
-/// What `diagnose` says of a Job that is still there: of the live cluster, and the same of a dump of its namespace. A
-/// Pod may go between the two looks; then both are taken anew.
-pub(crate) fn live_and_dump_agree(namespace: &Namespace, job: &str) -> Value {
-    let answer = |list: &Value| {
-        let one = &list[0];
-        ["root_cause", "verdict", "chain", "repair_order"].map(|key| one[key].clone())
-    };
-    until_told(30, "the live cluster and its dump to agree", || {
-        let live = diagnose(&[&format!("job/{job}"), "-n", &namespace.0, "--format", "json"]);
-        let dumped = diagnosed_from_dump(namespace);
-        if answer(&live) == answer(&dumped) {
-            Ok(live[0].clone())
-        } else {
-            Err(format!("{live}\n{dumped}"))
-        }
-    })
-}
-
-/// What `diagnose` says of a dump of the namespace as it is now.
-fn diagnosed_from_dump(namespace: &Namespace) -> Value {
-    let directory = std::env::temp_dir().join(&namespace.0);
-    let _ = std::fs::remove_dir_all(&directory);
-    let kinds = "jobs,cronjobs,pods,events,services,endpointslices,deployments,statefulsets";
-    let objects = kubectl(&["-n", &namespace.0, "get", kinds, "-o", "json"], "").stdout;
-    let list: Value = serde_json::from_str(&objects).expect("a list");
-    let items = list["items"].as_array().expect("items");
-    for pod in items.iter().filter(|item| item["kind"] == "Pod") {
-        let name = pod["metadata"]["name"].as_str().expect("a name");
-        let place = directory.join(&namespace.0).join(name);
-        std::fs::create_dir_all(&place).expect("a directory");
-        let of = |field: &str| pod["spec"][field].as_array().cloned().unwrap_or_default();
-        for container in of("initContainers").into_iter().chain(of("containers")) {
-            let container = container["name"].as_str().expect("a name");
-            let arguments = ["-n", &namespace.0, "logs", name, "-c", container, "--timestamps"];
-            // A container that never ran has none.
-            let printed = run("kubectl", &arguments, "");
-            if printed.ok {
-                std::fs::write(place.join(format!("{container}.log")), printed.stdout).expect("a log");
-            }
-        }
-    }
-    std::fs::create_dir_all(&directory).expect("a directory");
-    std::fs::write(directory.join("objects.json"), objects).expect("a dump");
-    let dumped = diagnose(&["--from", &directory.display().to_string(), "--format", "json"]);
-    let _ = std::fs::remove_dir_all(directory);
-    dumped
+/// A namespace that is deleted with a failed Job in it keeps nobody else's diagnoses from being written.
+#[test]
+fn a_namespace_that_goes_holds_nobody_up() {
+    let (gone, other) = (Namespace::new("0-gone", "off"), Namespace::new("left", "off"));
+    dies_for_memory(&gone, "gone");
+    kept(&gone, "gone", &[("root_cause", "oom_killed")]);
+    kubectl(&["delete", "namespace", &gone.0, "--timeout=120s"], "");
+    dies_for_memory(&other, "left");
+    let selector = "batch.kubernetes.io/job-name=left";
+    let ended = "jsonpath={.items[*].status.containerStatuses[*].lastState.terminated.reason}";
+    until(60, "the first run of left to be over", || {
+        let printed = kubectl(&["-n", &other.0, "get", "pods", "-l", selector, "-o", ended], "");
+        printed.stdout.contains("OOMKilled").then_some(())
+    });
+    // Well within the pause that a refused write of everything makes.
+    let begun = std::time::Instant::now();
+    kept(&other, "left", &[("root_cause", "oom_killed")]);
+    assert!(begun.elapsed().as_secs() < 25, "{:?}", begun.elapsed());
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::admission::{api, service};
-use crate::kit::{Namespace, incident, kubectl, root_cause, run, series, until, value};
+use crate::dumps::all_agree;
+use crate::kit::{Namespace, incident, powerdns_key, root_cause, run, series, until, value};
 
 /// What `simulate` says of a manifest.
 fn simulated(manifest: &str, more: &[&str]) -> Value {
@@ -22,18 +23,7 @@ fn simulated(manifest: &str, more: &[&str]) -> Value {
 fn a_unguarded_dies_of_its_limit_inside_the_simulated_range() {
     let namespace = Namespace::new("a-off", "off");
     let manifests = incident("a-powerdns.yaml", "powerdns", &namespace);
-    kubectl(
-        &[
-            "-n",
-            &namespace.0,
-            "create",
-            "secret",
-            "generic",
-            "powerdns-api",
-            "--from-literal=key=k",
-        ],
-        "",
-    );
+    powerdns_key(&namespace, "k");
     namespace.must_create(&service("powerdns", 8081));
     namespace.must_create(&manifests);
     let story = simulated(&manifests, &[]);
@@ -50,24 +40,14 @@ fn a_unguarded_dies_of_its_limit_inside_the_simulated_range() {
     let cause = root_cause(&namespace, "powerdns-zone-bootstrap", "budget_misconfigured");
     assert_eq!(cause.label("trigger"), "BackoffLimitExceeded");
     assert_eq!(cause.label("owner_name"), "bp-powerdns");
+    all_agree(&namespace, "powerdns-zone-bootstrap", "budget_misconfigured");
 }
 
 /// The same on a small scale, with the node full: the chain goes down to the node's capacity.
 #[test]
 fn a_with_a_full_node_names_the_capacity() {
     let namespace = Namespace::new("a-full", "off");
-    kubectl(
-        &[
-            "-n",
-            &namespace.0,
-            "create",
-            "secret",
-            "generic",
-            "powerdns-api",
-            "--from-literal=key=k",
-        ],
-        "",
-    );
+    powerdns_key(&namespace, "k");
     namespace.must_create(&service("powerdns", 8081));
     let deployment = api("powerdns", 8081).replace(
         "        image: hookbudget-test/api:1\n",
@@ -80,6 +60,7 @@ fn a_with_a_full_node_names_the_capacity() {
     namespace.condition("powerdns-zone-bootstrap", "FailureTarget", 300);
     let cause = root_cause(&namespace, "powerdns-zone-bootstrap", "dependency_node_capacity");
     assert_eq!(cause.label("route"), "platform");
+    all_agree(&namespace, "powerdns-zone-bootstrap", "dependency_node_capacity");
 }
 
 /// The clocks of incident B as the webhook tells them, with the HelmRelease read from the cluster.
@@ -161,4 +142,28 @@ fn b_shows_its_progress_and_succeeds() {
         let failed = all.iter().any(|s| s.name == "hookbudget_job_root_cause");
         (!all.is_empty() && !waiting && !failed).then_some(())
     });
+}
+
+/// The same with a dependency that never comes: the wait runs out, falls through to the next step, and dies there.
+#[test]
+fn b_whose_dependency_never_comes() {
+    let namespace = Namespace::new("b-never", "off");
+    let manifests = incident("b-gitea-token.yaml", "catalyst-system", &namespace)
+        .replace("ITERATIONS=168", "ITERATIONS=5")
+        .replace("INTERVAL=5", "INTERVAL=1")
+        .replace("backoffLimit: 8", "backoffLimit: 1")
+        .replace("gitea-http.gitea.svc", &format!("gitea-http.{}.svc", namespace.0))
+        .replace("  ttlSecondsAfterFinished: 600\n", "")
+        .replace("      serviceAccountName: catalyst-gitea-token-mint\n", "");
+    // Its time to come up is over.
+    let annotated = "metadata: {annotations: {hookbudget.dev/cold-start: 1s}, ";
+    namespace.must_create(&service("gitea-http", 3000).replacen("metadata: {", annotated, 1));
+    namespace.must_create(&manifests);
+    let job = "catalyst-gitea-token-mint";
+    let (reason, seconds) = namespace.condition(job, "FailureTarget", 240);
+    println!("incident B in vain: {reason} after {seconds} s");
+    assert_eq!(reason, "BackoffLimitExceeded");
+    let cause = root_cause(&namespace, job, "dependency_no_endpoints");
+    assert_eq!(cause.label("owner_name"), "bp-catalyst-platform");
+    all_agree(&namespace, job, "dependency_no_endpoints");
 }

@@ -1,6 +1,8 @@
-//! The chart's own life: installed by the README's words, tested, upgraded, applied by others, uninstalled.
+//! The chart's own life: installed by the documentation's words, tested, upgraded, applied by others, uninstalled.
 //!
 //! These install the release `hookbudget` themselves and so run alone, before the other tests: `run` does that.
+
+mod docs;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -92,50 +94,6 @@ fn nothing_is_left() {
             Err(rest.join(", "))
         }
     });
-}
-
-/// The fenced blocks of the README's first steps, in order: what to type, and what is then shown.
-fn first_steps() -> Vec<(String, String)> {
-    let readme = std::fs::read_to_string(format!("{ROOT}/README.md")).expect("the README");
-    let (_, rest) = readme
-        .split_once("<!-- first steps -->")
-        .expect("the start of the first steps");
-    let (steps, _) = rest.split_once("<!-- end of first steps -->").expect("their end");
-    let mut blocks: Vec<(String, String)> = Vec::new();
-    for block in steps.split("```").skip(1).step_by(2) {
-        let (language, text) = block.split_once('\n').expect("a line");
-        match (language, blocks.last_mut()) {
-            ("sh", _) => blocks.push((text.to_owned(), String::new())),
-            (_, Some((_, shown))) => shown.push_str(text),
-            (_, None) => panic!("output before the first command: {text}"),
-        }
-    }
-    blocks
-}
-
-#[test]
-#[ignore = "installs the release itself: see tests/cluster/run"]
-fn the_first_steps_of_the_readme_do_what_it_says() {
-    let _tidy = Tidy;
-    let steps = first_steps();
-    assert!(steps.len() >= 5, "{steps:#?}");
-    for (script, shown) in steps {
-        let printed = shell(&script);
-        println!("{script}{printed}");
-        // What is shown comes in this order; `...` stands for what differs from run to run, or is long.
-        let mut rest = printed.as_str();
-        for part in shown.lines().flat_map(|line| line.split("...")).map(str::trim) {
-            let at = rest.find(part).unwrap_or_else(|| {
-                panic!("not shown, or not there: {part}\n{script}\n{printed}");
-            });
-            rest = &rest[at + part.len()..];
-        }
-    }
-    until(60, "the namespaces to go", || {
-        let gone = |name| !run("kubectl", &["get", "namespace", name], "").ok;
-        (gone(NAMESPACE) && gone(SHOP)).then_some(())
-    });
-    assert_eq!(left_behind(), Vec::<String>::new());
 }
 
 /// Jobs without end, created for real; the webhook injects its environment into each that it is asked about.

@@ -138,6 +138,16 @@ fn mode_probe() -> String {
         .to_owned()
 }
 
+/// What a Job's container has written so far.
+pub(crate) fn log_of(namespace: &Namespace, job: &str) -> String {
+    run(
+        "kubectl",
+        &["-n", &namespace.0, "logs", &format!("job/{job}")],
+        "",
+    )
+    .stdout
+}
+
 /// Looks again and again until there is an answer; fails with what was waited for, at three times the time that it
 /// takes at most on a machine with nothing else to do. How fast things are is `fault-table`'s matter.
 pub(crate) fn until<T>(seconds: u64, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -175,12 +185,26 @@ impl Sample {
     }
 }
 
+/// The exporter's address.
+pub(crate) fn exporter() -> String {
+    std::env::var("HOOKBUDGET_EXPORTER").expect("HOOKBUDGET_EXPORTER names the exporter's address")
+}
+
+/// What an address answers.
+pub(crate) fn fetched(url: &str) -> Printed {
+    run("curl", &["-sS", "--max-time", "5", url], "")
+}
+
 /// The exporter's series of one Job.
 pub(crate) fn series(namespace: &Namespace, job: &str) -> Vec<Sample> {
-    let url = std::env::var("HOOKBUDGET_EXPORTER").expect("HOOKBUDGET_EXPORTER names the exporter's address");
-    let printed = run("curl", &["-sS", "--max-time", "5", &format!("{url}/metrics")], "");
-    let all = printed.stdout.lines().filter_map(sample);
-    all.filter(|s| s.label("namespace") == namespace.0 && s.label("job_name") == job)
+    series_at(&exporter(), namespace, job)
+}
+
+/// The same of an exporter of the test's own.
+pub(crate) fn series_at(url: &str, namespace: &Namespace, job: &str) -> Vec<Sample> {
+    let printed = fetched(&format!("{url}/metrics"));
+    samples(&printed.stdout)
+        .filter(|s| s.label("namespace") == namespace.0 && s.label("job_name") == job)
         .collect()
 }
 
@@ -193,9 +217,14 @@ pub(crate) fn value(namespace: &Namespace, job: &str, name: &str, labels: &[(&st
 /// The root cause of a Job that has failed: there has to be exactly one, and it has to be this one as soon as the
 /// objects behind the Job have been looked at.
 pub(crate) fn root_cause(namespace: &Namespace, job: &str, expected: &str) -> Sample {
+    root_cause_at(&exporter(), namespace, job, expected)
+}
+
+/// The same of an exporter of the test's own.
+pub(crate) fn root_cause_at(url: &str, namespace: &Namespace, job: &str, expected: &str) -> Sample {
     let what = format!("the root cause {expected} of {job}");
     let causes = until_told(60, &what, || {
-        let mut causes = series(namespace, job);
+        let mut causes = series_at(url, namespace, job);
         causes.retain(|s| s.name == "hookbudget_job_root_cause");
         let is_it = |s: &Sample| s.label("root_cause") == expected && s.label("trigger") != "NotFailed";
         if causes.iter().any(is_it) {
@@ -206,6 +235,11 @@ pub(crate) fn root_cause(namespace: &Namespace, job: &str, expected: &str) -> Sa
     });
     assert_eq!(causes.len(), 1, "exactly one root cause: {causes:#?}");
     causes.into_iter().next().expect("one")
+}
+
+/// All series of an answer.
+pub(crate) fn samples(text: &str) -> impl Iterator<Item = Sample> {
+    text.lines().filter_map(sample)
 }
 
 /// Reads `name{key="value",...} number`.
@@ -226,6 +260,16 @@ fn sample(line: &str) -> Option<Sample> {
     })
 }
 
+/// A series of an owner in this namespace.
+pub(crate) fn owner_value(namespace: &Namespace, name: &str) -> Option<f64> {
+    let text = fetched(&format!("{}/metrics", exporter())).stdout;
+    let wanted = format!("namespace=\"{}\"", namespace.0);
+    let mut lines = text
+        .lines()
+        .filter(|line| line.starts_with(name) && line.contains(&wanted));
+    lines.next()?.rsplit_once(' ')?.1.parse().ok()
+}
+
 /// An incident's manifests, moved into the test's namespace.
 pub(crate) fn incident(file: &str, from: &str, namespace: &Namespace) -> String {
     let path = format!("{}/tests/fixtures/incidents/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -234,6 +278,23 @@ pub(crate) fn incident(file: &str, from: &str, namespace: &Namespace) -> String 
         &format!("namespace: {from}"),
         &format!("namespace: {}", namespace.0),
     )
+}
+
+/// The Secret with the key of `PowerDNS`, which incident A's hook takes from its environment.
+pub(crate) fn powerdns_key(namespace: &Namespace, key: &str) {
+    let literal = format!("--from-literal=key={key}");
+    kubectl(
+        &[
+            "-n",
+            &namespace.0,
+            "create",
+            "secret",
+            "generic",
+            "powerdns-api",
+            &literal,
+        ],
+        "",
+    );
 }
 
 /// A plain Job manifest of a Helm hook with one container.

@@ -2,12 +2,14 @@
 //! Each ends with its one root cause on the metrics; where the Job is still there, `diagnose` says the same of the
 //! live cluster and of a dump.
 
+use std::net::TcpListener;
+
 use serde_json::{Value, json};
 
-use crate::diagnoses::live_and_dump_agree;
-use crate::kit::{Namespace, Sample, hook, kubectl, root_cause, run, series, until};
+use crate::dumps::all_agree;
+use crate::kit::{Namespace, Sample, hook, kubectl, owner_value, root_cause, run, series, until};
 
-const SLEEPS: &str = "image: busybox:1\ncommand: [sh, -c, 'echo begun; exec sleep 600']";
+pub(crate) const SLEEPS: &str = "image: busybox:1\ncommand: [sh, -c, 'echo begun; exec sleep 600']";
 
 /// Creates a hook that fails; its cause by the exporter, and by `diagnose` in two ways.
 fn ends_with(name: &str, spec: &str, container: &str, trigger: &str, expected: &str) -> Value {
@@ -18,7 +20,7 @@ fn ends_with(name: &str, spec: &str, container: &str, trigger: &str, expected: &
     let cause = root_cause(&namespace, name, expected);
     println!("{name}: {reason} after {seconds} s, {expected}");
     assert_eq!(cause.label("trigger"), trigger);
-    live_and_dump_agree(&namespace, name)
+    all_agree(&namespace, name, expected)
 }
 
 /// The one Pod of a Job, once its container runs.
@@ -75,7 +77,63 @@ fn c_download_refused() {
     namespace.must_create(&manifest.replace("      containers:\n", alias));
     namespace.condition("c-refused", "FailureTarget", 120);
     root_cause(&namespace, "c-refused", "runtime_download_failed");
-    live_and_dump_agree(&namespace, "c-refused");
+    all_agree(&namespace, "c-refused", "runtime_download_failed");
+}
+
+/// Incident C: the server takes the connection and never says a word, and the tool gives up.
+#[test]
+fn c_download_from_a_server_that_hangs() {
+    let answer = hangs(
+        "c-hangs",
+        "Never\nbackoffLimit: 0",
+        "--max-time 4",
+        "runtime_download_failed",
+    );
+    assert!(answer.to_string().contains("(28)"), "{answer:#}");
+}
+
+/// The same with a tool that has no limit of its own: nothing but the deadline ends it, and what it fetched is named.
+#[test]
+fn c_download_that_nothing_but_the_deadline_ends() {
+    let answer = hangs(
+        "c-hangs-on",
+        "Never\nactiveDeadlineSeconds: 150",
+        "",
+        "no_progress_hang",
+    );
+    assert!(
+        answer.to_string().contains("curl http://downloads.example.com"),
+        "{answer:#}"
+    );
+}
+
+/// A hook that downloads from a server that never answers; what `diagnose` says of it.
+fn hangs(name: &str, spec: &str, limit: &str, expected: &str) -> Value {
+    let namespace = Namespace::new(name, "off");
+    let node = kubectl(
+        &[
+            "get",
+            "nodes",
+            "-o",
+            "jsonpath={.items[0].status.addresses[0].address}",
+        ],
+        "",
+    );
+    let silent = TcpListener::bind((node.stdout.as_str(), 0)).expect("the node's address takes a listener");
+    let port = silent.local_addr().expect("an address").port();
+    // The system accepts for the listener, which never does.
+    let container = format!(
+        "image: curlimages/curl:8.11.1\ncommand: [sh, -c]\nargs:\n- |\n  set -eu\n  sleep 1\n  \
+         curl -fsSL {limit} -o /tmp/mc http://downloads.example.com:{port}/linux-amd64/mc\n  chmod +x /tmp/mc"
+    );
+    let alias = format!(
+        "      hostAliases: [{{ip: {}, hostnames: [downloads.example.com]}}]\n      containers:\n",
+        node.stdout
+    );
+    namespace.must_create(&hook(name, spec, &container).replace("      containers:\n", &alias));
+    namespace.condition(name, "FailureTarget", 240);
+    root_cause(&namespace, name, expected);
+    all_agree(&namespace, name, expected)
 }
 
 /// Incident C: the server's name does not resolve. That is for whoever keeps the network, not for the download.
@@ -143,17 +201,6 @@ fn c_a_later_success_clears_it() {
     });
 }
 
-/// A series of an owner in this namespace.
-fn owner_value(namespace: &Namespace, name: &str) -> Option<f64> {
-    let url = std::env::var("HOOKBUDGET_EXPORTER").ok()?;
-    let text = run("curl", &["-sS", "--max-time", "5", &format!("{url}/metrics")], "").stdout;
-    let wanted = format!("namespace=\"{}\"", namespace.0);
-    let mut lines = text
-        .lines()
-        .filter(|line| line.starts_with(name) && line.contains(&wanted));
-    lines.next()?.rsplit_once(' ')?.1.parse().ok()
-}
-
 #[test]
 fn a_hung_process_is_cut_by_the_deadline() {
     let container =
@@ -170,14 +217,19 @@ fn a_hung_process_is_cut_by_the_deadline() {
 
 #[test]
 fn a_second_container_that_never_ends() {
-    let container = "image: busybox:1\ncommand: [sh, -c, 'echo done']\n";
-    let sidecar = "\n- name: proxy\n  image: busybox:1\n  command: [sleep, '600']";
-    let manifest = hook("sidecar", "Never\nactiveDeadlineSeconds: 20", container);
-    let manifest = format!("{}{}\n", manifest.trim_end(), sidecar.replace('\n', "\n      "));
+    let manifest = with_a_sidecar("sidecar", "Never\nactiveDeadlineSeconds: 20");
     let namespace = Namespace::new("sidecar", "off");
     namespace.must_create(&manifest);
     namespace.condition("sidecar", "FailureTarget", 120);
     root_cause(&namespace, "sidecar", "sidecar_not_terminated");
+    all_agree(&namespace, "sidecar", "sidecar_not_terminated");
+}
+
+/// A hook whose second container goes on when the first is done.
+pub(crate) fn with_a_sidecar(name: &str, spec: &str) -> String {
+    let sidecar = "\n- name: proxy\n  image: busybox:1\n  command: [sleep, '600']";
+    let manifest = hook(name, spec, "image: busybox:1\ncommand: [sh, -c, 'echo done']\n");
+    format!("{}{}\n", manifest.trim_end(), sidecar.replace('\n', "\n      "))
 }
 
 #[test]
@@ -193,7 +245,7 @@ fn a_crash_of_an_init_container() {
     namespace.must_create(&manifest);
     namespace.condition("init", "FailureTarget", 120);
     root_cause(&namespace, "init", "app_error");
-    let answer = live_and_dump_agree(&namespace, "init").to_string();
+    let answer = all_agree(&namespace, "init", "app_error").to_string();
     assert!(
         answer.contains("prepare") && answer.contains("no schema"),
         "{answer}"
@@ -223,19 +275,38 @@ fn the_api_server_forbids_it() {
 fn an_eviction_as_a_drain_does_it() {
     let namespace = Namespace::new("evicted", "off");
     namespace.must_create(&hook("evicted", "Never\nbackoffLimit: 0", SLEEPS));
-    let pod = running_pod(&namespace, "evicted");
+    evict(&namespace, "evicted");
+    namespace.condition("evicted", "FailureTarget", 120);
+    root_cause(&namespace, "evicted", "node_drain");
+    all_agree(&namespace, "evicted", "node_drain");
+}
+
+/// Evicts a Job's running Pod, as a drain does.
+pub(crate) fn evict(namespace: &Namespace, job: &str) {
+    let pod = running_pod(namespace, job);
     let path = format!("/api/v1/namespaces/{}/pods/{pod}/eviction", namespace.0);
     let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace.0}});
     kubectl(&["create", "--raw", &path, "-f", "-"], &eviction.to_string());
-    namespace.condition("evicted", "FailureTarget", 120);
-    root_cause(&namespace, "evicted", "node_drain");
 }
 
 #[test]
 fn a_preemption() {
     let namespace = Namespace::new("preempted", "off");
-    let resource = format!("hookbudget.example/{}", namespace.0);
-    // A resource of its own: the other tests' Pods neither make room nor need any.
+    namespace.must_create(&hook("preempted", "Never\nbackoffLimit: 0", &scarce(&namespace)));
+    preempt(&namespace, "preempted");
+    namespace.condition("preempted", "FailureTarget", 120);
+    root_cause(&namespace, "preempted", "preempted");
+    all_agree(&namespace, "preempted", "preempted");
+}
+
+/// What the node has one of, for this namespace: the other tests' Pods neither make room nor need any.
+fn resource(namespace: &Namespace) -> String {
+    format!("hookbudget.example/{}", namespace.0)
+}
+
+/// A container that takes all that the node has of a resource.
+pub(crate) fn scarce(namespace: &Namespace) -> String {
+    let resource = resource(namespace);
     let patch = json!([{"op": "add", "path": format!("/status/capacity/{}", resource.replace('/', "~1")), "value": "1"}]);
     let node = kubectl(&["get", "nodes", "-o", "jsonpath={.items[0].metadata.name}"], "").stdout;
     kubectl(
@@ -250,14 +321,18 @@ fn a_preemption() {
         ],
         "",
     );
+    format!("{SLEEPS}\nresources: {{limits: {{{resource}: 1}}}}")
+}
+
+/// Takes that resource away from a Job's running Pod, for one of a higher priority.
+pub(crate) fn preempt(namespace: &Namespace, job: &str) {
+    running_pod(namespace, job);
     let class = format!("urgent-{}", namespace.0);
     let class_manifest = json!({
         "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": class}, "value": 100_000,
     });
     kubectl(&["create", "-f", "-"], &class_manifest.to_string());
-    let container = format!("{SLEEPS}\nresources: {{limits: {{{resource}: 1}}}}");
-    namespace.must_create(&hook("preempted", "Never\nbackoffLimit: 0", &container));
-    running_pod(&namespace, "preempted");
+    let resource = resource(namespace);
     let urgent = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "urgent"},
         "spec": {"priorityClassName": class, "restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": [{
@@ -265,8 +340,6 @@ fn a_preemption() {
         }]},
     });
     namespace.must_create(&urgent.to_string());
-    namespace.condition("preempted", "FailureTarget", 120);
-    root_cause(&namespace, "preempted", "preempted");
 }
 
 #[test]
@@ -282,8 +355,7 @@ fn a_suspended_job_pages_nobody() {
         all.into_iter().find(|s| s.name == "hookbudget_job_state")
     });
     assert_eq!(state.label("state"), "suspended");
-    let answer = live_and_dump_agree(&namespace, "suspended");
-    assert_eq!(answer["root_cause"], "suspended");
+    let answer = all_agree(&namespace, "suspended", "suspended");
     assert_eq!(answer["verdict"], "parked");
     let caused = |s: &Sample| s.name == "hookbudget_job_root_cause";
     assert!(!series(&namespace, "suspended").iter().any(caused));

@@ -154,21 +154,16 @@ kind: Policy
 ) . -}}
 {{- end -}}
 
-{{/* Annotations of the Pods: a changed policy starts the exporter anew, the webhook reads it. Takes a dict of root and
-component. */}}
+{{/* Annotations of the Pods; takes a dict of root and component. */}}
 {{- define "hookbudget.podAnnotations" -}}
-{{- $annotations := (index .root.Values .component).podAnnotations -}}
-{{- if and .root.Values.policy (eq .component "exporter") -}}
-{{- $annotations = merge (dict "checksum/policy" (include "hookbudget.policy" .root | sha256sum)) $annotations -}}
-{{- end -}}
-{{- with $annotations }}
+{{- with (index .root.Values .component).podAnnotations }}
 {{- toYaml . }}
 {{- end -}}
 {{- end -}}
 
 {{/* Not empty where objects of the Prometheus operator are to be rendered; takes a dict of root, kind, settings. */}}
 {{- define "hookbudget.rendersMonitoring" -}}
-{{- $there := .root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" .kind) -}}
+{{- $there := .root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/%s/%s" (.kind | eq "AlertmanagerConfig" | ternary "v1alpha1" "v1") .kind) -}}
 {{- if and (not $there) (eq .settings.renderMode "failIfMissing") -}}
 {{- fail (printf "the cluster has no %s of monitoring.coreos.com/v1: install the Prometheus operator, or set renderMode to skipIfMissing or alwaysRender" .kind) -}}
 {{- end -}}
@@ -258,4 +253,15 @@ caBundle: {{ .root.Values.certs.caBundle }}
 {{- if eq .Values.certs.mode "cert-manager" -}}
 cert-manager.io/inject-ca-from: {{ include "hookbudget.namespace" . }}/{{ default (printf "%s-webhook" (include "hookbudget.fullname" .)) .Values.certs.certificateName }}
 {{- end -}}
+{{- end -}}
+
+{{/* Who is told, by the label route; takes alertmanagerConfig. */}}
+{{- define "hookbudget.alertRoutes" -}}
+{{- if .routes -}}
+routes:
+{{- range $route, $receiver := .routes }}
+  - receiver: {{ $receiver | quote }}
+    matchers: [{name: route, matchType: "=", value: {{ $route }}}]
+{{- end }}
+{{- end }}
 {{- end -}}

@@ -3,6 +3,7 @@
 
 mod admission;
 mod play;
+mod stack;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use crate::tls::install_provider;
   hookbudget demo              a tour; it serves the pages until Ctrl-C
   hookbudget demo --once       the same, and it ends by itself
   hookbudget demo --speed 10   slower, to watch the status page fill
+  hookbudget demo --stack      with Prometheus and Alertmanager, where they are installed
 
 The recording was made on a real Kubernetes 1.37 at full length.")]
 pub struct DemoArgs {
@@ -30,6 +32,9 @@ pub struct DemoArgs {
     /// How many times faster than it was recorded.
     #[arg(long, default_value_t = 60.0, value_parser = speed)]
     speed: f64,
+    /// Run Prometheus and Alertmanager beside it, where they are installed, on the shipped rules and routes.
+    #[arg(long)]
+    stack: bool,
     /// Where to serve metrics and the status page; any free port when this one is taken.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9464")]
     listen: SocketAddr,
@@ -68,6 +73,11 @@ pub async fn run(args: DemoArgs, terminal: &mut Terminal) -> anyhow::Result<Exit
     let webhook = admission::serve(args.webhook_listen, shutdown.clone())?;
     admission::show(&webhook, terminal).await?;
     let pages = play::serve(args.listen, shutdown.clone())?;
+    let stack = args
+        .stack
+        .then(|| stack::start(pages.address))
+        .transpose()?
+        .flatten();
     play::show(&pages, args.speed, &shutdown, terminal).await?;
     let at = |path: &str| paint(&format!("http://{}{path}", pages.address), CYAN, style);
     terminal.line(paint("Open", BOLD, style))?;
@@ -81,6 +91,19 @@ pub async fn run(args: DemoArgs, terminal: &mut Terminal) -> anyhow::Result<Exit
         "  {}   the webhook: /mutate and /validate, over TLS",
         paint(&format!("https://{}", webhook.address), CYAN, style)
     ))?;
+    if let Some(stack) = &stack {
+        let address = |at: SocketAddr, path: &str| paint(&format!("http://{at}{path}"), CYAN, style);
+        terminal.line(format!(
+            "  {}   Prometheus: what fires, a minute after it began\n  \
+               {}   its expression browser: try hookbudget_job_wait_remaining_seconds\n  \
+               amtool alert query --alertmanager.url={}   what Alertmanager tells, and what it mutes with --inhibited",
+            address(stack.prometheus, "/alerts"),
+            address(stack.prometheus, "/graph"),
+            address(stack.alertmanager, ""),
+        ))?;
+    } else if args.stack {
+        terminal.line(format!("  {}", stack::MISSING))?;
+    }
     if args.once {
         terminal.flush()?;
         return Ok(ExitCode::SUCCESS);

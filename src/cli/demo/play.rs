@@ -62,7 +62,8 @@ pub(super) fn serve(address: SocketAddr, shutdown: Shutdown) -> anyhow::Result<P
     let handle = Handle::new(settings, Clock::standing_at(start));
     let listener = listen(address)?;
     let address = listener.local_addr().context("the address of the pages")?;
-    let router = metrics::router(handle.clone()).merge(status::router(handle.clone()));
+    let router =
+        metrics::router(handle.clone(), metrics::Selection::default()).merge(status::router(handle.clone()));
     tokio::spawn(serve_plain(listener, router, shutdown.clone(), Limits::default()));
     Ok(Pages {
         address,
@@ -128,9 +129,9 @@ pub(super) async fn show(
         .iter()
         .filter(|job| job.root_cause().is_some())
     {
-        if let Some(found) = &job.diagnosis {
+        if let Some(found) = job.diagnosis() {
             terminal.line("")?;
-            terminal.line(diagnosis::draw(found, Detail::Glance, terminal))?;
+            terminal.line(diagnosis::draw(&found, Detail::Glance, terminal))?;
         }
     }
     terminal.line("")?;
@@ -183,7 +184,7 @@ impl Story {
                 JobPhase::Failed if changed => {
                     let cause = job.root_cause();
                     let cause = cause.as_ref().map_or("unknown", |cause| cause.as_str());
-                    let trigger = job.diagnosis.as_ref().map_or("", |d| d.trigger.as_str());
+                    let trigger = job.gist().map_or("", |gist| gist.trigger.as_str());
                     paint(
                         &format!("{name} failed: {trigger}, root cause {cause}"),
                         RED,
@@ -204,12 +205,12 @@ impl Story {
 /// `name  [#######      ]  58/168, 9m20s left, ended by its release`.
 fn waiting(job: &JobView, now: &Timestamp, terminal: &Terminal) -> String {
     const CELLS: i64 = 24;
-    let progress = job.diagnosis.as_ref().and_then(|d| d.progress.as_ref());
-    let count = progress
-        .and_then(|p| Some(format!("{}/{}, ", p.attempt?, p.attempts?)))
+    let count = job
+        .gist()
+        .and_then(|gist| Some(format!("{}/{}, ", gist.attempts.0?, gist.attempts.1?)))
         .unwrap_or_default();
     let (elapsed, left) = (job.elapsed(*now), job.remaining(*now));
-    let clock = job.gives_up.map_or("nothing", |(clock, _)| clock.as_str());
+    let clock = job.gives_up().map_or("nothing", |(clock, _)| clock.as_str());
     let (Some(elapsed), Some(left)) = (elapsed, left) else {
         return format!("{:<27} {count}nothing ends it", job.key.name);
     };

@@ -16,6 +16,8 @@ use super::cut;
 use super::logs::{self, Log};
 use super::signed::Signed;
 use crate::cli::manifest::{self, Document, InputError, Loaded, Origin, PathOrStdin, Source};
+use crate::engine::diagnosis::Diagnosis;
+use crate::engine::evidence::Evidence;
 use crate::engine::signature::Signature;
 use crate::index::{Change, Kind, LogKey};
 use crate::k8s::JobObject;
@@ -23,6 +25,7 @@ use crate::k8s::event::EventObject;
 use crate::k8s::helm_release;
 use crate::k8s::meta::AnyObject;
 use crate::k8s::pod::PodObject;
+use crate::report;
 
 /// Fields of the API that say when something was: no other time tells when a dump was made.
 const TIMES: [&str; 13] = [
@@ -72,6 +75,10 @@ pub(super) struct Dump {
     pub(super) passed_over: usize,
     /// Objects that signatures of the policy look at.
     pub(super) signed: Signed,
+    /// What an exporter has captured, and when that was written.
+    pub(super) captured: Vec<(Evidence, Timestamp)>,
+    /// The diagnoses that it has kept.
+    pub(super) kept: Vec<Diagnosis>,
 }
 
 impl Dump {
@@ -177,6 +184,11 @@ impl Dump {
             ("", "Event") => self.add_event(document, &document.value),
             ("events.k8s.io", "Event") => {
                 self.add_event(document, &as_core_event(Value::clone(&document.value)));
+            }
+            (report::GROUP, report::KIND) => {
+                let (evidence, diagnosis) = report::captured(&document.value.to_string());
+                self.captured.extend(evidence);
+                self.kept.extend(diagnosis);
             }
             _ => match self.around.add(group, document) {
                 Ok(true) => {}

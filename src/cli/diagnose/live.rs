@@ -9,6 +9,7 @@ use kube::{Client, Config};
 
 use super::select::{self, Wanted};
 use super::{DiagnoseArgs, Found};
+use crate::engine::evidence::Evidence;
 use crate::engine::policy::Policy;
 use crate::index::live::Reader;
 use crate::index::{Scope, Still};
@@ -34,6 +35,7 @@ pub(super) async fn found(args: &DiagnoseArgs, policy: Arc<Policy>) -> anyhow::R
         .await
         .with_context(|| format!("cannot read the Jobs of namespace {here}"))?;
     let mut still = Still::new(policy, Timestamp::now());
+    still.take_back(captured(&client, &here).await, &read.changes);
     let mut asks = still.take_in(read.changes);
     // What a first look shows may ask for another one: the room that a Pod found behind a release lacks.
     for _ in 0..super::LOOKS {
@@ -63,6 +65,19 @@ pub(super) async fn found(args: &DiagnoseArgs, policy: Arc<Policy>) -> anyhow::R
         errors: Vec::new(),
         nothing,
     })
+}
+
+/// What an exporter has captured in a namespace: it saw Pods and logs that are gone by now. Nothing where none keeps
+/// it, or where it may not be read.
+async fn captured(client: &Client, namespace: &str) -> Vec<(Evidence, Timestamp)> {
+    let scope = Scope {
+        namespaces: vec![namespace.to_owned()],
+        ..Scope::CLUSTER
+    };
+    let kept = Store::new(client.clone(), scope).list(Timestamp::now()).await;
+    let kept = kept.unwrap_or_default().into_iter().flatten();
+    kept.filter_map(|kept| Some((kept.evidence?, kept.written)))
+        .collect()
 }
 
 async fn config(args: &DiagnoseArgs) -> anyhow::Result<Config> {

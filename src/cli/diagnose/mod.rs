@@ -42,6 +42,7 @@ A dump, while the evidence is still there:
   kubectl get jobs,cronjobs,pods,events,services,endpointslices,deployments,statefulsets,pvc \\
       -n powerdns -o json > dump/objects.json
   kubectl get nodes,pv,storageclasses -o json > dump/cluster.json     where a Pod finds no node
+  kubectl get jobdiagnoses -n powerdns -o json > dump/captured.json   what an exporter has kept
   kubectl get helmreleases,kustomizations.kustomize.toolkit.fluxcd.io -A -o json \\
       > dump/releases.json                                            where Flux is used
   kubectl get clusters.cluster.x-k8s.io -A -o json > dump/clusters.json   what the signatures
@@ -131,7 +132,9 @@ fn from_dump(args: &DiagnoseArgs, policy: Arc<Policy>) -> Found {
         };
     };
     let mut still = Still::new(policy, now);
-    let mut asks = still.take_in(dump.changes());
+    let changes = dump.changes();
+    still.take_back(std::mem::take(&mut dump.captured), &changes);
+    let mut asks = still.take_in(changes);
     let mut lost: Vec<(crate::index::JobKey, Lost)> = Vec::new();
     for _ in 0..LOOKS {
         let looks: Vec<Change> = asks
@@ -152,6 +155,14 @@ fn from_dump(args: &DiagnoseArgs, policy: Arc<Policy>) -> Found {
             *job.namespace == *diagnosis.job.namespace && *job.name == *diagnosis.job.name
         });
         diagnosis.evidence_lost.extend(own.map(|(_, lost)| lost.clone()));
+    }
+    if let (true, Some(Wanted::Job(name))) = (diagnoses.is_empty(), &args.job) {
+        // The Job itself is gone: what was said of it is left.
+        let in_place = |kept: &Diagnosis| {
+            let namespace = args.namespace.as_deref();
+            kept.job.name == *name && namespace.is_none_or(|wanted| wanted == kept.job.namespace)
+        };
+        diagnoses.extend(std::mem::take(&mut dump.kept).into_iter().filter(in_place));
     }
     let missing = dump.without_object();
     let nothing = match (&args.job, missing.as_slice()) {

@@ -1,5 +1,7 @@
 //! Which Jobs are diagnosed.
 
+use std::sync::Arc;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -72,7 +74,7 @@ pub(super) fn diagnoses(still: &Still, wanted: Option<&Wanted>, namespace: Optio
         .filter(|job| wanted.is_none_or(|wanted| wanted.takes(job)))
         .filter_map(|job| match wanted {
             Some(_) => still.diagnosis(&job.key),
-            None => job.diagnosis.as_deref().cloned(),
+            None => job.diagnosis().map(Arc::unwrap_or_clone),
         })
         .chain(missed)
         .collect()

@@ -82,10 +82,10 @@ pub fn page() -> serde_json::Result<String> {
          What an installation demands of its hook Jobs: `lint`, `simulate`, `webhook` and `exporter` take it by\n\
          `--policy FILE`. Every key has a default and may be left out; the empty file is the default policy.\n\n\
          ```sh\n\
-         hookbudget policy show            # the default policy, with what each key means\n\
-         hookbudget policy show FILE       # the policy in force with this file\n\
-         hookbudget policy check FILE      # every mistake with its line and the nearest right word\n\
-         hookbudget policy schema          # the JSON Schema, for editors\n\
+         hookbudget policy show                                               # the default policy, with what each key means\n\
+         hookbudget policy show docs/signatures/cluster-api-openstack.yaml    # the policy in force with this file\n\
+         hookbudget policy check docs/signatures/cluster-api-openstack.yaml   # every mistake with its line and the nearest right word\n\
+         hookbudget policy schema                                             # the JSON Schema, for editors\n\
          ```\n\n\
          Editors that know YAML schemas complete and check the file with this first line (the schema is\n\
          [policy.schema.json](policy.schema.json)):\n\n\

@@ -7,6 +7,7 @@ use annotate_snippets::{
 };
 
 use crate::cli::manifest::Source;
+use crate::engine::redact::masked;
 
 /// Columns that the renderer cuts long source lines to; its own default is 140.
 const WIDTH: usize = 120;
@@ -141,7 +142,7 @@ impl Rendered<'_> {
                 annotation.label(normalize_untrusted_str(&mark.label))
             }
         });
-        let snippet = Snippet::source(text.get(start..end)?)
+        let snippet = Snippet::source(masked(text.get(start..end)?))
             .line_start(line)
             .annotations(annotations);
         Some(Excerpt { snippet, cut })

@@ -88,7 +88,9 @@ fn least(a: Survival, b: Survival) -> Survival {
 fn slow(scenario: Scenario, clocks: &Clocks) -> Scenario {
     let spans = clocks.waits_for_something().map(|(_, wait)| {
         let pause = wait.interval.unwrap_or(Seconds::ZERO);
-        let probe = wait.probe.as_ref().and_then(|probe| probe.limit.seconds());
+        // The limit of a tool that waits by itself is that of its whole wait.
+        let probe = wait.probe.as_ref().filter(|_| wait.tool.is_none());
+        let probe = probe.and_then(|probe| probe.limit.seconds());
         (pause, probe.unwrap_or(Seconds::ZERO))
     });
     let (pause, probe) = spans

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::admission::{Metrics, Observer, Outcome, Skipped, Webhook};
 use crate::certs;
 use crate::cli::policy::live::PolicyMetrics;
+use crate::cli::process_metrics::Process;
 use crate::cli::serving;
 use crate::engine::finding::{Confidence, Decision, Severity};
 use crate::engine::job::Job;
@@ -49,6 +50,8 @@ fn exposition() -> String {
     watches.unreadable("Namespace", 1);
     let until = serving::expiry_gauge(&mut registry);
     let _keeper = certs::Metrics::register(&mut registry, until);
+    let _configured = certs::configured::gauge(&mut registry);
+    registry.register_collector(Box::new(Process));
     let change = Change {
         field: "spec.backoffLimit".into(),
         from: Value::from(6),
@@ -105,13 +108,71 @@ fn page() -> String {
             .find(|line| !line.starts_with('#') && line.starts_with(name))
             .unwrap();
         // As a query spells it.
-        let suffix = if kinds[name] == "counter" { "_total" } else { "" };
+        let suffix = match kinds[name] {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
         rows.insert(format!("{name}{suffix}"), (kinds[name], labels(sample), help));
     }
     for (name, (kind, labels, help)) in rows {
         writeln!(page, "| `{name}` | {kind} | {labels} | {help} |").unwrap();
     }
     page
+}
+
+/// The exposition in Prometheus' older format, each value 1: promtool lints no `OpenMetrics`.
+fn older_format() -> String {
+    let exposition = exposition();
+    let kinds: BTreeMap<_, _> = exposition
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .collect();
+    let mut text = String::new();
+    for line in exposition.lines() {
+        let Some(comment) = line.strip_prefix("# ") else {
+            let series = line.rsplit_once(' ').unwrap().0;
+            let series = series.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+            writeln!(text, "{series} 1").unwrap();
+            continue;
+        };
+        let mut words = comment.splitn(3, ' ');
+        let (Some(what @ ("HELP" | "TYPE")), Some(name), Some(rest)) =
+            (words.next(), words.next(), words.next())
+        else {
+            continue;
+        };
+        let (suffix, kind) = match kinds[name] {
+            "counter" => ("_total", "counter"),
+            "info" => ("_info", "gauge"),
+            kind => ("", kind),
+        };
+        let rest = if what == "TYPE" { kind } else { rest };
+        writeln!(text, "# {what} {name}{suffix} {rest}").unwrap();
+    }
+    text
+}
+
+/// `cargo test --test dashboards` lets promtool lint it.
+#[test]
+fn the_exposition_of_the_webhook_is_the_golden_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/webhook.prom");
+    let text = older_format();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    // What the kernel does not tell everywhere is left out of the comparison.
+    let ours = |text: &str| {
+        let lines = text.lines().filter(|line| !line.contains("process_"));
+        lines
+            .map(str::to_owned)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(
+        ours(&std::fs::read_to_string(&path).unwrap_or_default()),
+        ours(&text),
+        "tests/golden/webhook.prom is stale: BLESS=1 cargo test --lib webhook::tests"
+    );
 }
 
 #[test]
@@ -135,6 +196,7 @@ fn every_family_of_the_sources_is_on_the_page() {
     for source in [
         include_str!("../../admission/metrics.rs"),
         include_str!("../../certs/metrics.rs"),
+        include_str!("../../certs/configured.rs"),
         include_str!("../../index/watch_metrics.rs"),
         include_str!("../../report/events.rs"),
         include_str!("../policy/live.rs"),

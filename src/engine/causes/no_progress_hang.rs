@@ -15,7 +15,8 @@ cause! {
     /// # Evidence
     ///
     /// `DeadlineExceeded`, a container that was running until then, and a last line of log that is older than
-    /// the policy's silence.
+    /// the policy's silence; or a container that ran as long and wrote nothing at all. What its script fetches
+    /// from outside the cluster is named: a server that takes a connection and never answers looks so.
     ///
     /// # Not to be confused with
     ///
@@ -38,7 +39,11 @@ fn find(case: &Case<'_>) -> Option<Match> {
         return None;
     }
     let log = case.evidence.logs.iter().max_by_key(|log| log.last_line)?;
-    let silent = span(log.last_line?, case.until());
+    let since = match log.last_line {
+        None if log.lines.is_empty() => case.began(&log.pod, &log.container)?,
+        last_line => last_line?,
+    };
+    let silent = span(since, case.until());
     let went_on = newest_line(case.evidence, &case.knobs.progress)
         .is_some_and(|(line, ..)| line.attempts.is_some() && !line.is_exhausted());
     (silent >= case.knobs.silence && !went_on).then(|| {
@@ -46,15 +51,25 @@ fn find(case: &Case<'_>) -> Option<Match> {
             "the Job stood still for the last {} s before its deadline",
             silent.whole()
         );
-        Match::new(RootCause::NoProgressHang, finding)
+        let found = Match::new(RootCause::NoProgressHang, finding)
             .confident(Confidence::Likely)
             .proof(
                 "log",
                 format!("log of Pod {} container {}", log.pod, log.container),
                 log.last_line,
-                log.lines.last().map_or("", String::as_str),
-            )
-            .repair("Give each call in the script a limit of its own, and find the one that hangs.")
+                log.lines.last().map_or("not a line", String::as_str),
+            );
+        let mut downloads = case.evidence.downloads.iter();
+        let found = match downloads.find(|download| download.container == log.container) {
+            Some(download) => found.proof(
+                "spec",
+                format!("script of container {}", download.container),
+                None,
+                download.command(),
+            ),
+            None => found,
+        };
+        found.repair("Give each call in the script a limit of its own, and find the one that hangs.")
     })
 }
 
@@ -75,6 +90,26 @@ mod tests {
         );
         assert!(find(&NoProgressHang, &evidence).is_some());
         assert_eq!(judge(&evidence).root_cause, Some(NoProgressHang.meta().cause));
+    }
+
+    #[test]
+    fn a_container_that_never_wrote_a_line_hangs_too_and_its_download_is_named() {
+        let silent = json!([{"pod": "job-x", "container": "c", "captured": at(840)}]);
+        let download =
+            json!({"container": "c", "tool": "curl", "target": "https://dl.example.org/mc", "alone": true});
+        let evidence = failed(
+            "DeadlineExceeded",
+            840,
+            json!({"pods": pod(json!({"state": {"running": {"started": at(1)}}})), "logs": silent,
+                "downloads": [download]}),
+        );
+        let judged = judge(&evidence);
+        assert_eq!(judged.root_cause, Some(RootCause::NoProgressHang));
+        let told = |text: &str| judged.evidence.iter().any(|proof| proof.text == text);
+        assert!(
+            told("not a line") && told("curl https://dl.example.org/mc"),
+            "{judged:#?}"
+        );
     }
 
     #[test]

@@ -42,11 +42,7 @@ fn find(case: &Case<'_>) -> Option<Match> {
     } else {
         let suspect = suspect(case)?;
         let download = suspect.download;
-        let what = if download.target.starts_with(&download.tool) {
-            download.target.clone()
-        } else {
-            format!("{} {}", download.tool, download.target)
-        };
+        let what = download.command();
         let failed = format!("a download that every run makes failed ({what})");
         let found = match suspect.told {
             Told::Line(hit) => ended(

@@ -10,7 +10,8 @@ use crate::engine::finding::Setting;
 use crate::engine::job::{Container, Job};
 use crate::engine::policy::Policy;
 use crate::engine::release::TimeoutSource;
-use crate::engine::shell::Wait;
+use crate::engine::shell::{Target, Wait};
+use crate::engine::wait_target;
 
 /// A number of the budget, as the annotation `hookbudget.dev/env` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -339,15 +340,12 @@ fn waits_behind_the_helper(job: &Job<'_>, clocks: &Clocks) -> Seconds {
     let Some(helper) = job.annotation("hookbudget.dev/wait-for") else {
         return Seconds::ZERO;
     };
-    let hosts = helper.split(',').map(|target| {
-        let address = target.split_once("://").map_or(target, |(_, address)| address);
-        let end = address.find([':', '/', '?']).unwrap_or(address.len());
-        address[..end].trim()
-    });
-    let hosts = hosts.collect::<Vec<_>>();
+    let hosts: Vec<String> = wait_target::listed(helper)
+        .filter_map(|address| Target::of_url(address).host)
+        .collect();
     let is_for_the_same = |wait: &Wait| {
-        let host = wait.target.as_ref().and_then(|target| target.host.as_deref());
-        host.is_some_and(|host| hosts.contains(&host))
+        let host = wait.target.as_ref().and_then(|target| target.host.as_ref());
+        host.is_some_and(|host| hosts.contains(host))
     };
     let mut longest = Seconds::ZERO;
     for container in clocks

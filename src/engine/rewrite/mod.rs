@@ -299,7 +299,12 @@ fn settle_deadline(
         // What cannot be looked into is taken to wait by the names that are mapped for it.
         let waits_then = waits.helper || waits.told && !(is_late && clocks.is_visible());
         if waits_then {
-            if budget.wait().is_some() && level != RewriteLevel::None {
+            let covers = |budget: &Budget| budget.wait() >= Some(clocks.cold_start.span);
+            // Its headroom would leave less than what the dependency is stated to take: without it the Job succeeds.
+            let cuts_the_wait = clocks.cold_start.is_stated()
+                && !covers(&budget)
+                && covers(&Budget::of(plan.job, clocks, policy, None));
+            if budget.wait().is_some() && level != RewriteLevel::None && !cuts_the_wait {
                 plan.set("activeDeadlineSeconds", deadline.whole().into(), "HB106");
             }
             return;

@@ -332,6 +332,35 @@ fn a_deadline_that_could_never_fire_is_not_added_on_the_quiet() {
 }
 
 #[test]
+fn a_deadline_that_would_cut_the_stated_cold_start_is_not_added() {
+    let deadline = |cold_start, release| {
+        let annotations = [
+            ("hookbudget.dev/wait-for", "tcp://gitea:3000"),
+            ("hookbudget.dev/cold-start", cold_start),
+            ("hookbudget.dev/release-timeout", release),
+        ];
+        let mut job = hook(&annotations, Vec::new());
+        job.pod.restart_policy = RestartPolicy::Never;
+        job.backoff_limit.value = 0;
+        let rewrite = planned(&job, RewriteLevel::All);
+        let wait = variable(&rewrite, "HOOKBUDGET_WAIT_TIMEOUT_SECONDS").expect("a budget");
+        let set = rewrite
+            .changes
+            .iter()
+            .map(ToString::to_string)
+            .find(|change| change.starts_with("spec.activeDeadlineSeconds"));
+        (set, wait.parse::<i64>().expect("seconds"))
+    };
+    // 20 min leave 1110 s to a deadline and 870 s, less the Pod's start, to the wait; 18 min leave 750 s.
+    let (set, wait) = deadline("13m", "20m");
+    assert_eq!(set.as_deref(), Some("spec.activeDeadlineSeconds -> 1110 (HB106)"));
+    assert!(wait >= 780, "{wait}");
+    let (set, wait) = deadline("13m", "18m");
+    assert_eq!(set, None);
+    assert!(wait >= 780, "{wait}");
+}
+
+#[test]
 fn a_job_that_waits_well_keeps_the_retries_that_can_finish() {
     let mut job = hook(&[("hookbudget.dev/wait", "10m")], Vec::new());
     job.active_deadline = Some(Seconds::new(840));

@@ -5,15 +5,13 @@ use serde_json::{Value, json};
 use super::{Budget, Plan, Quantity, record};
 use crate::engine::finding::{At, Edit};
 use crate::engine::job::Job;
+use crate::engine::wait_target::{self, Target};
 
 /// The name of the init container.
 pub const WAIT_CONTAINER: &str = "hookbudget-wait";
 
 /// The image where nobody names another: the product's own, which holds the wait helper too.
 pub const WAIT_IMAGE: &str = concat!("hookbudget:", env!("CARGO_PKG_VERSION"));
-
-/// What a target begins with: what `hookbudget-wait` speaks.
-const SCHEMES: [&str; 3] = ["http://", "tcp://", "dns://"];
 
 /// A user that owns nothing, stated so that `runAsNonRoot` holds for images that name no user (65532, as
 /// the `nonroot` of distroless images).
@@ -25,16 +23,9 @@ pub(super) fn targets<'j>(job: &'j Job<'_>, plan: &mut Plan<'_>) -> Vec<&'j str>
     let Some(text) = job.annotation("hookbudget.dev/wait-for") else {
         return Vec::new();
     };
-    let targets: Vec<&str> = text.split(',').map(str::trim).filter(|t| !t.is_empty()).collect();
-    let is_wrong = |target: &&&str| {
-        !SCHEMES
-            .iter()
-            .any(|scheme| target.len() > scheme.len() && target.starts_with(scheme))
-    };
-    if let Some(wrong) = targets.iter().find(is_wrong) {
-        plan.warn(format!(
-            "hookbudget.dev/wait-for {wrong:?} is no target: write http://HOST/PATH, tcp://HOST:PORT or dns://NAME"
-        ));
+    let targets: Vec<&str> = wait_target::listed(text).collect();
+    if let Some(why) = targets.iter().find_map(|target| Target::parse(target).err()) {
+        plan.warn(format!("hookbudget.dev/wait-for is no target: {why}"));
         return Vec::new();
     }
     targets

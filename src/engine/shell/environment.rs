@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::reading::EnvValue;
 use crate::engine::job::Container;
+use crate::engine::redact::is_secret_name;
 
 /// The longest value that `$(NAME)` may grow to, in bytes.
 const LONGEST: usize = 64 * 1024;
@@ -34,7 +35,11 @@ pub(super) fn of<'a>(container: &'a Container<'_>) -> Environment<'a> {
         open: container.has_env_from,
     };
     for entry in &container.env {
-        let value = entry.value.as_ref().and_then(|value| {
+        let shown = entry
+            .value
+            .as_ref()
+            .filter(|value| !is_secret(&entry.name, value));
+        let value = shown.and_then(|value| {
             if !value.contains('$') {
                 return Some(Cow::Borrowed(&**value));
             }
@@ -57,6 +62,11 @@ pub(super) fn of<'a>(container: &'a Container<'_>) -> Environment<'a> {
         environment.values.insert(&entry.name, value);
     }
     environment
+}
+
+/// A value that no message may quote, by its name; a number is one that a loop counts by.
+fn is_secret(name: &str, value: &str) -> bool {
+    value.len() >= 4 && is_secret_name(name) && !value.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// A piece of a text with `$(NAME)` in it.
@@ -132,6 +142,24 @@ mod tests {
         assert_eq!(env.get("T"), EnvValue::Hidden);
         assert_eq!(env.get("S"), EnvValue::Hidden);
         assert_eq!(env.get("U"), EnvValue::Unset);
+    }
+
+    #[test]
+    fn what_is_a_secret_by_its_name_counts_as_not_shown() {
+        let env = [
+            ("PGPASSWORD", Some("hunter2")),
+            ("API_TOKEN", Some("hunter2")),
+            ("URL", Some("http://x/$(API_TOKEN)")),
+            ("RETRIES_PER_SECRET", Some("1000")),
+            ("TOKEN_URL", Some("http://x")),
+        ];
+        let container = container(&env);
+        let env = of(&container);
+        for name in ["PGPASSWORD", "API_TOKEN", "URL"] {
+            assert_eq!(env.get(name), EnvValue::Hidden, "{name}");
+        }
+        assert_eq!(env.get("RETRIES_PER_SECRET"), EnvValue::Known("1000"));
+        assert_eq!(env.get("TOKEN_URL"), EnvValue::Known("http://x"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::files::ScriptFile;
+use crate::engine::redact::redact;
 use crate::engine::{Limit, Seconds, Span};
 
 /// What the container's environment says of a name.
@@ -220,9 +221,10 @@ impl Target {
     }
 }
 
+/// As it may be shown: a URL may hold a password.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&redact(&self.text))
     }
 }
 

@@ -1,11 +1,12 @@
 //! Doing what the index asks for, within limits.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kube::Client;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::inspect::Inspector;
 use super::log::follow;
@@ -16,6 +17,8 @@ use crate::index::change::{Action, Change};
 const STREAMS: usize = 64;
 /// Logs of ended runs read at once; they must not wait for a stream to end, or the kubelet forgets them.
 const PREVIOUS: usize = 16;
+/// Looks at once. One that waits for its turn is a name; one that is begun holds what it reads.
+const LOOKS: usize = 64;
 
 /// Does what is asked for until nobody asks any more.
 pub(super) async fn act(client: Client, mut wanted: UnboundedReceiver<Action>, sink: Sender<Change>) {
@@ -23,17 +26,29 @@ pub(super) async fn act(client: Client, mut wanted: UnboundedReceiver<Action>, s
     let previous = Arc::new(Semaphore::new(PREVIOUS));
     let inspector = Arc::new(Inspector::new(client.clone()));
     let signed = Arc::new(Signed::new(client.clone()));
-    let mut tasks = JoinSet::new();
+    let (mut tasks, mut looks, mut wanted_looks) = (JoinSet::new(), JoinSet::new(), VecDeque::new());
     loop {
+        while looks.len() < LOOKS
+            && let Some(look) = wanted_looks.pop_front()
+        {
+            let (inspector, sink) = (Arc::clone(&inspector), sink.clone());
+            looks.spawn(async move {
+                for change in inspector.look(look).await {
+                    let _ = sink.send(change).await;
+                }
+            });
+        }
         let action = tokio::select! {
             action = wanted.recv() => match action {
                 Some(action) => action,
                 None => return,
             },
             Some(ended) = tasks.join_next() => {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "reading a log or a dependency ended in a panic");
-                }
+                report(ended);
+                continue;
+            }
+            Some(ended) = looks.join_next() => {
+                report(ended);
                 continue;
             }
         };
@@ -61,14 +76,13 @@ pub(super) async fn act(client: Client, mut wanted: UnboundedReceiver<Action>, s
                     let _ = sink.send(change).await;
                 });
             }
-            look => {
-                let inspector = Arc::clone(&inspector);
-                tasks.spawn(async move {
-                    for change in inspector.look(look).await {
-                        let _ = sink.send(change).await;
-                    }
-                });
-            }
+            look => wanted_looks.push_back(look),
         }
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "reading a log or a dependency ended in a panic");
     }
 }

@@ -15,17 +15,22 @@ use super::watched::Watched;
 use crate::index::change::Change;
 use crate::index::kind::Kind;
 use crate::index::scope::Scope;
-use crate::k8s::helm_release;
+use crate::k8s::{helm_release, kustomization};
 
 /// How often a cluster without Flux is asked whether it has it now.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
+/// Objects per page of a list. A page is in memory three times while it is read (as bytes, as text, as objects); with
+/// 500, as is usual, these are the peak of a process that keeps a kilobyte of each object.
+const PAGE: u32 = 200;
+
 /// Watches a kind and sends what comes, until nobody listens.
 pub(super) async fn watch(client: Client, kind: Kind, scope: Arc<Scope>, sink: Sender<Change>) {
     loop {
-        let resource = match kind {
-            Kind::HelmRelease => helm_releases(&client).await,
-            _ => Some(resource(kind)),
+        let resource = if kind.is_optional() {
+            served(&client, kind).await
+        } else {
+            Some(resource(kind))
         };
         match resource {
             Some(resource) => stream(&client, kind, &resource, &scope, &sink).await,
@@ -75,7 +80,7 @@ async fn stream(client: &Client, kind: Kind, resource: &ApiResource, scope: &Sco
                 if sink.send(Change::Interrupted { kind, forbidden }).await.is_err() {
                     return;
                 }
-                if kind == Kind::HelmRelease && refused.is_some() {
+                if kind.is_optional() && refused.is_some() {
                     let _ = sink.send(Change::Absent(kind)).await;
                     return;
                 }
@@ -108,14 +113,14 @@ pub(in crate::index) fn refusal(error: &watcher::Error) -> Option<u16> {
 }
 
 fn config(kind: Kind) -> watcher::Config {
-    let config = watcher::Config::default();
+    let config = watcher::Config::default().page_size(PAGE);
     match kind {
         // The Job controller has set this label since Kubernetes 1.27.
         Kind::Pod => config.labels("batch.kubernetes.io/job-name"),
         Kind::JobEvent => config.fields("involvedObject.kind=Job"),
         Kind::PodEvent => config.fields("involvedObject.kind=Pod"),
         Kind::CronJobEvent => config.fields("involvedObject.kind=CronJob"),
-        Kind::Job | Kind::CronJob | Kind::HelmRelease => config,
+        Kind::Job | Kind::CronJob | Kind::HelmRelease | Kind::Kustomization => config,
     }
 }
 
@@ -125,6 +130,7 @@ fn resource(kind: Kind) -> ApiResource {
         Kind::CronJob => ("batch", "v1", "CronJob", "cronjobs"),
         Kind::Pod => ("", "v1", "Pod", "pods"),
         Kind::HelmRelease => (helm_release::GROUP, "v2", "HelmRelease", "helmreleases"),
+        Kind::Kustomization => (kustomization::GROUP, "v1", "Kustomization", "kustomizations"),
         Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => ("", "v1", "Event", "events"),
     };
     ApiResource {
@@ -142,21 +148,30 @@ fn resource(kind: Kind) -> ApiResource {
 
 /// `HelmRelease` in the newest version that the cluster serves and that is understood.
 pub(super) async fn helm_releases(client: &Client) -> Option<ApiResource> {
+    served(client, Kind::HelmRelease).await
+}
+
+/// An optional kind in the newest version that the cluster serves and that is understood.
+async fn served(client: &Client, kind: Kind) -> Option<ApiResource> {
+    let mut resource = resource(kind);
+    let older = match kind {
+        Kind::Kustomization => "v1beta2",
+        _ => "v2beta2",
+    };
     let groups = match client.list_api_groups().await {
         Ok(groups) => groups,
         Err(error) => {
-            tracing::warn!(%error, "cannot ask for the API groups; Flux counts as absent");
+            tracing::warn!(%error, kind = kind.as_str(), "cannot ask for the API groups; the kind counts as absent");
             return None;
         }
     };
     let group = groups
         .groups
         .into_iter()
-        .find(|group| group.name == helm_release::GROUP)?;
+        .find(|group| group.name == resource.group)?;
     let served = |version: &&str| group.versions.iter().any(|served| served.version == **version);
-    let version = ["v2", "v2beta2"].into_iter().find(|version| served(version))?;
-    let mut resource = resource(Kind::HelmRelease);
-    resource.api_version = format!("{}/{version}", helm_release::GROUP);
-    version.clone_into(&mut resource.version);
+    let version = [&*resource.version, older].into_iter().find(served)?.to_owned();
+    resource.api_version = format!("{}/{version}", resource.group);
+    resource.version = version;
     Some(resource)
 }

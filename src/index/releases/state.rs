@@ -7,6 +7,7 @@ use kube::runtime::watcher::Event;
 
 use super::kinds::Source;
 use crate::index::live::Watched;
+use crate::k8s::meta::without_values;
 
 type Key = (String, String);
 
@@ -93,7 +94,14 @@ impl<S: Source> State<S> {
             }
             Err(error) => {
                 self.unreadable += 1;
-                tracing::warn!(kind, namespace, name, %error, "an object cannot be read and is passed over");
+                let error = without_values(&error);
+                tracing::warn!(
+                    kind,
+                    namespace,
+                    name,
+                    error,
+                    "an object cannot be read and is passed over"
+                );
                 None
             }
         }

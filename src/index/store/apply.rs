@@ -5,31 +5,35 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::kustomizations::is_kustomized;
 use super::{Index, PodOwner, ReleaseState};
 use crate::engine::capacity::{Capacity, Room};
 use crate::engine::diagnosis::JobPhase;
-use crate::engine::evidence::{Dependency, EventRecord, ObjectRef};
+use crate::engine::evidence::{ObjectRef, PodRecord};
 use crate::engine::hide;
 use crate::engine::job::Origin;
 use crate::engine::release::Surroundings;
 use crate::index::TOLD_REASON;
-use crate::index::entry::{Entry, JobState, job_of_pod_name};
+use crate::index::entry::{Entry, JobState, add_event, job_of_pod_name};
 use crate::index::kind::{JobKey, Kind};
+use crate::index::packed::PackedObject;
 use crate::index::pods;
-use crate::index::view::info_labels;
 use crate::k8s::JobObject;
 use crate::k8s::event::EventObject;
 use crate::k8s::flux::FluxObject;
 use crate::k8s::helm_release::HelmReleaseObject;
 use crate::k8s::job_record::JobSpec;
 use crate::k8s::job_status::JobStatusObject;
-use crate::k8s::meta::{AnyObject, ConditionedObject, Meta, OwnerReference};
+use crate::k8s::meta::{AnyObject, ConditionedObject, Meta, OwnerReference, without_values};
 use crate::k8s::pod::PodObject;
 
 /// Rooms kept per Job.
 const ROOMS: usize = 16;
-/// Pods whose events are kept before the Pods themselves are seen.
-const LOOSE: usize = 4096;
+/// Pods whose events are kept before the Pods themselves are seen, and events kept of each; the same for Jobs whose Pods
+/// are.
+const LOOSE: (usize, usize) = (4096, 16);
+/// Jobs, and `CronJob`s, that nothing but events is known of: whoever may write Events can name what does not exist.
+const UNSEEN: usize = 65_536;
 
 impl Index {
     /// Takes in an object as the API server sent it. One that cannot be read is skipped and counted.
@@ -40,6 +44,7 @@ impl Index {
             Kind::Pod => self.apply_pod(text, now),
             Kind::CronJob => self.apply_cron(text),
             Kind::HelmRelease => self.apply_release(text, now),
+            Kind::Kustomization => self.apply_kustomization(text, now),
             Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => self.apply_event(text, now),
         };
         self.note(kind, read);
@@ -54,7 +59,7 @@ impl Index {
                 return;
             }
             Kind::Job | Kind::Pod => self.apply(kind, text, now),
-            Kind::CronJob | Kind::HelmRelease => self.watches[kind.slot()].heard(now),
+            Kind::CronJob | Kind::HelmRelease | Kind::Kustomization => self.watches[kind.slot()].heard(now),
         }
         self.remove(kind, text, now);
     }
@@ -70,6 +75,7 @@ impl Index {
             Kind::Pod => self.pod_gone(&key, now),
             Kind::CronJob => self.owner_gone("CronJob", &key),
             Kind::HelmRelease => self.owner_gone("HelmRelease", &key),
+            Kind::Kustomization => self.kustomization_gone(&key, now),
             Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => {}
         }
     }
@@ -78,18 +84,16 @@ impl Index {
     pub(super) fn sweep(&mut self, kind: Kind, epoch: u32, now: Timestamp) {
         match kind {
             Kind::Job => {
-                let gone: Vec<_> = self
-                    .jobs
-                    .iter()
-                    .filter(|(_, entry)| entry.job.is_some() && entry.epoch != epoch && entry.gone.is_none())
-                    .map(|(key, _)| key.clone())
+                for done in self.jobs.each_done() {
+                    done.gone |= done.epoch != epoch;
+                }
+                let open = self.jobs.all_open();
+                let gone: Vec<_> = open
+                    .filter(|(_, entry)| entry.epoch != epoch && entry.gone.is_none())
+                    .filter_map(|(key, entry)| Some((Arc::clone(key), entry.job.as_ref()?.uid.clone())))
                     .collect();
-                for key in gone {
-                    let uid = self
-                        .jobs
-                        .get(&key)
-                        .and_then(|entry| Some(entry.job.as_ref()?.uid.clone()));
-                    self.job_gone(&key, uid.as_deref().unwrap_or_default(), now);
+                for (key, uid) in gone {
+                    self.job_gone(&key, &uid, now);
                 }
             }
             Kind::Pod => {
@@ -125,58 +129,78 @@ impl Index {
                     self.owner_gone("HelmRelease", &key);
                 }
             }
+            Kind::Kustomization => self.sweep_kustomizations(epoch, now),
             Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => {}
         }
     }
 
     fn note(&mut self, kind: Kind, read: Result<(), Skip>) {
         if let Err(skip) = read {
-            *self.skipped.entry((kind, skip.reason())).or_default() += 1;
-            tracing::warn!(kind = kind.as_str(), %skip, "object skipped");
+            let count = self.skipped.entry((kind, skip.reason())).or_default();
+            *count += 1;
+            // One of a kind tells what is wrong; a line for each of a million would be the next trouble.
+            if count.is_power_of_two() {
+                tracing::warn!(kind = kind.as_str(), %skip, skipped = *count, "object skipped");
+            }
         }
     }
 
     fn apply_job(&mut self, text: &str, now: Timestamp) -> Result<(), Skip> {
         let (mut meta, status) = serde_json::from_str::<JobStatusObject>(text)?.into_parts();
         let key = named(&meta)?;
-        let version = version(&meta, text);
-        let replaced = |entry: &Entry| entry.job.as_ref().is_some_and(|job| *job.uid != *meta.uid);
+        let version = version(&meta, text, self.policies.0);
+        let epoch = self.watches[Kind::Job.slot()].epoch;
+        if let Some(done) = self.jobs.done_mut(&key).filter(|done| done.is(&meta.uid)) {
+            // Most of a list: what has succeeded once has succeeded for good.
+            if done.version == version && status.has_succeeded() {
+                (done.epoch, done.gone) = (epoch, false);
+                return Ok(());
+            }
+        } else if self.jobs.done(&key).is_some() {
+            self.keep_result(&key);
+            self.jobs.remove(&key);
+        }
+        let replaced = |entry: &Entry| {
+            let job = entry.job.as_ref();
+            job.is_some_and(|job| !job.uid.is_empty() && *job.uid != *meta.uid)
+        };
         if self.jobs.get(&key).is_some_and(replaced) {
             self.replace(&key, meta.creation_timestamp, now);
         }
-        let known = self.jobs.get(&key).and_then(|entry| entry.job.as_ref());
-        let (spec, info_labels) = match known {
-            Some(job) if job.version == version => (Arc::clone(&job.spec), Arc::clone(&job.info_labels)),
-            _ => {
-                let spec = self.assess(text, now)?;
-                self.shared(spec, &key)
-            }
+        let spec = if let Some(spec) = self.jobs.spec(&key, version) {
+            spec
+        } else {
+            let spec = self.assess(text, now)?;
+            self.specs.share(spec, &self.settings.policy)
         };
-        let known = self.jobs.get(&key).and_then(|entry| entry.job.as_ref());
-        let ended_seen = known.and_then(|job| job.ended_seen);
+        let entry = self.jobs.open(&key);
+        let ended_seen = entry.job.as_ref().and_then(|job| job.ended_seen);
         let owners = &mut meta.owner_references;
         let owner = owners.iter().position(|owner| owner.controller);
         let owner = owner.map(|index| Arc::new(owners.swap_remove(index)));
         let mut job = JobState {
-            uid: meta.uid.into_boxed_str(),
+            uid: meta.uid.into(),
             version,
             created: meta.creation_timestamp,
-            text: None,
+            object: None,
             ended_seen,
             owner,
             status,
             spec,
-            info_labels,
         };
         job.trim();
         let unfinished = matches!(job.phase(), JobPhase::Waiting | JobPhase::Suspended);
         if !unfinished {
             job.ended_seen.get_or_insert(now);
         }
-        let released = matches!(job.spec.record.origin, Origin::HelmHook | Origin::Flux);
-        job.text = (unfinished && released).then(|| text.into());
-        let epoch = self.watches[Kind::Job.slot()].epoch;
-        let entry = self.jobs.entry(key.clone()).or_default();
+        let released =
+            matches!(job.spec.record.origin, Origin::HelmHook | Origin::Flux) || is_kustomized(text);
+        if unfinished && released {
+            job.object = PackedObject::of(text);
+        }
+        if entry.job.is_none() && entry.restored.is_none() {
+            entry.forget_before(job.created);
+        }
         entry.job = Some(job);
         entry.epoch = epoch;
         entry.gone = None;
@@ -189,7 +213,7 @@ impl Index {
     }
 
     /// Takes in the events about Pods that bear the Job's name and are themselves gone: after a restart they are
-    /// all that is left of a deleted Pod.
+    /// all that is left of a deleted Pod. And those about the Job itself that came while one of its name was known.
     fn adopt_loose(&mut self, key: &JobKey) {
         let first = JobKey::new(&key.namespace, &format!("{}-", key.name));
         let pods: Vec<_> = self
@@ -204,39 +228,14 @@ impl Index {
             return;
         };
         let created = entry.job.as_ref().and_then(|job| job.created);
-        for pod in pods {
-            let events = self.loose.remove(&pod).unwrap_or_default();
+        let early = self.early.remove(key).unwrap_or_default();
+        for pod in early.into_iter().filter(|pod| pod.created >= created) {
+            entry.apply_pod(pod);
+        }
+        for about in pods.into_iter().chain([key.clone()]) {
+            let events = self.loose.remove(&about).unwrap_or_default();
             for event in events.into_iter().filter(|event| event.last >= created) {
                 entry.add_event(event);
-            }
-        }
-    }
-
-    /// The spec of another Job of the same owner where it is the same: a `CronJob`'s runs differ in their names,
-    /// which are not part of what is kept.
-    pub(super) fn shared(&mut self, mut spec: JobSpec, key: &JobKey) -> (Arc<JobSpec>, Arc<str>) {
-        let record = &mut spec.record;
-        (record.namespace, record.name, record.uid) = Default::default();
-        let owner = record.owner.as_ref().map_or_else(
-            || (key.namespace.clone(), key.name.clone(), String::new()),
-            |owner| {
-                (
-                    key.namespace.clone(),
-                    owner.name.as_str().into(),
-                    owner.kind.clone(),
-                )
-            },
-        );
-        match self.specs.get(&owner) {
-            Some((known, labels)) if **known == spec => (Arc::clone(known), Arc::clone(labels)),
-            _ => {
-                let labels: Arc<str> = info_labels(&spec).into();
-                let spec = Arc::new(spec);
-                let kept = spec.record.owner.is_some();
-                if kept {
-                    self.specs.insert(owner, (Arc::clone(&spec), Arc::clone(&labels)));
-                }
-                (spec, labels)
             }
         }
     }
@@ -245,12 +244,14 @@ impl Index {
         let (job, _) = serde_json::from_str::<JobObject<'_>>(text)?.into_facts();
         let around = Surroundings {
             helm_releases: &self.releases,
+            kustomizations: &self.kustomizations,
             now: Some(now),
             ..Surroundings::default()
         };
         let policy = &self.settings.policy;
         let mut spec = JobSpec::of(&job, around, policy);
         hide::targets(&mut spec.waits, &mut spec.downloads, &policy.redact.patterns);
+        spec.labels = self.settings.job_labels.of(|key| job.label(key));
         Ok(spec)
     }
 
@@ -261,7 +262,10 @@ impl Index {
         }
         self.dirty.insert(key.clone());
         self.settle(now);
-        self.culprits.note(key, None);
+        self.keep_result(key);
+        // A hook that is tried again at once leaves no time for late evidence.
+        self.count_cause(key);
+        self.culprits.note(&self.jobs.shared(key), None);
         let Some(old) = self.jobs.remove(key) else { return };
         let mut new = Entry::default();
         if let Some(trail) = old.trail {
@@ -273,7 +277,7 @@ impl Index {
                 new.add_event(event);
             }
         }
-        self.jobs.insert(key.clone(), new);
+        self.jobs.insert(key, new);
     }
 
     fn apply_pod(&mut self, text: &str, now: Timestamp) -> Result<(), Skip> {
@@ -289,11 +293,15 @@ impl Index {
             epoch,
         };
         self.pods.insert(pod_key.clone(), owner);
-        let entry = self.jobs.entry(key.clone()).or_default();
-        entry.touched = Some(now);
-        if entry.is_settled() {
+        if self.jobs.is_settled(&key) {
+            let maker = object.metadata.owner_references.iter().find(|of| of.controller);
+            if maker.is_some_and(|maker| !self.jobs.is(&key, &maker.uid)) {
+                self.add_early(key, object.into_record(Some(now)));
+            }
             return Ok(());
         }
+        let entry = self.jobs.open(&key);
+        entry.touched = Some(now);
         entry.apply_pod(object.into_record(Some(now)));
         for event in self.loose.remove(&pod_key).unwrap_or_default() {
             entry.add_event(event);
@@ -301,6 +309,18 @@ impl Index {
         self.ask_for_logs(&key);
         self.dirty.insert(key);
         Ok(())
+    }
+
+    /// Keeps a Pod that comes before its Job, where another Job of the name is known.
+    fn add_early(&mut self, job: JobKey, pod: PodRecord) {
+        if self.early.len() >= LOOSE.0 && !self.early.contains_key(&job) {
+            return;
+        }
+        let pods = self.early.entry(job).or_default();
+        pods.retain(|known| known.uid != pod.uid);
+        if pods.len() < LOOSE.1 {
+            pods.push(pod);
+        }
     }
 
     fn apply_cron(&mut self, text: &str) -> Result<(), Skip> {
@@ -342,28 +362,28 @@ impl Index {
             Some(known) => *known = release,
             None => self.releases.push(release),
         }
-        self.reassess(&namespace, now);
+        self.reassess(|key, _| *key.namespace == *namespace, now);
         Ok(())
     }
 
-    /// The clocks of a namespace's unfinished Jobs anew: their release may have changed.
-    fn reassess(&mut self, namespace: &str, now: Timestamp) {
-        let texts: Vec<_> = self
-            .jobs
-            .iter()
-            .filter(|(key, _)| &*key.namespace == namespace)
-            .filter_map(|(key, entry)| Some((key.clone(), entry.job.as_ref()?.text.clone()?)))
+    /// The clocks of unfinished Jobs anew: their release, or the policy, may have changed. `concerned` is asked with the
+    /// object as text.
+    pub(super) fn reassess(&mut self, concerned: impl Fn(&JobKey, &str) -> bool, now: Timestamp) {
+        let open = self.jobs.all_open();
+        let texts: Vec<_> = open
+            .filter_map(|(key, entry)| Some((key, entry.job.as_ref()?.object.as_ref()?.text()?)))
+            .filter(|(key, text)| concerned(key, text))
+            .map(|(key, text)| (Arc::clone(key), text))
             .collect();
         for (key, text) in texts {
             let Ok(spec) = self.assess(&text, now) else {
                 continue;
             };
-            let (spec, info_labels) = self.shared(spec, &key);
+            let spec = self.specs.share(spec, &self.settings.policy);
             if let Some(job) = self.jobs.get_mut(&key).and_then(|entry| entry.job.as_mut()) {
                 job.spec = spec;
-                job.info_labels = info_labels;
             }
-            self.dirty.insert(key);
+            self.dirty.insert(JobKey::clone(&key));
         }
     }
 
@@ -374,6 +394,9 @@ impl Index {
         }
         let about = JobKey::new(&event.object.namespace, &event.object.name);
         let key = match event.object.kind.as_str() {
+            "CronJob" if self.crons.len() >= UNSEEN && !self.crons.contains_key(&about) => {
+                return Err(Skip::TooMany);
+            }
             "CronJob" => {
                 self.add_cron_event(event);
                 return Ok(());
@@ -383,13 +406,27 @@ impl Index {
             _ => return Err(Skip::NoJob),
         };
         let Some(key) = key else {
-            if self.loose.len() < LOOSE {
-                let about = JobKey::new(&event.object.namespace, &event.object.name);
-                self.loose.entry(about).or_default().push(event);
+            let about = JobKey::new(&event.object.namespace, &event.object.name);
+            if self.loose.len() >= LOOSE.0 && !self.loose.contains_key(&about) {
+                return Err(Skip::TooMany);
             }
+            add_event(self.loose.entry(about).or_default(), event, LOOSE.1);
             return Ok(());
         };
-        let entry = self.jobs.entry(key.clone()).or_default();
+        if !self.jobs.knows(&key) {
+            if self.unseen >= UNSEEN {
+                return Err(Skip::TooMany);
+            }
+            self.unseen += 1;
+        }
+        if let Some(done) = self.jobs.done(&key) {
+            // What comes after its end may be about the next Job of its name.
+            if event.last > done.ended.get() && self.loose.len() < LOOSE.0 {
+                add_event(self.loose.entry(key).or_default(), event, LOOSE.1);
+            }
+            return Ok(());
+        }
+        let entry = self.jobs.open(&key);
         entry.touched = Some(now);
         // A Job of the same name that is long gone may have left events.
         let created = entry.job.as_ref().and_then(|job| job.created);
@@ -406,11 +443,17 @@ impl Index {
         if let Some(owner) = self.pods.get(pod) {
             return Some(JobKey::new(&pod.namespace, &owner.job));
         }
-        job_of_pod_name(&pod.namespace, &pod.name)
-            .filter(|key| self.jobs.get(key).is_some_and(|entry| entry.job.is_some()))
+        job_of_pod_name(&pod.namespace, &pod.name).filter(|key| {
+            let is_seen = self.jobs.get(key).is_some_and(|entry| entry.job.is_some());
+            is_seen || self.jobs.done(key).is_some()
+        })
     }
 
     fn job_gone(&mut self, key: &JobKey, uid: &str, now: Timestamp) {
+        if let Some(done) = self.jobs.done_mut(key).filter(|done| done.is(uid)) {
+            done.gone = true;
+            return;
+        }
         let Some(entry) = self.jobs.get_mut(key) else {
             return;
         };
@@ -446,9 +489,6 @@ impl Index {
             self.releases
                 .retain(|release| *release.namespace != *key.namespace || *release.name != *key.name);
         }
-        self.specs.retain(|(namespace, name, of), _| {
-            of != kind || *namespace != key.namespace || *name != key.name
-        });
         self.owners.retain(|owner, _| {
             owner.kind != kind || *owner.namespace != *key.namespace || *owner.name != *key.name
         });
@@ -468,34 +508,13 @@ impl Index {
             self.dirty.insert(key.clone());
         }
     }
-
-    pub(super) fn add_dependency(&mut self, key: &JobKey, dependency: Dependency, events: Vec<EventRecord>) {
-        let Some(entry) = self.jobs.get_mut(key) else {
-            return;
-        };
-        let trail = entry.trail();
-        match trail
-            .dependencies
-            .iter_mut()
-            .find(|known| known.object == dependency.object)
-        {
-            // A look that could not see the Service takes nothing away from what an earlier one saw.
-            Some(known) if dependency.exists.is_some() || known.exists.is_none() => *known = dependency,
-            Some(_) => {}
-            None => trail.dependencies.push(dependency),
-        }
-        for event in events {
-            entry.add_event(event);
-        }
-        self.dirty.insert(key.clone());
-    }
 }
 
 /// Why an object is passed over.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Skip {
     /// It is not what its kind promises.
-    #[error("malformed: {0}")]
+    #[error("malformed: {}", without_values(.0))]
     Malformed(#[from] serde_json::Error),
     /// It has no name.
     #[error("it has no metadata.name")]
@@ -503,6 +522,9 @@ pub(super) enum Skip {
     /// It belongs to no Job.
     #[error("it belongs to no Job")]
     NoJob,
+    /// It is about something that nobody has seen, like many before.
+    #[error("too many are about what does not exist")]
+    TooMany,
 }
 
 impl Skip {
@@ -511,11 +533,12 @@ impl Skip {
             Self::Malformed(_) => "malformed",
             Self::NoName => "no_name",
             Self::NoJob => "no_job",
+            Self::TooMany => "too_many",
         }
     }
 }
 
-fn named(meta: &Meta) -> Result<JobKey, Skip> {
+pub(super) fn named(meta: &Meta) -> Result<JobKey, Skip> {
     if meta.name.is_empty() {
         return Err(Skip::NoName);
     }
@@ -523,9 +546,10 @@ fn named(meta: &Meta) -> Result<JobKey, Skip> {
 }
 
 /// Changes with everything that the spec's assessment depends on: `generation` counts changes of the spec, but
-/// not those of labels and annotations. An object without a generation counts as new each time.
-fn version(meta: &Meta, text: &str) -> u64 {
+/// not those of labels and annotations. An object without a generation counts as new each time. `policy` counts policies.
+fn version(meta: &Meta, text: &str, policy: u32) -> u64 {
     let mut hasher = DefaultHasher::new();
+    policy.hash(&mut hasher);
     meta.uid.hash(&mut hasher);
     meta.annotations.hash(&mut hasher);
     meta.labels.hash(&mut hasher);

@@ -11,7 +11,7 @@ use crate::engine::root_cause::RootCause;
 use crate::index::entry::add_event;
 use crate::index::evidence::policy_knobs;
 use crate::index::kind::JobKey;
-use crate::index::owners::OwnerKey;
+use crate::index::owners::{OwnerKey, Task};
 use crate::index::runs::RunOutcome;
 
 /// Events kept of one `CronJob`.
@@ -47,7 +47,7 @@ impl Index {
         owner.runs.note(at, RunOutcome::Missed(cause));
         // With Forbid the run before goes on: how that one ends is the result.
         if cause != RootCause::CronConcurrencyBlocked {
-            owner.note(true, at, None, fresh);
+            owner.note(Task::Main, true, at, None, fresh);
         }
         if fresh {
             *owner.failures.entry(cause).or_default() += 1;
@@ -58,12 +58,19 @@ impl Index {
     #[must_use]
     pub fn missed_runs(&self, now: Timestamp) -> Vec<Diagnosis> {
         let has_run_since = |key: &JobKey, at: Timestamp| {
-            self.jobs.iter().any(|(job, entry)| {
-                let Some(state) = &entry.job else { return false };
-                let owner = state.spec.record.owner.as_ref();
+            let open = self.jobs.all_open();
+            let open = open.filter_map(|(job, entry)| {
+                Some((job, &entry.job.as_ref()?.spec, entry.job.as_ref()?.created))
+            });
+            let done = self
+                .jobs
+                .all_done()
+                .map(|(job, done)| (job, &done.spec, done.created.get()));
+            open.chain(done).any(|(job, spec, created)| {
+                let owner = spec.record.owner.as_ref();
                 job.namespace == key.namespace
                     && owner.is_some_and(|owner| owner.kind == "CronJob" && *owner.name == *key.name)
-                    && state.created.is_some_and(|created| created >= at)
+                    && created.is_some_and(|created| created >= at)
             })
         };
         let knobs = policy_knobs(&self.settings.policy);

@@ -19,17 +19,17 @@ const AT_ONCE: usize = 32;
 /// Jobs by the object that their chains end at.
 #[derive(Debug, Default)]
 pub(super) struct Culprits {
-    jobs: BTreeMap<ObjectRef, BTreeSet<JobKey>>,
-    of: BTreeMap<JobKey, ObjectRef>,
+    jobs: BTreeMap<Arc<ObjectRef>, BTreeSet<Arc<JobKey>>>,
+    of: BTreeMap<Arc<JobKey>, Arc<ObjectRef>>,
     /// Whose Jobs have changed since they were told of each other.
-    touched: BTreeSet<ObjectRef>,
+    touched: BTreeSet<Arc<ObjectRef>>,
 }
 
 impl Culprits {
     /// A Job's chain ends at this object now.
-    pub(super) fn note(&mut self, job: &JobKey, culprit: Option<&ObjectRef>) {
+    pub(super) fn note(&mut self, job: &Arc<JobKey>, culprit: Option<&ObjectRef>) {
         let before = self.of.get(job);
-        if before == culprit {
+        if before.map(|before| &**before) == culprit {
             return;
         }
         if let Some(before) = self.of.remove(job) {
@@ -42,9 +42,12 @@ impl Culprits {
             self.touched.insert(before);
         }
         if let Some(culprit) = culprit {
-            self.jobs.entry(culprit.clone()).or_default().insert(job.clone());
-            self.of.insert(job.clone(), culprit.clone());
-            self.touched.insert(culprit.clone());
+            let known = self.jobs.get_key_value(culprit);
+            let culprit = known.map_or_else(|| Arc::new(culprit.clone()), |(known, _)| Arc::clone(known));
+            let jobs = self.jobs.entry(Arc::clone(&culprit)).or_default();
+            jobs.insert(Arc::clone(job));
+            self.of.insert(Arc::clone(job), Arc::clone(&culprit));
+            self.touched.insert(culprit);
         }
     }
 
@@ -53,7 +56,7 @@ impl Culprits {
         let Some(jobs) = self.jobs.get(culprit) else {
             return (Vec::new(), 0);
         };
-        let others = jobs.iter().filter(|other| *other != job);
+        let others = jobs.iter().filter(|other| ***other != *job);
         let listed: Vec<JobName> = others
             .take(LISTED)
             .map(|other| JobName {
@@ -75,9 +78,9 @@ impl Culprits {
         (diagnosis.same_culprit, diagnosis.same_culprit_more) = others.unwrap_or_default();
     }
 
-    fn take_touched(&mut self, all: bool) -> Vec<ObjectRef> {
+    fn take_touched(&mut self, all: bool) -> Vec<Arc<ObjectRef>> {
         let jobs = &self.jobs;
-        let small = |culprit: &ObjectRef| jobs.get(culprit).is_none_or(|jobs| jobs.len() <= AT_ONCE);
+        let small = |culprit: &Arc<ObjectRef>| jobs.get(culprit).is_none_or(|jobs| jobs.len() <= AT_ONCE);
         let ready = self.touched.extract_if(.., |culprit| all || small(culprit));
         ready.collect()
     }
@@ -100,23 +103,20 @@ impl Index {
         let (Some(view), Some(job)) = (&entry.view, &entry.job) else {
             return;
         };
-        let Some(known) = view.diagnosis.as_deref() else {
+        let Some(culprit) = self.culprits.of.get(key) else {
             return;
         };
-        let Some(culprit) = &known.culprit else { return };
         let (same, more) = self.culprits.others(key, culprit);
-        if known.same_culprit == same && known.same_culprit_more == more {
+        if view.names(&same, more) {
             return;
         }
-        let mut diagnosis = known.clone();
+        let Some(known) = view.diagnosis() else { return };
+        let mut diagnosis = Arc::unwrap_or_clone(known);
         (diagnosis.same_culprit, diagnosis.same_culprit_more) = (same, more);
-        let mut view = (**view).clone();
-        view.reported = Some(Box::new(self.reported(entry, job, &diagnosis)));
-        let diagnosis = Arc::new(diagnosis);
-        view.diagnosis = Some(Arc::clone(&diagnosis));
+        let reported = self.reported(entry, job, &diagnosis);
+        let view = view.retold(diagnosis, reported);
         if let Some(entry) = self.jobs.get_mut(key) {
-            entry.view = Some(Arc::new(view));
-            entry.trail().diagnosis = Some(diagnosis);
+            entry.view = Some(view);
         }
     }
 

@@ -6,22 +6,25 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::Index;
+use super::results::owner_key;
 use crate::engine::Seconds;
 use crate::engine::diagnose::diagnose;
 use crate::engine::diagnosis::{Diagnosis, JobPhase};
 use crate::engine::evidence::{Evidence, ObjectRef};
 use crate::engine::hide;
-use crate::engine::root_cause::RootCause;
 use crate::index::change::Action;
 use crate::index::entry::{Entry, JobState, since};
 use crate::index::evidence::{evidence, knobs};
 use crate::index::kind::JobKey;
-use crate::index::owners::OwnerKey;
-use crate::index::runs::RunOutcome;
 use crate::index::view::JobView;
 
 /// How often what may go wrong is judged anew without any news, and its dependencies are looked at.
 pub(super) const AGAIN: Seconds = Seconds::new(10);
+/// Of the Jobs that wait, one part in so many is judged anew with each tick, and [`AT_LEAST`] of them: ten thousand at
+/// once would hold up everything else for a second.
+const PARTS: usize = 5;
+/// See [`PARTS`].
+const AT_LEAST: usize = 500;
 /// How old a look at a dependency may be while the Job waits: one look serves all who ask meanwhile.
 const WHILE_WAITING: Duration = Duration::from_secs(10);
 /// The same for the last look, after the Job has ended: what it died of may be a second old.
@@ -42,15 +45,21 @@ impl Index {
         let mut ended = Vec::new();
         for key in dirty {
             self.judge(&key, now);
-            if let Some(at) = self.result_to_count(&key) {
-                ended.push((at, key));
+            if let Some(at) = self.jobs.get(&key).and_then(Entry::untold) {
+                ended.push((at, self.jobs.shared(&key)));
             }
+            self.jobs.pack(&key);
         }
         if self.is_synced() {
-            ended.sort_unstable();
-            for (at, key) in ended {
-                self.count_result(&key, at);
-            }
+            let waited = std::mem::take(&mut self.uncounted);
+            ended.reserve(waited.len());
+            ended.extend(waited.into_iter().filter_map(|key| {
+                let at = self.jobs.done(&key)?.ended.get()?;
+                Some((at, key))
+            }));
+            self.count_results(ended);
+        } else {
+            self.uncounted.extend(ended.into_iter().map(|(_, key)| key));
         }
         self.regroup(false);
     }
@@ -59,10 +68,13 @@ impl Index {
     /// few seconds.
     pub fn tick(&mut self, now: Timestamp) {
         let retention = self.settings.retention;
-        let mut forgotten = Vec::new();
-        for (key, entry) in &self.jobs {
+        let (mut forgotten, mut waiting, mut overdue) = (Vec::new(), 0, Vec::new());
+        self.unseen = 0;
+        for (key, entry) in self.jobs.all_open() {
+            self.unseen += usize::from(entry.job.is_none());
             let is_old = |then: Option<Timestamp>, span| then.is_none_or(|then| since(then, now) >= span);
             let waits = entry.phase() == Some(JobPhase::Waiting);
+            waiting += usize::from(waits);
             let expired = match (&entry.job, entry.gone) {
                 (None, _) => is_old(entry.touched, ORPHANS),
                 (Some(_), Some(gone)) => {
@@ -71,21 +83,35 @@ impl Index {
                 (Some(_), None) => false,
             };
             if expired {
-                forgotten.push(key.clone());
-            } else if (waits && is_old(entry.judged, AGAIN)) || needs_cause_counted(entry, now) {
-                self.dirty.insert(key.clone());
+                forgotten.push(Arc::clone(key));
+            } else if needs_cause_counted(entry, now) {
+                self.dirty.insert(JobKey::clone(key));
+            } else if waits && is_old(entry.judged, AGAIN) {
+                overdue.push((entry.judged, key));
             }
         }
+        let most = AT_LEAST.max(waiting / PARTS);
+        if overdue.len() > most {
+            overdue.sort_unstable();
+        }
+        let again = overdue.into_iter().take(most);
+        self.dirty.extend(again.map(|(_, key)| JobKey::clone(key)));
         for key in &forgotten {
             self.count_cause(key);
             self.culprits.note(key, None);
             self.jobs.remove(key);
         }
-        if !forgotten.is_empty() {
+        if self.jobs.bury() || !forgotten.is_empty() {
             let jobs = &self.jobs;
             self.pods
-                .retain(|pod, owner| jobs.contains_key(&JobKey::new(&pod.namespace, &owner.job)));
+                .retain(|pod, owner| jobs.knows(&JobKey::new(&pod.namespace, &owner.job)));
         }
+        self.specs.tidy();
+        self.seen.tidy();
+        self.early.retain(|_, pods| {
+            let is_young = |made: Timestamp| since(made, now) < ORPHANS;
+            pods.iter().any(|pod| pod.created.is_some_and(is_young))
+        });
         self.loose.retain(|_, events| {
             let latest = events.iter().filter_map(|event| event.last).max();
             latest.is_some_and(|latest| since(latest, now) < ORPHANS)
@@ -114,8 +140,8 @@ impl Index {
     /// Judges one Job as it stands, whether or not anything seems to be wrong with it.
     #[must_use]
     pub fn diagnose(&self, key: &JobKey, now: Timestamp) -> Option<Diagnosis> {
-        let entry = self.jobs.get(key)?;
-        let mut diagnosis = self.diagnosis(key, entry, entry.job.as_ref()?, now);
+        let judged = |entry: &Entry| Some(self.diagnosis(key, entry, entry.job.as_ref()?, now));
+        let mut diagnosis = self.jobs.read(key, judged)?;
         self.culprits.tell(key, &mut diagnosis);
         Some(diagnosis)
     }
@@ -133,28 +159,30 @@ impl Index {
             _ => Some(self.diagnosis(key, entry, job, now)),
         };
         let matters = phase == JobPhase::Failed || !self.blockers.is_empty();
-        let owner = matters.then(|| owner_key(key, job)).flatten();
+        let owner = matters.then(|| owner_key(key, &job.spec)).flatten();
         let ended = job.ended();
         let culprit = diagnosis
             .as_ref()
             .and_then(|diagnosis| diagnosis.culprit.as_ref());
-        self.culprits.note(key, culprit);
+        let shared = self.jobs.shared(key);
+        self.culprits.note(&shared, culprit);
         self.note_blocker(owner, key, ended, (phase, diagnosis.as_ref()));
         let diagnosis = diagnosis.map(|mut diagnosis| {
             self.culprits.tell(key, &mut diagnosis);
-            Arc::new(diagnosis)
+            diagnosis
         });
         let Some(entry) = self.jobs.get(key) else { return };
         let Some(job) = &entry.job else { return };
         let begun = begun.filter(|_| diagnosis.is_some());
-        let policy = &self.settings.policy;
-        let mut view = JobView::of(key, entry, job, phase, policy, diagnosis.clone(), now);
         let within = match entry.job.as_ref().and_then(|job| job.ended_seen).or(entry.gone) {
             Some(_) => AT_THE_END,
             None => WHILE_WAITING,
         };
-        let found = diagnosis.as_deref();
-        view.reported = found.map(|found| Box::new(self.reported(entry, job, found)));
+        let found = diagnosis.map(|found| {
+            let reported = self.reported(entry, job, &found);
+            (found, reported)
+        });
+        let view = JobView::of(shared, entry, job, phase, found, now);
         let asks = if trouble {
             self.looks(key, entry, job, within, now)
         } else {
@@ -167,11 +195,9 @@ impl Index {
             return;
         };
         entry.judged = Some(now);
-        entry.view = Some(Arc::new(view));
+        entry.view = Some(view);
         if phase == JobPhase::Succeeded {
             entry.trail = None;
-        } else {
-            entry.trail().diagnosis = diagnosis;
         }
         if !asks.is_empty() {
             let trail = entry.trail();
@@ -215,71 +241,10 @@ impl Index {
         let known = entry.trail.as_ref().map(|trail| trail.dependencies.as_slice());
         evidence.dependencies = self.with_releases(job, known.unwrap_or_default());
         if !self.blockers.is_empty() {
-            evidence.previous = self.previous(owner_key(key, job).as_ref(), job);
+            evidence.previous = self.previous(owner_key(key, &job.spec).as_ref(), job);
         }
         hide::evidence(&mut evidence, &self.settings.policy.redact.patterns);
         evidence
-    }
-
-    fn result_to_count(&self, key: &JobKey) -> Option<Timestamp> {
-        let entry = self.jobs.get(key).filter(|entry| !entry.counted)?;
-        let job = entry.job.as_ref()?;
-        matches!(job.phase(), JobPhase::Failed | JobPhase::Succeeded)
-            .then(|| job.ended())
-            .flatten()
-    }
-
-    fn count_result(&mut self, key: &JobKey, ended: Timestamp) {
-        let fresh = ended >= self.settings.started;
-        let Some(entry) = self.jobs.get_mut(key) else {
-            return;
-        };
-        entry.counted = true;
-        // What had ended before this process began is no news for a counter.
-        entry.cause_counted = !fresh;
-        let Some(job) = &entry.job else { return };
-        let failed = job.phase() == JobPhase::Failed;
-        let took = job.status.started.map(|start| since(start, ended));
-        let cause = entry.view.as_ref().and_then(|view| view.root_cause());
-        if let Some(owner) = owner_key(key, job) {
-            let is_cron = owner.kind == "CronJob";
-            let owner = self.owner(owner);
-            owner.note(failed, ended, took, fresh);
-            if is_cron {
-                let outcome = if failed {
-                    RunOutcome::Failed(cause)
-                } else {
-                    RunOutcome::Succeeded
-                };
-                owner.runs.note(ended, outcome);
-            }
-        }
-    }
-
-    fn count_cause(&mut self, key: &JobKey) {
-        let Some(entry) = self
-            .jobs
-            .get_mut(key)
-            .filter(|entry| entry.counted && !entry.cause_counted)
-        else {
-            return;
-        };
-        entry.cause_counted = true;
-        let (Some(job), Some(view)) = (&entry.job, &entry.view) else {
-            return;
-        };
-        let Some(cause) = view.root_cause() else { return };
-        if cause == RootCause::EvidenceLost {
-            self.evidence_lost += 1;
-        }
-        let ended = job.ended();
-        if let Some(owner) = owner_key(key, job) {
-            let owner = self.owner(owner);
-            *owner.failures.entry(cause).or_default() += 1;
-            if let Some(ended) = ended {
-                owner.runs.explain(ended, cause);
-            }
-        }
     }
 }
 
@@ -289,16 +254,4 @@ fn needs_cause_counted(entry: &Entry, now: Timestamp) -> bool {
         && !entry.cause_counted
         && entry.phase() == Some(JobPhase::Failed)
         && seen.is_some_and(|seen| since(seen, now) >= LATE_EVIDENCE)
-}
-
-/// A hook that nobody owns comes back under its own name; any other Job without an owner may never come back.
-fn owner_key(key: &JobKey, job: &JobState) -> Option<OwnerKey> {
-    let record = &job.spec.record;
-    record.owner.as_ref().map(OwnerKey::from).or_else(|| {
-        record.origin.is_hook().then(|| OwnerKey {
-            namespace: key.namespace.to_string(),
-            kind: "Job".to_owned(),
-            name: key.name.to_string(),
-        })
-    })
 }

@@ -1,5 +1,7 @@
 //! What is asked for when a Job is in trouble: looks at what it waits for.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,7 +9,7 @@ use jiff::Timestamp;
 use super::Index;
 use super::judge::AGAIN;
 use crate::engine::Seconds;
-use crate::engine::evidence::ObjectRef;
+use crate::engine::evidence::{Dependency, EventRecord, ObjectRef};
 use crate::index::change::Action;
 use crate::index::entry::{Entry, JobState, since};
 use crate::index::kind::JobKey;
@@ -60,14 +62,66 @@ impl Index {
         }
         looks
     }
+
+    /// Takes in what a look at a dependency has found.
+    pub(super) fn add_dependency(&mut self, key: &JobKey, dependency: Dependency, events: Vec<EventRecord>) {
+        let Some(entry) = self.jobs.get_mut(key) else {
+            return;
+        };
+        let dependency = self.seen.share(dependency);
+        let known = &mut entry.trail().dependencies;
+        match known.iter_mut().find(|known| known.object == dependency.object) {
+            // Time alone is looked at by the ticks.
+            Some(known) if *known == dependency && events.is_empty() => return,
+            // A look that could not see the Service takes nothing away from what an earlier one saw.
+            Some(known) if dependency.exists.is_some() || known.exists.is_none() => *known = dependency,
+            Some(_) => {}
+            None => {
+                // Most Jobs wait for one thing.
+                known.reserve_exact(1);
+                known.push(dependency);
+            }
+        }
+        for event in events {
+            entry.add_event(event);
+        }
+        self.dirty.insert(key.clone());
+    }
+}
+
+/// What was seen of the objects that Jobs wait for: Jobs that wait for the same thing have one record between them.
+#[derive(Debug, Default)]
+pub(super) struct Seen(BTreeMap<ObjectRef, Arc<Dependency>>);
+
+impl Seen {
+    /// The record that is known where it says the same.
+    pub(super) fn share(&mut self, dependency: Dependency) -> Arc<Dependency> {
+        match self.0.get(&dependency.object) {
+            Some(known) if **known == dependency => Arc::clone(known),
+            _ => {
+                let dependency = Arc::new(dependency);
+                self.0.insert(dependency.object.clone(), Arc::clone(&dependency));
+                dependency
+            }
+        }
+    }
+
+    /// Drops what no Job has any more.
+    pub(super) fn tidy(&mut self) {
+        self.0.retain(|_, seen| Arc::strong_count(seen) > 1);
+    }
 }
 
 fn is_due(entry: &Entry, job: &JobState, now: Timestamp) -> bool {
+    // How a Job stands that another process wrote down is not known until it is seen.
+    if entry.restored.is_some() {
+        return false;
+    }
     let inspected = entry.trail.as_ref().and_then(|trail| trail.inspected);
     match (inspected, job.ended_seen.or(entry.gone)) {
         (None, ended) => ended.is_none_or(|ended| since(ended, now) < Seconds::new(60)),
         (Some(at), None) => since(at, now) >= AGAIN,
-        (Some(at), Some(ended)) => at < ended,
+        (Some(at), Some(ended)) => at < ended && job.has_just_ended(now),
     }
 }
 

@@ -4,10 +4,13 @@ mod apply;
 mod crons;
 mod culprits;
 mod judge;
+mod kustomizations;
 mod logs;
 mod looks;
+mod policy;
 mod releases;
 mod restore;
+mod results;
 mod signatures;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,18 +21,24 @@ use serde_json::value::RawValue;
 
 use self::crons::CronState;
 use self::culprits::Culprits;
+use self::kustomizations::is_kustomized;
+use self::looks::Seen;
+use self::results::Outcome;
 use super::change::{Action, Change};
-use super::entry::{Entry, since};
+use super::entry::since;
+use super::job_labels::JobLabels;
+use super::jobs::Jobs;
 use super::kind::{JobKey, Kind};
 use super::owners::{OwnerKey, OwnerView};
+use super::spec::Specs;
 use super::took::Took;
-use super::view::{JobView, KindView, ReportState, Snapshot};
+use super::view::{JobView, KindView, PolicyState, ReportState, Snapshot};
 use super::watch_metrics::WatchState;
 use crate::engine::Seconds;
-use crate::engine::evidence::{Condition, Dependency, EventRecord, PreviousRun};
+use crate::engine::evidence::{Condition, Dependency, EventRecord, PodRecord, PreviousRun};
 use crate::engine::policy::Policy;
 use crate::engine::release::HelmRelease;
-use crate::k8s::job_record::JobSpec;
+use crate::engine::window::Kustomization;
 use crate::k8s::meta::OwnerReference;
 
 /// A watch that has got through again and finds nothing new says nothing; one that has not complains at least this
@@ -45,6 +54,8 @@ pub struct Settings {
     pub retention: Seconds,
     /// When this process began: what had ended before is not counted again.
     pub started: Timestamp,
+    /// The labels of Jobs that are exported as they are.
+    pub job_labels: JobLabels,
 }
 
 impl Settings {
@@ -55,28 +66,31 @@ impl Settings {
             policy: Arc::new(Policy::default()),
             retention: Seconds::new(3600),
             started,
+            job_labels: JobLabels::default(),
         }
     }
 }
-
-/// The owner that a spec is shared by.
-type SpecKey = (Box<str>, Box<str>, String);
 
 /// The state of the cluster, as far as Jobs go.
 #[derive(Debug)]
 pub struct Index {
     settings: Settings,
-    jobs: BTreeMap<JobKey, Entry>,
+    jobs: Jobs,
     /// Which Job a Pod belongs to.
     pods: BTreeMap<JobKey, PodOwner>,
+    /// Pods of Jobs that have succeeded, made by Jobs of the same names that nobody knows yet.
+    early: BTreeMap<JobKey, Vec<PodRecord>>,
     /// Events about Pods that nobody knows yet.
     loose: BTreeMap<JobKey, Vec<EventRecord>>,
     /// Events about `CronJob`s.
     crons: BTreeMap<JobKey, CronState>,
     releases: Vec<HelmRelease>,
+    kustomizations: Vec<Kustomization>,
+    /// In which list a Kustomization was seen last.
+    kustomized: BTreeMap<JobKey, u32>,
     release_state: BTreeMap<JobKey, ReleaseState>,
-    /// The newest spec per owner (namespace, name, kind), for its next Job to share.
-    specs: BTreeMap<SpecKey, (Arc<JobSpec>, Arc<str>)>,
+    specs: Specs,
+    seen: Seen,
     /// Shared with the scrapes that are being written.
     owners: BTreeMap<Arc<OwnerKey>, Arc<OwnerView>>,
     culprits: Culprits,
@@ -85,10 +99,19 @@ pub struct Index {
     watches: [Watch; Kind::ALL.len()],
     skipped: BTreeMap<(Kind, &'static str), u64>,
     evidence_lost: u64,
+    /// Jobs that nothing but events is known of, at the last tick, and those that came since.
+    unseen: usize,
     reports: ReportState,
+    policy: PolicyState,
+    /// Policies that there were, and among them those that hide something else: specs and reports are made anew.
+    policies: (u32, u32),
     /// How long diagnoses take, where somebody measures it: a recording is played to the same end each time.
     took: Option<Took>,
     dirty: BTreeSet<JobKey>,
+    /// Succeeded Jobs whose results go to their owners once every kind is listed.
+    uncounted: Vec<Arc<JobKey>>,
+    /// Results of Jobs whose names others have taken before that.
+    replaced: Vec<(Timestamp, Arc<JobKey>, Outcome)>,
     actions: Vec<Action>,
 }
 
@@ -150,22 +173,31 @@ impl Index {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            jobs: BTreeMap::new(),
+            jobs: Jobs::default(),
             pods: BTreeMap::new(),
+            early: BTreeMap::new(),
             loose: BTreeMap::new(),
             crons: BTreeMap::new(),
             releases: Vec::new(),
+            kustomizations: Vec::new(),
+            kustomized: BTreeMap::new(),
             release_state: BTreeMap::new(),
-            specs: BTreeMap::new(),
+            specs: Specs::default(),
+            seen: Seen::default(),
             owners: BTreeMap::new(),
             culprits: Culprits::default(),
             blockers: BTreeMap::new(),
             watches: [Watch::default(); Kind::ALL.len()],
             skipped: BTreeMap::new(),
             evidence_lost: 0,
+            unseen: 0,
             reports: ReportState::default(),
+            policy: PolicyState::default(),
+            policies: (0, 0),
             took: None,
             dirty: BTreeSet::new(),
+            uncounted: Vec::new(),
+            replaced: Vec::new(),
             actions: Vec::new(),
         }
     }
@@ -192,6 +224,9 @@ impl Index {
             }
             Change::Interrupted { kind, forbidden } => {
                 self.watches[kind.slot()].trouble = Some(Trouble { at: now, forbidden });
+                if forbidden {
+                    self.after_sync();
+                }
             }
             Change::Log { log, lines } => self.add_log(log, lines, now),
             Change::LogEnd(log) => self.end_log(log, now),
@@ -222,6 +257,9 @@ impl Index {
         watch.last_event = Some(now);
         let epoch = watch.epoch;
         self.sweep(kind, epoch, now);
+        if kind == Kind::Kustomization {
+            self.reassess(|_, job| is_kustomized(job), now);
+        }
         self.after_sync();
     }
 
@@ -234,10 +272,15 @@ impl Index {
         self.end(kind, now);
     }
 
-    /// True once the first list of every kind is complete.
+    /// True once the first list of every kind is complete, or refused: what may not be read must not hold up the
+    /// rest. Without Jobs there is no rest.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        self.watches.iter().all(|watch| watch.synced)
+        let forbidden = |watch: &Watch| watch.trouble.is_some_and(|trouble| trouble.forbidden);
+        Kind::ALL.into_iter().all(|kind| {
+            let watch = &self.watches[kind.slot()];
+            watch.synced || (kind != Kind::Job && forbidden(watch))
+        })
     }
 
     /// What the index asks for since the last call.
@@ -255,28 +298,13 @@ impl Index {
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
         Snapshot {
             now,
-            jobs: self
-                .jobs
-                .values()
-                .filter_map(|entry| entry.view.clone())
-                .collect(),
+            jobs: self.jobs.views(),
             owners: self
                 .owners
                 .iter()
                 .map(|(key, view)| (Arc::clone(key), Arc::clone(view)))
                 .collect(),
-            kinds: Kind::ALL
-                .into_iter()
-                .map(|kind| {
-                    let watch = self.watches[kind.slot()];
-                    KindView {
-                        kind,
-                        synced: watch.synced,
-                        state: watch.state(now),
-                        last_event: watch.last_event,
-                    }
-                })
-                .collect(),
+            kinds: self.kinds(now),
             skipped: self
                 .skipped
                 .iter()
@@ -284,8 +312,24 @@ impl Index {
                 .collect(),
             evidence_lost: self.evidence_lost,
             reports: self.reports,
+            policy: self.policy,
             took: self.took,
         }
+    }
+
+    /// How the watches stand.
+    #[must_use]
+    pub fn kinds(&self, now: Timestamp) -> Vec<KindView> {
+        let view = |kind: Kind| {
+            let watch = self.watches[kind.slot()];
+            KindView {
+                kind,
+                synced: watch.synced,
+                state: watch.state(now),
+                last_event: watch.last_event,
+            }
+        };
+        Kind::ALL.map(view).to_vec()
     }
 
     /// What the writer of diagnoses says of itself.
@@ -295,8 +339,8 @@ impl Index {
 
     /// One Job.
     #[must_use]
-    pub fn job(&self, namespace: &str, name: &str) -> Option<Arc<JobView>> {
-        self.jobs.get(&JobKey::new(namespace, name))?.view.clone()
+    pub fn job(&self, namespace: &str, name: &str) -> Option<JobView> {
+        self.jobs.view(&JobKey::new(namespace, name))
     }
 
     /// Objects held, for tests of what is forgotten: Jobs, Pods, loose events.
@@ -305,11 +349,12 @@ impl Index {
         (self.jobs.len(), self.pods.len(), self.loose.len())
     }
 
-    /// The first complete picture is judged as a whole: results in the order in which they came about.
+    /// The first complete picture is judged as a whole: results in the order in which they came about. A kind that is
+    /// absent says so every minute; Jobs that wait are not judged anew for that.
     fn after_sync(&mut self) {
         if self.is_synced() {
-            let open = self.jobs.iter().filter(|(_, entry)| !entry.counted);
-            self.dirty.extend(open.map(|(key, _)| key.clone()));
+            let open = self.jobs.all_open().filter(|(_, entry)| entry.untold().is_some());
+            self.dirty.extend(open.map(|(key, _)| JobKey::clone(key)));
         }
     }
 }

@@ -2,6 +2,7 @@
 //! that are watched anyway.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Index;
 use crate::engine::evidence::{Dependency, ObjectRef};
@@ -19,8 +20,8 @@ const OF_RELEASE: &str = "is released by one that depends on";
 
 impl Index {
     /// The Job's dependencies with what the releases say added to them.
-    pub(super) fn with_releases(&self, job: &JobState, known: &[Dependency]) -> Vec<Dependency> {
-        let is_look = |dependency: &&Dependency| {
+    pub(super) fn with_releases(&self, job: &JobState, known: &[Arc<Dependency>]) -> Vec<Dependency> {
+        let is_look = |dependency: &Dependency| {
             let object = &dependency.object;
             object.kind == "HelmRelease"
                 && (dependency.relation.is_empty() || self.release_state.contains_key(&key_of(object)))
@@ -28,7 +29,7 @@ impl Index {
         let mut found: Vec<Dependency> = known
             .iter()
             .filter(|dependency| !is_look(dependency))
-            .cloned()
+            .map(|dependency| Dependency::clone(dependency))
             .collect();
         let own = own_release(job);
         for dependency in &mut found {
@@ -59,7 +60,7 @@ impl Index {
     fn waiting_release(
         &self,
         key: &JobKey,
-        known: &[Dependency],
+        known: &[Arc<Dependency>],
         seen: &mut BTreeSet<JobKey>,
     ) -> Option<Dependency> {
         let state = self.release_state.get(key)?;
@@ -83,7 +84,7 @@ impl Index {
         &self,
         service: &ObjectRef,
         own: Option<&JobKey>,
-        known: &[Dependency],
+        known: &[Arc<Dependency>],
     ) -> Option<Dependency> {
         let waiting: Vec<_> = self
             .releases
@@ -111,7 +112,7 @@ impl Index {
     }
 
     /// A Kustomization's health check names the releases that it waits for: `HelmRelease/namespace/name`.
-    fn add_failing_releases(&self, kustomization: &mut Dependency, known: &[Dependency]) {
+    fn add_failing_releases(&self, kustomization: &mut Dependency, known: &[Arc<Dependency>]) {
         let messages = kustomization.conditions.iter().map(|c| c.message.as_str());
         let named: BTreeSet<JobKey> = messages
             .flat_map(|message| message.split("HelmRelease/").skip(1))

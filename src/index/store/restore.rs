@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Index, PodOwner};
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::evidence::Evidence;
+use crate::engine::hide;
 use crate::index::entry::{Entry, JobState, Trail, since};
 use crate::index::kind::JobKey;
 use crate::index::logs::Logs;
@@ -18,13 +19,16 @@ impl Index {
     /// Everything that is known of a Job.
     #[must_use]
     pub fn evidence(&self, key: &JobKey) -> Option<Evidence> {
-        let entry = self.jobs.get(key)?;
-        Some(self.evidence_of(key, entry, entry.job.as_ref()?))
+        self.jobs.read(key, |entry| {
+            Some(self.evidence_of(key, entry, entry.job.as_ref()?))
+        })
     }
 
     /// Takes back what was known of a Job at `seen`, before this process began. To be called before the first
     /// list: what that does not hold is gone, and its retention counts from `seen`.
-    pub fn restore(&mut self, evidence: Evidence, seen: Timestamp, now: Timestamp) {
+    pub fn restore(&mut self, mut evidence: Evidence, seen: Timestamp, now: Timestamp) {
+        // The policy may hide more than when it was written down.
+        hide::evidence(&mut evidence, &self.settings.policy.redact.patterns);
         let Evidence {
             mut job,
             pods,
@@ -74,7 +78,7 @@ impl Index {
             record: job,
             ..JobSpec::default()
         };
-        let (spec, info_labels) = self.shared(spec, &key);
+        let spec = self.specs.share(spec, &self.settings.policy);
         let ended_seen = status.failure().map(|condition| condition.at.unwrap_or(seen));
         for pod in &pods {
             let owner = PodOwner {
@@ -83,25 +87,32 @@ impl Index {
             };
             self.pods.insert(JobKey::new(&pod.namespace, &pod.name), owner);
         }
+        // A look at the cluster as it is now does not tell what was in the way when the Job ended.
+        let inspected = (!dependencies.is_empty()).then_some(seen);
+        let signed = (!signatures.is_empty()).then_some(seen);
         let entry = Entry {
             job: Some(JobState {
-                uid: uid.into_boxed_str(),
+                uid: uid.into(),
                 version: 0,
                 spec,
-                info_labels,
                 created,
                 owner: None,
                 status,
-                text: None,
+                object: None,
                 ended_seen,
             }),
             trail: Some(Box::new(Trail {
                 pods,
                 events,
                 logs: Logs::restored(&key.namespace, logs),
-                dependencies,
+                dependencies: dependencies
+                    .into_iter()
+                    .map(|dependency| self.seen.share(dependency))
+                    .collect(),
                 signatures,
                 capacity: capacity.map(Box::new),
+                inspected,
+                signed,
                 lost,
                 ..Trail::default()
             })),
@@ -110,7 +121,7 @@ impl Index {
             restored: Some(seen),
             ..Entry::default()
         };
-        self.jobs.insert(key.clone(), entry);
+        self.jobs.insert(&key, entry);
         self.dirty.insert(key);
     }
 
@@ -132,15 +143,17 @@ impl Index {
         Reported {
             uid: job.uid.clone(),
             owner,
-            mark: mark(entry, job, diagnosis),
+            mark: mark(entry, job, diagnosis, self.policies.1),
         }
     }
 }
 
-/// Changes with what is worth writing down: neither with time nor with each line of a log.
-fn mark(entry: &Entry, job: &JobState, diagnosis: &Diagnosis) -> u64 {
+/// Changes with what is worth writing down: neither with time nor with each line of a log. `hides` counts policies that
+/// hide something else than the one before.
+fn mark(entry: &Entry, job: &JobState, diagnosis: &Diagnosis, hides: u32) -> u64 {
     let mut hasher = DefaultHasher::new();
     let of = &mut hasher;
+    hides.hash(of);
     (
         diagnosis.state,
         diagnosis.trigger,

@@ -40,9 +40,10 @@ impl Index {
         let due = match (signed, ended) {
             (None, ended) => ended.is_none_or(|ended| since(ended, now) < FRESH),
             (Some(at), None) => since(at, now) >= AGAIN,
-            (Some(at), Some(ended)) => at < ended,
+            (Some(at), Some(ended)) => at < ended && job.has_just_ended(now),
         };
-        if !due {
+        // How a Job stands that another process wrote down is not known until it is seen.
+        if !due || entry.restored.is_some() {
             return;
         }
         let logs = entry

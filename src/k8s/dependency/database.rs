@@ -80,7 +80,7 @@ impl Namespace {
             ready: status.ready_instances,
             created: object.metadata.creation_timestamp,
             suspended: is_on("cnpg.io/hibernation"),
-            parked: annotations.get("hookbudget.dev/parked").cloned(),
+            parked: annotations.get("hookbudget.dev/parked").cloned().map(safe),
             cold_start: stated_cold_start(annotations),
             says,
             phase: status.phase.clone(),

@@ -11,6 +11,7 @@ pub use self::objects::{
     ClaimObject, DatabaseObject, EndpointSliceObject, EndpointsObject, ServiceObject, VolumeObject,
     WorkloadObject,
 };
+use super::meta::safe;
 use super::pod::PodObject;
 use crate::engine::evidence::{Condition, Dependency, EventRecord, ObjectRef, PodRecord, Workload};
 use crate::engine::{Seconds, cold_start};
@@ -70,7 +71,7 @@ impl Namespace {
         dependency.load_balancer_pending =
             object.spec.kind == "LoadBalancer" && object.status.load_balancer.ingress.is_empty();
         dependency.created = object.metadata.creation_timestamp;
-        dependency.parked = annotations.get("hookbudget.dev/parked").cloned();
+        dependency.parked = annotations.get("hookbudget.dev/parked").cloned().map(safe);
         dependency.cold_start = stated_cold_start(annotations);
         dependency.conditions = object
             .status
@@ -186,7 +187,7 @@ impl Namespace {
             ready: object.status.ready_replicas,
             created: object.metadata.creation_timestamp,
             suspended: object.spec.paused,
-            parked: annotations.get("hookbudget.dev/parked").cloned(),
+            parked: annotations.get("hookbudget.dev/parked").cloned().map(safe),
             cold_start: stated_cold_start(annotations),
             says: self.said_of(object),
             phase: String::new(),

@@ -1,6 +1,7 @@
 //! One Job: what it is, its clocks, how far it has come.
 
 use crate::engine::Seconds;
+use crate::engine::diagnosis::JobPhase;
 use crate::metrics::family::{Family, Source, Type, Value};
 
 const JOB: &[&str] = &["namespace", "job_name"];
@@ -21,7 +22,19 @@ pub(super) const FAMILIES: &[Family] = &[
             "hook",
             "restart_policy",
         ],
-        source: Source::Job(|job, _, out| out.write(&[&job.labels, &job.info_labels], Value::Int(1))),
+        source: Source::Job(|job, _, out| out.write(&job.spec.info_labels, Value::Int(1))),
+    },
+    Family {
+        name: "hookbudget_job_labels",
+        help: "Labels of the Job, or of its Pod template, that --metric-labels-allowlist names, each as label_KEY; absent without it. Always 1.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: JOB,
+        source: Source::Job(|job, _, out| {
+            if let Some(labels) = &job.spec.labels {
+                out.write(labels, Value::Int(1));
+            }
+        }),
     },
     Family {
         name: "hookbudget_job_state",
@@ -30,7 +43,7 @@ pub(super) const FAMILIES: &[Family] = &[
         unit: None,
         labels: &["namespace", "job_name", "state"],
         source: Source::Job(|job, _, out| {
-            out.with(&job.labels, &[("state", job.phase.as_str())], Value::Int(1));
+            out.write(state(job.phase), Value::Int(1));
         }),
     },
     Family {
@@ -40,9 +53,8 @@ pub(super) const FAMILIES: &[Family] = &[
         unit: Some("seconds"),
         labels: &["namespace", "job_name", "clock", "source"],
         source: Source::Job(|job, _, out| {
-            for budget in job.budgets() {
-                let pairs = [("clock", budget.clock), ("source", budget.source)];
-                out.with(&job.labels, &pairs, Value::Span(budget.span));
+            for (labels, span) in job.spec.budget_series.iter() {
+                out.write(labels, Value::Span(*span));
             }
         }),
     },
@@ -53,8 +65,8 @@ pub(super) const FAMILIES: &[Family] = &[
         unit: Some("seconds"),
         labels: JOB,
         source: Source::Job(|job, _, out| {
-            if let Some(at) = job.started {
-                out.write(&[&job.labels], Value::Time(at));
+            if let Some(at) = job.started() {
+                out.write("", Value::Time(at));
             }
         }),
     },
@@ -65,8 +77,8 @@ pub(super) const FAMILIES: &[Family] = &[
         unit: Some("seconds"),
         labels: &["namespace", "job_name", "clock"],
         source: Source::Job(|job, _, out| {
-            if let Some((clock, at)) = job.gives_up {
-                out.with(&job.labels, &[("clock", clock.as_str())], Value::Time(at));
+            if let Some((clock, at)) = job.gives_up() {
+                out.with(&[("clock", clock.as_str())], Value::Time(at));
             }
         }),
     },
@@ -78,7 +90,7 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: JOB,
         source: Source::Job(|job, now, out| {
             if let Some(elapsed) = job.elapsed(now) {
-                out.write(&[&job.labels], Value::Span(elapsed));
+                out.write("", Value::Span(elapsed));
             }
         }),
     },
@@ -90,7 +102,7 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: JOB,
         source: Source::Job(|job, now, out| {
             if let Some(remaining) = job.remaining(now) {
-                out.write(&[&job.labels], Value::Span(remaining));
+                out.write("", Value::Span(remaining));
             }
         }),
     },
@@ -102,7 +114,7 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: JOB,
         source: Source::Job(|job, now, out| {
             if let (Some(elapsed), Some(remaining)) = (job.elapsed(now), job.remaining(now)) {
-                out.write(&[&job.labels], Value::Ratio(share(elapsed, remaining)));
+                out.write("", Value::Ratio(share(elapsed, remaining)));
             }
         }),
     },
@@ -113,9 +125,8 @@ pub(super) const FAMILIES: &[Family] = &[
         unit: None,
         labels: JOB,
         source: Source::Job(|job, _, out| {
-            let progress = job.diagnosis.as_ref().and_then(|d| d.progress.as_ref());
-            if let Some(attempt) = progress.and_then(|progress| progress.attempt) {
-                out.write(&[&job.labels], Value::Count(attempt));
+            if let Some(attempt) = job.gist().and_then(|gist| gist.attempts.0) {
+                out.write("", Value::Count(attempt));
             }
         }),
     },
@@ -126,9 +137,8 @@ pub(super) const FAMILIES: &[Family] = &[
         unit: None,
         labels: JOB,
         source: Source::Job(|job, _, out| {
-            let progress = job.diagnosis.as_ref().and_then(|d| d.progress.as_ref());
-            if let Some(limit) = progress.and_then(|progress| progress.attempts) {
-                out.write(&[&job.labels], Value::Count(limit));
+            if let Some(limit) = job.gist().and_then(|gist| gist.attempts.1) {
+                out.write("", Value::Count(limit));
             }
         }),
     },
@@ -139,8 +149,8 @@ pub(super) const FAMILIES: &[Family] = &[
         unit: None,
         labels: &["namespace", "job_name", "target"],
         source: Source::Job(|job, _, out| {
-            if let Some(target) = &job.target_labels {
-                out.write(&[&job.labels, target], Value::Int(1));
+            if let Some(target) = job.target_labels() {
+                out.write(target, Value::Int(1));
             }
         }),
     },
@@ -150,7 +160,7 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Type::Gauge,
         unit: None,
         labels: JOB,
-        source: Source::Job(|job, _, out| out.write(&[&job.labels], Value::Int(job.restarts.into()))),
+        source: Source::Job(|job, _, out| out.write("", Value::Int(job.restarts.into()))),
     },
     Family {
         name: "hookbudget_job_attempts",
@@ -158,7 +168,7 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Type::Gauge,
         unit: None,
         labels: JOB,
-        source: Source::Job(|job, _, out| out.write(&[&job.labels], Value::Int(job.attempts.into()))),
+        source: Source::Job(|job, _, out| out.write("", Value::Int(job.attempts.into()))),
     },
     Family {
         name: "hookbudget_job_findings",
@@ -167,18 +177,23 @@ pub(super) const FAMILIES: &[Family] = &[
         unit: None,
         labels: &["namespace", "job_name", "code", "severity"],
         source: Source::Job(|job, _, out| {
-            for (index, finding) in job.spec.findings.iter().enumerate() {
-                if job.spec.findings[..index].contains(finding) {
-                    continue;
-                }
-                let count = job.spec.findings.iter().filter(|other| *other == finding).count();
-                let (code, severity) = finding;
-                let pairs = [("code", *code), ("severity", severity.as_str())];
-                out.with(&job.labels, &pairs, Value::Count(count as u64));
+            for (labels, count) in job.spec.finding_series.iter() {
+                out.write(labels, Value::Count(*count));
             }
         }),
     },
 ];
+
+/// Ready, because each Job has it.
+const fn state(phase: JobPhase) -> &'static str {
+    match phase {
+        JobPhase::Failed => "state=\"failed\"",
+        JobPhase::Waiting => "state=\"waiting\"",
+        JobPhase::Suspended => "state=\"suspended\"",
+        JobPhase::Missing => "state=\"missing\"",
+        JobPhase::Succeeded => "state=\"succeeded\"",
+    }
+}
 
 /// Elapsed over all, in ten-thousandths.
 fn share(elapsed: Seconds, remaining: Seconds) -> i64 {

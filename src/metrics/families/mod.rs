@@ -3,6 +3,7 @@
 mod job;
 mod own;
 mod owner;
+mod process;
 mod root_cause;
 
 use super::family::Family;
@@ -14,6 +15,7 @@ pub static FAMILIES: std::sync::LazyLock<Vec<Family>> = std::sync::LazyLock::new
         root_cause::FAMILIES,
         owner::FAMILIES,
         own::FAMILIES,
+        process::FAMILIES,
     ]
     .concat()
 });

@@ -16,7 +16,7 @@ pub(super) const FAMILIES: &[Family] = &[
         source: Source::All(|snapshot, out| {
             for watch in &snapshot.kinds {
                 let kind = format!("kind=\"{}\"", watch.kind.as_str());
-                out.write(&[&kind], Value::Int(watch.synced.into()));
+                out.write(&kind, Value::Int(watch.synced.into()));
             }
         }),
     },
@@ -30,7 +30,7 @@ pub(super) const FAMILIES: &[Family] = &[
             for watch in &snapshot.kinds {
                 for state in WatchState::ALL {
                     let labels = format!("kind=\"{}\",state=\"{}\"", watch.kind.as_str(), state.as_str());
-                    out.write(&[&labels], Value::Int((watch.state == state).into()));
+                    out.write(&labels, Value::Int((watch.state == state).into()));
                 }
             }
         }),
@@ -45,21 +45,21 @@ pub(super) const FAMILIES: &[Family] = &[
             for watch in &snapshot.kinds {
                 if let Some(at) = watch.last_event {
                     let kind = format!("kind=\"{}\"", watch.kind.as_str());
-                    out.write(&[&kind], Value::Time(at));
+                    out.write(&kind, Value::Time(at));
                 }
             }
         }),
     },
     Family {
         name: "hookbudget_objects_skipped_total",
-        help: "Objects that were passed over, by kind and reason: malformed, no_name, no_job.",
+        help: "Objects that were passed over, by kind and reason: malformed, no_name, no_job, too_many (events about what nobody has seen).",
         kind: Type::Counter,
         unit: None,
         labels: &["kind", "reason"],
         source: Source::All(|snapshot, out| {
             for (kind, reason, count) in &snapshot.skipped {
                 let labels = format!("kind=\"{}\",reason=\"{reason}\"", kind.as_str());
-                out.write(&[&labels], Value::Count(*count));
+                out.write(&labels, Value::Count(*count));
             }
         }),
     },
@@ -69,7 +69,7 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Type::Counter,
         unit: None,
         labels: &[],
-        source: Source::All(|snapshot, out| out.write(&[], Value::Count(snapshot.evidence_lost))),
+        source: Source::All(|snapshot, out| out.write("", Value::Count(snapshot.evidence_lost))),
     },
     Family {
         name: "hookbudget_diagnosis_duration_seconds",
@@ -91,7 +91,7 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: &[],
         source: Source::All(|snapshot, out| {
             if let Some(available) = snapshot.reports.available {
-                out.write(&[], Value::Int(available.into()));
+                out.write("", Value::Int(available.into()));
             }
         }),
     },
@@ -103,7 +103,7 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: &[],
         source: Source::All(|snapshot, out| {
             if let Some(leader) = snapshot.reports.leader {
-                out.write(&[], Value::Int(leader.into()));
+                out.write("", Value::Int(leader.into()));
             }
         }),
     },
@@ -126,7 +126,43 @@ pub(super) const FAMILIES: &[Family] = &[
                 ("failed", reports.failed),
             ] {
                 let result = format!("result=\"{result}\"");
-                out.write(&[&result], Value::Count(count));
+                out.write(&result, Value::Count(count));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_policy_load_success",
+        help: "1 when the policy in force is what the policy file holds, or there is no file; 0 when the file is refused and an earlier policy holds.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &[],
+        source: Source::All(|snapshot, out| out.write("", Value::Int(snapshot.policy.good.into()))),
+    },
+    Family {
+        name: "hookbudget_policy_loaded_timestamp_seconds",
+        help: "When the policy in force was read; absent before.",
+        kind: Type::Gauge,
+        unit: Some("seconds"),
+        labels: &[],
+        source: Source::All(|snapshot, out| {
+            if let Some(at) = snapshot.policy.loaded {
+                out.write("", Value::Time(at));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_policy_loads_total",
+        help: "New contents of the policy file, by what became of them: loaded, refused.",
+        kind: Type::Counter,
+        unit: None,
+        labels: &["result"],
+        source: Source::All(|snapshot, out| {
+            for (result, count) in [
+                ("loaded", snapshot.policy.taken),
+                ("refused", snapshot.policy.refused),
+            ] {
+                let result = format!("result=\"{result}\"");
+                out.write(&result, Value::Count(count));
             }
         }),
     },
@@ -138,7 +174,7 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: &["version"],
         source: Source::All(|_, out| {
             let version = concat!("version=\"", env!("CARGO_PKG_VERSION"), "\"");
-            out.write(&[version], Value::Int(1));
+            out.write(version, Value::Int(1));
         }),
     },
 ];
@@ -147,11 +183,11 @@ fn durations(took: &Took, out: &mut Samples<'_>) {
     let mut count = 0;
     for ((_, bound), diagnoses) in TOOK_BUCKETS.iter().zip(took.counts) {
         count += diagnoses;
-        out.write_as("_bucket", &[&format!("le=\"{bound}\"")], Value::Count(count));
+        out.write_as("_bucket", &format!("le=\"{bound}\""), Value::Count(count));
     }
     count += took.counts[TOOK_BUCKETS.len()];
-    out.write_as("_bucket", &["le=\"+Inf\""], Value::Count(count));
+    out.write_as("_bucket", "le=\"+Inf\"", Value::Count(count));
     let nanos = i64::try_from(took.sum.as_nanos()).unwrap_or(i64::MAX);
-    out.write_as("_sum", &[], Value::Span(Seconds::from_nanos(nanos)));
-    out.write_as("_count", &[], Value::Count(count));
+    out.write_as("_sum", "", Value::Span(Seconds::from_nanos(nanos)));
+    out.write_as("_count", "", Value::Count(count));
 }

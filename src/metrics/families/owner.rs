@@ -1,6 +1,6 @@
 //! One owner of Jobs: what stays when the Jobs are gone.
 
-use crate::index::{OwnerKey, OwnerView, Snapshot, WAIT_BOUNDS, WAIT_BUCKETS};
+use crate::index::{OwnerView, WAIT_BOUNDS, WAIT_BUCKETS};
 use crate::metrics::family::{Family, Samples, Source, Type, Value};
 
 const OWNER: &[&str] = &["namespace", "owner_kind", "owner_name"];
@@ -13,13 +13,11 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Type::Gauge,
         unit: None,
         labels: &["namespace", "owner_kind", "owner_name", "result"],
-        source: Source::All(|snapshot, out| {
-            each(snapshot, out, |labels, owner, out| {
-                if let Some(failed) = owner.last_failed {
-                    let result = if failed { "failure" } else { "success" };
-                    out.with("", &with(labels, "result", result), Value::Int(1));
-                }
-            });
+        source: Source::Owner(|owner, out| {
+            if let Some(failed) = owner.last_failed {
+                let result = if failed { "failure" } else { "success" };
+                out.with(&[("result", result)], Value::Int(1));
+            }
         }),
     },
     Family {
@@ -28,11 +26,7 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Type::Gauge,
         unit: None,
         labels: OWNER,
-        source: Source::All(|snapshot, out| {
-            each(snapshot, out, |labels, owner, out| {
-                out.with("", &labels, Value::Int(owner.consecutive_failures.into()));
-            });
-        }),
+        source: Source::Owner(|owner, out| out.write("", Value::Int(owner.consecutive_failures.into()))),
     },
     Family {
         name: "hookbudget_owner_consecutive_successes",
@@ -40,10 +34,21 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Type::Gauge,
         unit: None,
         labels: OWNER,
-        source: Source::All(|snapshot, out| {
-            each(snapshot, out, |labels, owner, out| {
-                out.with("", &labels, Value::Int(owner.consecutive_successes.into()));
-            });
+        source: Source::Owner(|owner, out| out.write("", Value::Int(owner.consecutive_successes.into()))),
+    },
+    Family {
+        name: "hookbudget_owner_recent_runs",
+        help: "How the last five runs of a CronJob ended, as a count per result; those that never came are left out. Kept longer than the cluster keeps the Jobs.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &["namespace", "owner_kind", "owner_name", "result"],
+        source: Source::Owner(|owner, out| {
+            let (succeeded, failed) = owner.runs.recent();
+            if succeeded + failed > 0 {
+                for (result, count) in [("failure", failed), ("success", succeeded)] {
+                    out.with(&[("result", result)], Value::Count(count as u64));
+                }
+            }
         }),
     },
     Family {
@@ -52,16 +57,10 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Type::Counter,
         unit: None,
         labels: &["namespace", "owner_kind", "owner_name", "root_cause"],
-        source: Source::All(|snapshot, out| {
-            each(snapshot, out, |labels, owner, out| {
-                for (cause, count) in &owner.failures {
-                    out.with(
-                        "",
-                        &with(labels, "root_cause", cause.as_str()),
-                        Value::Count(*count),
-                    );
-                }
-            });
+        source: Source::Owner(|owner, out| {
+            for (cause, count) in &owner.failures {
+                out.with(&[("root_cause", cause.as_str())], Value::Count(*count));
+            }
         }),
     },
     Family {
@@ -70,49 +69,18 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Type::Histogram,
         unit: Some("seconds"),
         labels: OWNER,
-        source: Source::All(|snapshot, out| each(snapshot, out, histogram)),
+        source: Source::Owner(histogram),
     },
 ];
 
-/// The labels that name an owner.
-type Labels<'s> = [(&'static str, &'s str); 3];
-
-fn with<'s>(
-    [namespace, kind, name]: Labels<'s>,
-    label: &'static str,
-    value: &'s str,
-) -> [(&'static str, &'s str); 4] {
-    [namespace, kind, name, (label, value)]
-}
-
-fn each(
-    snapshot: &Snapshot,
-    out: &mut Samples<'_>,
-    write: impl Fn(Labels<'_>, &OwnerView, &mut Samples<'_>),
-) {
-    for (key, owner) in &snapshot.owners {
-        let OwnerKey {
-            namespace,
-            kind,
-            name,
-        } = &**key;
-        let labels = [
-            ("namespace", namespace.as_str()),
-            ("owner_kind", kind),
-            ("owner_name", name),
-        ];
-        write(labels, owner, out);
-    }
-}
-
-fn histogram(labels: Labels<'_>, owner: &OwnerView, out: &mut Samples<'_>) {
+fn histogram(owner: &OwnerView, out: &mut Samples<'_>) {
     let mut count = 0;
     for (bound, waits) in WAIT_BOUNDS.iter().zip(owner.waits) {
         count += waits;
-        out.with_as("_bucket", "", &with(labels, "le", bound), Value::Count(count));
+        out.with_as("_bucket", &[("le", bound)], Value::Count(count));
     }
     count += owner.waits[WAIT_BUCKETS.len()];
-    out.with_as("_bucket", "", &with(labels, "le", "+Inf"), Value::Count(count));
-    out.with_as("_sum", "", &labels, Value::Span(owner.waited));
-    out.with_as("_count", "", &labels, Value::Count(count));
+    out.write_as("_bucket", "le=\"+Inf\"", Value::Count(count));
+    out.write_as("_sum", "", Value::Span(owner.waited));
+    out.write_as("_count", "", Value::Count(count));
 }

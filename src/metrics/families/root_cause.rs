@@ -21,8 +21,8 @@ pub(super) const FAMILIES: &[Family] = &[
             "owner_name",
         ],
         source: Source::Job(|job, _, out| {
-            if let Some(cause) = &job.cause_labels {
-                out.write(&[&job.labels, cause], Value::Int(1));
+            if let Some(cause) = job.cause_labels() {
+                out.write(cause, Value::Int(1));
             }
         }),
     },
@@ -40,8 +40,28 @@ pub(super) const FAMILIES: &[Family] = &[
             "depth",
         ],
         source: Source::Job(|job, _, out| {
-            if let Some(culprit) = &job.culprit_labels {
-                out.write(&[&job.labels, culprit], Value::Int(1));
+            if let Some(culprit) = job.culprit_labels() {
+                out.write(culprit, Value::Int(1));
+            }
+        }),
+    },
+    Family {
+        name: "hookbudget_job_chain_info",
+        help: "What a failed Job hangs on, one series for each of the first nine links below it: how deep it lies, and which it is in the order of repair, from the ground up. Always 1.",
+        kind: Type::Gauge,
+        unit: None,
+        labels: &[
+            "namespace",
+            "job_name",
+            "depth",
+            "repair",
+            "link_kind",
+            "link_namespace",
+            "link_name",
+        ],
+        source: Source::Job(|job, _, out| {
+            for link in job.chain_labels() {
+                out.write(link, Value::Int(1));
             }
         }),
     },

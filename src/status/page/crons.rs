@@ -124,7 +124,7 @@ impl<'s> Row<'s> {
     fn runs(&self) -> impl Iterator<Item = (&'s Run, Option<&'s str>, Option<&'s JobView>)> {
         let jobs = self.jobs;
         self.owner.runs.all().iter().map(move |run| {
-            let job = jobs.iter().copied().find(|job| job.ended == Some(run.at));
+            let job = jobs.iter().copied().find(|job| job.ended() == Some(run.at));
             let (kept, is_failure) = match &run.outcome {
                 RunOutcome::Failed(cause) => (cause.as_ref(), true),
                 RunOutcome::Missed(cause) => (Some(cause), false),

@@ -14,7 +14,8 @@ use crate::index::JobView;
 const NAMED: usize = 5;
 
 pub(super) fn card(out: &mut String, page: Page<'_>, job: &JobView, opened: bool) {
-    let found = job.diagnosis.as_deref();
+    let found = job.diagnosis();
+    let found = found.as_deref();
     // Writing to a String cannot fail, here and below.
     let _ = write!(
         out,
@@ -48,7 +49,7 @@ pub(super) fn card(out: &mut String, page: Page<'_>, job: &JobView, opened: bool
 /// When it ended; the summary says how.
 fn when(out: &mut String, page: Page<'_>, job: &JobView) {
     let now = page.snapshot.now;
-    if let Some(ended) = job.ended {
+    if let Some(ended) = job.ended() {
         let ago = span(since(ended, now));
         let _ = write!(
             out,
@@ -76,7 +77,7 @@ fn same_root(out: &mut String, page: Page<'_>, job: &JobView, found: &Diagnosis)
     let mut others = page.snapshot.jobs.iter().filter(|other| {
         other.key != job.key
             && other.root_cause().is_some()
-            && other.diagnosis.as_deref().is_some_and(is_here)
+            && other.diagnosis().is_some_and(|other| is_here(&other))
     });
     let named: Vec<String> = others
         .by_ref()

@@ -183,7 +183,7 @@ pub(super) fn evidence(out: &mut String, job: &JobView, found: &Diagnosis) {
                 Clipped(&proof.source, 300)
             );
             if let Some(at) = proof.at {
-                let now = job.ended.unwrap_or(at);
+                let now = job.ended().unwrap_or(at);
                 let _ = write!(out, " <span class=\"soft\">{}</span>", words::Time { at, now });
             }
             let _ = write!(out, "<q>{}</q></li>", Clipped(&proof.text, TEXT));
@@ -227,7 +227,7 @@ pub(super) fn evidence(out: &mut String, job: &JobView, found: &Diagnosis) {
 
 /// The end of the last run's log, redacted when it was read.
 pub(super) fn tail(out: &mut String, job: &JobView, opened: bool) {
-    if job.tail.is_empty() {
+    if job.tail().is_empty() {
         return;
     }
     let open = if opened { " open=\"\"" } else { "" };
@@ -236,9 +236,9 @@ pub(super) fn tail(out: &mut String, job: &JobView, opened: bool) {
         "<details id=\"{}\"{open}><summary>End of the log <span class=\"soft\">{}</span></summary>\
          <pre tabindex=\"0\" aria-label=\"End of the log\">",
         anchor("log", job),
-        counted(job.tail.len(), "line"),
+        counted(job.tail().len(), "line"),
     );
-    for line in &job.tail {
+    for line in job.tail() {
         let _ = writeln!(out, "{}", Clipped(line, LINE));
     }
     out.push_str("</pre></details>");

@@ -148,7 +148,7 @@ fn line(out: &mut String, page: Page<'_>, job: &JobView) {
     let _ = write!(
         out,
         "<article class=\"job plain {}\" id=\"{}\">",
-        match (&job.diagnosis, job.phase) {
+        match (job.gist(), job.phase) {
             (Some(found), _) => found.verdict.as_str(),
             (None, phase) => phase.as_str(),
         },
@@ -157,16 +157,16 @@ fn line(out: &mut String, page: Page<'_>, job: &JobView) {
     findings::title(out, job);
     findings::facts(out, job);
     let took = job.elapsed(page.snapshot.now);
-    if let (Some(took), Some(ended)) = (took, job.ended) {
+    if let (Some(took), Some(ended)) = (took, job.ended()) {
         let ended = Time {
             at: ended,
             now: page.snapshot.now,
         };
         let _ = write!(out, "<p>Took {}, ended {ended}.</p>", span(took));
     }
-    if let Some(found) = &job.diagnosis {
-        findings::verdict(out, found);
-        findings::summary(out, found);
+    if let Some(found) = job.diagnosis() {
+        findings::verdict(out, &found);
+        findings::summary(out, &found);
     }
     out.push_str("</article>");
 }

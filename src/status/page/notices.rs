@@ -118,6 +118,7 @@ const fn plural(kind: Kind) -> &'static str {
         Kind::JobEvent => "events about Jobs",
         Kind::PodEvent => "events about Pods",
         Kind::CronJobEvent => "events about CronJobs",
+        Kind::Kustomization => "Kustomizations",
     }
 }
 
@@ -130,6 +131,7 @@ const fn without(kind: Kind) -> &'static str {
         Kind::HelmRelease => "timeouts of releases are assumed",
         Kind::JobEvent | Kind::PodEvent => "causes that only events tell stay unknown",
         Kind::CronJobEvent => "runs that never came are not seen",
+        Kind::Kustomization => "timeouts of Kustomizations are not known",
     }
 }
 
@@ -140,6 +142,7 @@ const fn resource(kind: Kind) -> &'static str {
         Kind::Pod => "pods",
         Kind::CronJob => "cronjobs.batch",
         Kind::HelmRelease => "helmreleases.helm.toolkit.fluxcd.io",
+        Kind::Kustomization => "kustomizations.kustomize.toolkit.fluxcd.io",
         Kind::JobEvent | Kind::PodEvent | Kind::CronJobEvent => "events",
     }
 }

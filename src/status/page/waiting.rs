@@ -7,6 +7,7 @@ use super::super::words::{Time, clock_name, runs_out, span};
 use super::{Page, findings};
 use crate::engine::Seconds;
 use crate::engine::budget::Clock;
+use crate::engine::diagnosis::Diagnosis;
 use crate::index::JobView;
 
 /// Of a hundred: from here on the budget burns, as the alert `HookJobBudgetBurning` has it.
@@ -29,7 +30,7 @@ pub(super) fn card(out: &mut String, page: Page<'_>, job: &JobView) {
     );
     findings::title(out, job);
     findings::facts(out, job);
-    match (elapsed, job.remaining(now), job.gives_up) {
+    match (elapsed, job.remaining(now), job.gives_up()) {
         (Some(elapsed), Some(left), Some((clock, at))) => {
             bar(out, job, used.unwrap_or(0), left);
             let at = Time { at, now };
@@ -56,8 +57,9 @@ pub(super) fn card(out: &mut String, page: Page<'_>, job: &JobView) {
         }
         (None, ..) => out.push_str("<p class=\"ends\">Not started yet.</p>"),
     }
-    target(out, job);
-    if let Some(found) = &job.diagnosis
+    let found = job.diagnosis();
+    target(out, job, found.as_deref());
+    if let Some(found) = &found
         && found.root_cause.is_some()
     {
         findings::verdict(out, found);
@@ -121,8 +123,8 @@ fn others(out: &mut String, job: &JobView, ending: Clock) {
 }
 
 /// Whom it waits for, and how many tries that took so far.
-fn target(out: &mut String, job: &JobView) {
-    let progress = job.diagnosis.as_ref().and_then(|found| found.progress.as_ref());
+fn target(out: &mut String, job: &JobView, found: Option<&Diagnosis>) {
+    let progress = found.and_then(|found| found.progress.as_ref());
     let stated = || {
         job.spec
             .waits

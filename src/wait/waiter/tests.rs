@@ -1,9 +1,10 @@
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::Mutex;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::wait::Pace;
 
 /// A clock that moves only when told, shared with the prober so that a probe can take its time.
 #[derive(Default)]
@@ -25,14 +26,17 @@ struct Script<'h, F: Fn(Seconds) -> Answer + Sync> {
 }
 
 impl<F: Fn(Seconds) -> Answer + Sync> Prober for Script<'_, F> {
-    fn probe(&self, _: &Target, limit: Seconds) -> Answer {
+    fn probe(&self, targets: &[&Target], _: bool, limit: Seconds) -> Vec<Answer> {
         let at = self.hand.elapsed();
         self.hand.sleep(self.takes.min(limit));
-        if self.takes > limit {
-            Answer::NotYet("000 no answer".to_owned())
-        } else {
-            (self.answer)(at)
-        }
+        let answer = |_: &&Target| {
+            if self.takes > limit {
+                Answer::NotYet("000 no answer".to_owned())
+            } else {
+                (self.answer)(at)
+            }
+        };
+        targets.iter().map(answer).collect()
     }
 }
 
@@ -40,6 +44,7 @@ fn budget(timeout: i64, interval: i64, probe: i64) -> Budget {
     Budget {
         timeout: Seconds::new(timeout),
         interval: Seconds::new(interval),
+        pace: Pace::default(),
         probe_timeout: Seconds::new(probe),
         attempts: None,
     }
@@ -65,8 +70,8 @@ fn play<F: Fn(Seconds) -> Answer + Sync>(
         takes,
         answer,
     };
-    let outcome = wait(&target(), budget, &&hand, &script, &mut |line| {
-        lines.push(line.to_owned());
+    let outcome = wait(&target(), false, budget, &&hand, &script, &mut |notice| {
+        lines.push(notice.to_string());
     });
     let end = (&hand).elapsed();
     (outcome, lines, end)
@@ -139,41 +144,120 @@ fn attempts_can_be_the_limit() {
     );
 }
 
+/// Answers by the target's port, and writes down who was asked.
+struct ByPort<F: Fn(u16, usize) -> Answer>(RefCell<Vec<u16>>, F);
+
+impl<F: Fn(u16, usize) -> Answer> Prober for ByPort<F> {
+    fn probe(&self, targets: &[&Target], _: bool, _: Seconds) -> Vec<Answer> {
+        let answer = |target: &&Target| {
+            let Target::Tcp(server) = target else {
+                unreachable!()
+            };
+            self.0.borrow_mut().push(server.port);
+            let times = self
+                .0
+                .borrow()
+                .iter()
+                .filter(|port| **port == server.port)
+                .count();
+            (self.1)(server.port, times)
+        };
+        targets.iter().map(answer).collect()
+    }
+}
+
+fn both<F: Fn(u16, usize) -> Answer>(any: bool, answer: F) -> (Outcome, Vec<u16>) {
+    let hand = Hand::default();
+    let targets = ["tcp://a:1", "tcp://b:2"].map(|text| Target::parse(text).expect(text));
+    let prober = ByPort(RefCell::default(), answer);
+    let outcome = wait(&targets, any, &budget(60, 5, 3), &&hand, &prober, &mut |_| {});
+    (outcome, prober.0.into_inner())
+}
+
 #[test]
 fn all_targets_have_to_be_ready_and_a_ready_one_is_not_asked_again() {
-    struct Two(Mutex<Vec<String>>);
-    impl Prober for Two {
-        fn probe(&self, target: &Target, _: Seconds) -> Answer {
-            let mut asked = self.0.lock().expect("asked");
-            asked.push(target.to_string());
-            if target.to_string() == "a:1" || asked.len() > 4 {
-                Answer::Ready("connected".to_owned())
-            } else {
-                Answer::NotYet("connection refused".to_owned())
-            }
+    let (outcome, asked) = both(false, |port, times| {
+        if port == 1 || times > 3 {
+            Answer::Ready("connected".to_owned())
+        } else {
+            refused(Seconds::ZERO)
         }
-    }
-    struct Still(Cell<Seconds>);
-    impl Clock for Still {
-        fn elapsed(&self) -> Seconds {
-            self.0.get()
-        }
-        fn sleep(&self, span: Seconds) {
-            self.0.set(self.0.get() + span);
-        }
-    }
-    let targets = ["tcp://a:1", "tcp://b:2"].map(|text| Target::parse(text).expect(text));
-    let prober = Two(Mutex::default());
-    let outcome = wait(
-        &targets,
-        &budget(60, 5, 3),
-        &Still(Cell::default()),
-        &prober,
-        &mut |_| {},
-    );
+    });
     assert_eq!(outcome.message(), "ready: a:1, b:2 after 15 s (4 attempts)");
-    let asked = prober.0.into_inner().expect("asked");
-    assert_eq!(asked.iter().filter(|name| *name == "a:1").count(), 1);
+    assert_eq!(asked.iter().filter(|port| **port == 1).count(), 1);
+}
+
+#[test]
+fn of_several_that_would_do_one_is_enough() {
+    let (outcome, _) = both(true, |port, times| {
+        if port == 2 && times > 2 {
+            Answer::Ready("connected".to_owned())
+        } else {
+            refused(Seconds::ZERO)
+        }
+    });
+    assert_eq!(outcome.message(), "ready: b:2 after 10 s (connected, 3 attempts)");
+    let (outcome, _) = both(true, |_, _| refused(Seconds::ZERO));
+    assert!(
+        outcome
+            .message()
+            .starts_with("out of time: any of a:1, b:2 not ready"),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn of_several_that_would_do_one_that_refuses_for_good_is_left_out() {
+    let wrong = || Answer::Fatal("401 Unauthorized".to_owned());
+    let (outcome, asked) = both(true, |port, times| match (port, times) {
+        (1, _) => wrong(),
+        (_, 1) => refused(Seconds::ZERO),
+        _ => Answer::Ready("connected".to_owned()),
+    });
+    assert_eq!(outcome.exit_status(), 0, "{outcome:?}");
+    assert_eq!(asked, [1, 2, 2]);
+    let (outcome, _) = both(true, |_, _| wrong());
+    assert_eq!(outcome.exit_status(), 77);
+    let (outcome, _) = both(false, |port, _| {
+        if port == 1 {
+            wrong()
+        } else {
+            refused(Seconds::ZERO)
+        }
+    });
+    assert_eq!(outcome.exit_status(), 77);
+}
+
+#[test]
+fn intervals_that_grow_stay_within_the_budget() {
+    let pace = Pace {
+        growth: 2000,
+        most: Some(Seconds::new(20)),
+        jitter: 0,
+    };
+    let budget = Budget {
+        pace,
+        ..budget(60, 5, 3)
+    };
+    let (outcome, lines, end) = play(&budget, Seconds::ZERO, refused);
+    assert_eq!(
+        (outcome.exit_status(), end),
+        (124, Seconds::from_nanos(59_500_000_000))
+    );
+    let starts: Vec<&str> = lines
+        .iter()
+        .map(|line| line.rsplit(", ").next().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        starts,
+        [
+            "0s of 60s)",
+            "5s of 60s)",
+            "15s of 60s)",
+            "35s of 60s)",
+            "55s of 60s)"
+        ]
+    );
 }
 
 proptest! {

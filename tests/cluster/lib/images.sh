@@ -59,7 +59,8 @@ write_image() {
     "$(dpkg --print-architecture)" "$config" "${layer%% *}" >"$work/config.json"
   printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' \
     "${tags//,/\",\"}" >"$work/manifest.json"
-  tar --create --file "$archive" --directory "$work" manifest.json config.json layer.tar
+  tar --create --file "$archive" --directory "$work" --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=644 \
+    manifest.json config.json layer.tar
   rm -rf "$work"
 }
 

@@ -1,5 +1,6 @@
 //! Other clients of network services: no limit of their own is known.
 
+use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
 use super::{Call, Prints, target};
@@ -79,7 +80,7 @@ pub(super) fn read(name: &str, arguments: &[Value]) -> Option<Call> {
     };
     let mut call = Call::of(
         name,
-        named.or(operand).map(|address| target::of_url(&address.text)),
+        named.or(operand).map(|address| Target::of_url(&address.text)),
     );
     call.prints = Prints::Nothing;
     Some(call)

@@ -1,9 +1,10 @@
 //! `curl`. Limits and retries: curl's manual page (`docs/cmdline-opts` of curl/curl).
 
 use super::super::duration::seconds;
+use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, OnError, Prints, Waiting, target};
+use super::{Call, OnError, Prints, Waiting};
 use crate::engine::{Limit, Seconds, Span};
 
 /// Short options that take a value.
@@ -77,7 +78,7 @@ pub(super) fn read(arguments: &[Value]) -> Option<Call> {
     if options.has(&["version", "V", "help"]) && url.is_none() {
         return None;
     }
-    let mut call = Call::of("curl", url.map(|url| target::of_url(&url.text)));
+    let mut call = Call::of("curl", url.map(|url| Target::of_url(&url.text)));
     call = call.limited("--max-time", options.value(&["m", "max-time"]), seconds);
     if call.limit == Limit::Never && call.hidden.is_none() {
         call = call.limited("--connect-timeout", options.value(&["connect-timeout"]), seconds);

@@ -52,7 +52,7 @@ pub(super) fn read(
         }
         "redis-cli" | "valkey-cli" => {
             let options = Options::parse(arguments, "hpatnu", &["user", "pass"], false);
-            let address = options.value(&["u"]).map(|address| target::of_url(&address.text));
+            let address = options.value(&["u"]).map(|address| Target::of_url(&address.text));
             let call = Call::of(name, address.or_else(|| host_flags(&options, &variable, "", "")));
             call.limited("-t", options.value(&["t"]), seconds)
         }
@@ -73,7 +73,7 @@ pub(super) fn read(
                     .copied()
                     .filter(|word| word.text.contains([':', '.']))
             });
-            Call::of(name, host.map(|host| target::of_url(&host.text)))
+            Call::of(name, host.map(|host| Target::of_url(&host.text)))
         }
         "clickhouse-client" | "influx" => {
             let long = ["host", "port", "user", "username", "password", "query", "execute"];
@@ -176,7 +176,7 @@ fn of_postgres(options: &Options<'_>, variable: &dyn Fn(&str) -> Option<Value>) 
     let mut words = named.chain(options.operands.iter().copied());
     let address = words.find(|word| word.text.contains("://"));
     address
-        .map(|address| target::of_url(&address.text))
+        .map(|address| Target::of_url(&address.text))
         .or_else(|| host_flags(options, &variable, "PGHOST", "PGPORT"))
 }
 

@@ -3,26 +3,39 @@
 use super::super::reading::Target;
 use super::super::value::Value;
 
-/// `http://user@host:port/path`, `tcp://host:port`, `host:port`, `host`.
-pub(in crate::engine::shell) fn of_url(text: &str) -> Target {
-    let shown = without_secrets(text);
-    let (scheme, rest) = shown.split_once("://").unwrap_or(("", &shown));
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let (host, port) = split_port(authority);
-    let default = match scheme {
-        "http" | "ws" => Some(80),
-        "https" | "wss" => Some(443),
-        _ => None,
-    };
-    // A port that is there but not known is not the default one.
-    let port = match port {
-        Some(port) => port.parse().ok(),
-        None => default,
-    };
-    Target {
-        host: known_host(host),
-        port,
-        text: shown,
+impl Target {
+    /// Whom an address names: `http://user@host:port/path`, `tcp://host:port`, `host:port`, `host`. A scheme's
+    /// own port stands for one that is not written; an object of the cluster (`k8s://`) has neither host nor port.
+    #[must_use]
+    pub fn of_url(text: &str) -> Self {
+        let shown = without_secrets(text);
+        let (scheme, rest) = shown.split_once("://").unwrap_or(("", &shown));
+        if scheme == "k8s" {
+            return Self {
+                text: shown,
+                host: None,
+                port: None,
+            };
+        }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let (host, port) = split_port(authority);
+        let default = match scheme {
+            "http" | "ws" => Some(80),
+            "https" | "wss" => Some(443),
+            "postgres" | "postgresql" => Some(5432),
+            "redis" | "rediss" => Some(6379),
+            _ => None,
+        };
+        // A port that is there but not known is not the default one.
+        let port = match port {
+            Some(port) => port.parse().ok(),
+            None => default,
+        };
+        Self {
+            host: known_host(host),
+            port,
+            text: shown,
+        }
     }
 }
 
@@ -106,9 +119,12 @@ mod tests {
             ("db:5432", Some("db"), Some(5432)),
             ("http://[::1]:80/x", Some("::1"), Some(80)),
             ("http://u:p@h/", Some("h"), Some(80)),
+            ("postgres://u:p@db/app", Some("db"), Some(5432)),
+            ("rediss://cache", Some("cache"), Some(6379)),
+            ("k8s://deployments/api", None, None),
             ("", None, None),
         ] {
-            let target = of_url(text);
+            let target = Target::of_url(text);
             assert_eq!((target.host.as_deref(), target.port), (host, port), "{text}");
         }
     }

@@ -62,7 +62,7 @@ fn wait_for_it(name: &str, arguments: &[Value]) -> Call {
     let address = options
         .operands
         .first()
-        .map(|address| target::of_url(&address.text));
+        .map(|address| Target::of_url(&address.text));
     let target =
         address.or_else(|| target::of_values(options.value(&["h", "host"]), options.value(&["p", "port"])));
     let call = match options.value(&["t", "timeout"]) {
@@ -117,7 +117,7 @@ fn waitup(arguments: &[Value]) -> Call {
     let target = options
         .operands
         .first()
-        .map(|address| target::of_url(&address.text));
+        .map(|address| Target::of_url(&address.text));
     if let Some(value) = options.value(&["t", "timeout"]) {
         return by_flag("waitup", "--timeout", target, value, go_or_seconds);
     }
@@ -140,7 +140,7 @@ fn dockerize(arguments: &[Value]) -> Option<Call> {
     ];
     let options = Options::parse(arguments, "", &long, true);
     let first = options.values("wait").next()?;
-    let target = Some(target::of_url(&first.text));
+    let target = Some(Target::of_url(&first.text));
     let call = match options.value(&["timeout"]) {
         None => waiting(
             "dockerize",
@@ -180,7 +180,7 @@ fn wait4x(arguments: &[Value]) -> Call {
     let target = options
         .operands
         .get(1)
-        .map(|address| target::of_url(in_data_source(&address.text)));
+        .map(|address| Target::of_url(in_data_source(&address.text)));
     let call = match options.value(&["t", "timeout"]) {
         None => waiting(
             "wait4x",
@@ -206,22 +206,43 @@ fn in_data_source(text: &str) -> &str {
 
 /// This project's own waiter: the flag, else the injected budget.
 fn hookbudget_wait(arguments: &[Value], variable: &dyn Fn(&str) -> Option<Value>) -> Call {
-    let long = ["timeout", "interval", "probe-timeout", "header", "ready", "fatal"];
+    let long = [
+        "timeout",
+        "interval",
+        "probe-timeout",
+        "attempts",
+        "backoff",
+        "max-interval",
+        "jitter",
+        "ready",
+        "fatal",
+        "expect-body",
+        "method",
+        "header",
+        "ca-file",
+        "log-format",
+        "termination-log",
+    ];
     let options = Options::parse(arguments, "", &long, false);
     let name = "hookbudget-wait";
     let target = options
         .operands
         .first()
-        .map(|address| target::of_url(&address.text));
-    if let Some(value) = options.value(&["timeout"]) {
-        return by_flag(name, "--timeout", target, value, go_or_seconds);
+        .map(|address| Target::of_url(&address.text));
+    let call = if let Some(value) = options.value(&["timeout"]) {
+        by_flag(name, "--timeout", target, value, go_or_seconds)
+    } else if let Some(value) = variable("HOOKBUDGET_WAIT_TIMEOUT_SECONDS") {
+        by_flag(name, "HOOKBUDGET_WAIT_TIMEOUT_SECONDS", target, &value, seconds)
+    } else {
+        Call {
+            hidden: Some("the budget of `hookbudget-wait` is injected at admission".to_owned()),
+            ..Call::of(name, target)
+        }
+    };
+    Call {
+        then: then(options.rest, false),
+        ..call
     }
-    if let Some(value) = variable("HOOKBUDGET_WAIT_TIMEOUT_SECONDS") {
-        return by_flag(name, "HOOKBUDGET_WAIT_TIMEOUT_SECONDS", target, &value, seconds);
-    }
-    let mut call = Call::of(name, target);
-    call.hidden = Some("the budget of `hookbudget-wait` is injected at admission".to_owned());
-    call
 }
 
 /// The limit is the value of a flag; 0 switches it off.

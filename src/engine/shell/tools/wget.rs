@@ -1,9 +1,10 @@
 //! `wget` of GNU and of busybox.
 
 use super::super::duration::seconds;
+use super::super::reading::Target;
 use super::super::value::Value;
 use super::options::Options;
-use super::{Call, Prints, Waiting, target};
+use super::{Call, Prints, Waiting};
 use crate::engine::{Limit, Seconds, Span};
 
 /// `opt.read_timeout` of GNU wget (`src/init.c`) and `G.timeout_seconds` of busybox (`networking/wget.c`).
@@ -42,7 +43,7 @@ pub(super) fn read(arguments: &[Value]) -> Option<Call> {
     ];
     let options = Options::parse(arguments, "TtOoUPeAw", &long, false);
     let url = options.operands.first()?;
-    let mut call = Call::of("wget", Some(target::of_url(&url.text)));
+    let mut call = Call::of("wget", Some(Target::of_url(&url.text)));
     let timeout = options.value(&["T", "timeout", "read-timeout"]);
     if timeout.is_some() {
         call = call.limited("-T", timeout, seconds);

@@ -1,0 +1,43 @@
+//! Times as they are kept of very many Jobs.
+
+use jiff::Timestamp;
+
+/// A time to the microsecond, or none: a third of what `Option<Timestamp>` takes. The API server writes whole seconds of
+/// Jobs, and [`super::Clock`] shows no more than microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment(i64);
+
+impl Moment {
+    /// No time: out of a timestamp's range.
+    const NONE: i64 = i64::MIN;
+
+    /// The time.
+    pub(super) fn get(self) -> Option<Timestamp> {
+        Timestamp::from_microsecond(self.0).ok()
+    }
+}
+
+impl From<Option<Timestamp>> for Moment {
+    fn from(at: Option<Timestamp>) -> Self {
+        Self(at.map_or(Self::NONE, Timestamp::as_microsecond))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_comes_back_to_the_microsecond_and_none_stays_none() {
+        let exact = |text: &str| Some(text.parse().expect("a time"));
+        let far = exact("9999-12-30T21:59:59Z");
+        let times = [
+            exact("2026-11-21T10:00:00.123456Z"),
+            far,
+            Some(Timestamp::UNIX_EPOCH),
+        ];
+        for at in times.into_iter().chain([None, Some(Timestamp::MIN)]) {
+            assert_eq!(Moment::from(at).get(), at);
+        }
+    }
+}

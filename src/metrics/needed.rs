@@ -1,0 +1,78 @@
+//! What the shipped alerts ask of the exporter. A test of the dashboards holds this to their expressions.
+
+/// What an alert is worth without a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// It cannot fire.
+    Silent,
+    /// It fires, and is late, too often, or without what it is grouped by.
+    Blunt,
+}
+
+use Loss::{Blunt, Silent};
+
+type Needs = &'static [(&'static str, Loss)];
+
+/// Alerts on failed Jobs: the culprit is a label of theirs, and a later success settles them.
+const FAILED: Needs = &[
+    ("hookbudget_job_root_cause", Silent),
+    ("hookbudget_job_root_cause_info", Blunt),
+    ("hookbudget_owner_last_result", Blunt),
+];
+
+/// Each alert and the families in its expression, those of recording rules included.
+pub(super) const NEEDED: &[(&str, Needs)] = &[
+    ("HookJobFailed", FAILED),
+    ("HookJobSettled", FAILED),
+    (
+        "HookJobsShareCulprit",
+        &[
+            ("hookbudget_job_root_cause", Silent),
+            ("hookbudget_job_root_cause_info", Silent),
+            ("hookbudget_owner_last_result", Blunt),
+        ],
+    ),
+    (
+        "HookJobBudgetBurning",
+        &[
+            ("hookbudget_job_wait_ratio", Silent),
+            ("hookbudget_job_root_cause", Blunt),
+        ],
+    ),
+    (
+        "HookJobWillMissDeadline",
+        &[
+            ("hookbudget_job_budget_seconds", Silent),
+            ("hookbudget_job_wait_elapsed_seconds", Silent),
+            ("hookbudget_job_wait_remaining_seconds", Silent),
+            ("hookbudget_job_wait_ratio", Silent),
+            ("hookbudget_job_root_cause", Blunt),
+        ],
+    ),
+    ("HookJobFlapping", &[("hookbudget_owner_recent_runs", Silent)]),
+    (
+        "HookJobEvidenceLost",
+        &[("hookbudget_evidence_lost_total", Silent)],
+    ),
+    (
+        "HookJobNotSeen",
+        &[
+            ("hookbudget_job_info", Silent),
+            ("hookbudget_job_root_cause", Blunt),
+        ],
+    ),
+    ("HookbudgetExporterDown", &[("hookbudget_index_synced", Silent)]),
+    ("HookbudgetLabelsOverwritten", &[("hookbudget_job_info", Silent)]),
+    (
+        "HookbudgetPolicyInvalid",
+        &[("hookbudget_policy_load_success", Silent)],
+    ),
+    ("HookbudgetWatchStale", &[("hookbudget_watch_state", Silent)]),
+];
+
+/// What each shipped alert asks of the exporter: its name and the families.
+pub fn needed() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    NEEDED
+        .iter()
+        .map(|(alert, needs)| (*alert, needs.iter().map(|(family, _)| *family).collect()))
+}
