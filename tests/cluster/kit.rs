@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -195,15 +196,44 @@ pub(crate) fn fetched(url: &str) -> Printed {
     run("curl", &["-sS", "--max-time", "5", url], "")
 }
 
-/// The exporter's series of one Job.
-pub(crate) fn series(namespace: &Namespace, job: &str) -> Vec<Sample> {
-    series_at(&exporter(), namespace, job)
+/// What an exporter has on `/metrics`. A scrape that fails says nothing about any Job: it is taken anew.
+pub(crate) fn scraped(url: &str) -> String {
+    until_told(30, "a scrape", || {
+        let printed = fetched(&format!("{url}/metrics"));
+        if printed.ok {
+            Ok(printed.stdout)
+        } else {
+            Err(printed.stderr)
+        }
+    })
 }
 
-/// The same of an exporter of the test's own.
-pub(crate) fn series_at(url: &str, namespace: &Namespace, job: &str) -> Vec<Sample> {
-    let printed = fetched(&format!("{url}/metrics"));
-    samples(&printed.stdout)
+/// The same of the installed exporter. Tests that ask while a scrape is under way share the next one: two dozen of them
+/// would otherwise keep a machine of two cores busy with nothing else.
+fn scraped_by_all() -> Arc<str> {
+    static LAST: Mutex<Option<(Instant, Arc<str>)>> = Mutex::new(None);
+    let asked = Instant::now();
+    // A test that failed in here has left the scrape before its own.
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*last {
+        Some((begun, text)) if *begun >= asked => Arc::clone(text),
+        _ => {
+            let begun = Instant::now();
+            let text: Arc<str> = scraped(&exporter()).into();
+            *last = Some((begun, Arc::clone(&text)));
+            text
+        }
+    }
+}
+
+/// The exporter's series of one Job.
+pub(crate) fn series(namespace: &Namespace, job: &str) -> Vec<Sample> {
+    series_in(&scraped_by_all(), namespace, job)
+}
+
+/// Those of one Job in what an exporter answered.
+fn series_in(text: &str, namespace: &Namespace, job: &str) -> Vec<Sample> {
+    samples(text)
         .filter(|s| s.label("namespace") == namespace.0 && s.label("job_name") == job)
         .collect()
 }
@@ -217,14 +247,18 @@ pub(crate) fn value(namespace: &Namespace, job: &str, name: &str, labels: &[(&st
 /// The root cause of a Job that has failed: there has to be exactly one, and it has to be this one as soon as the
 /// objects behind the Job have been looked at.
 pub(crate) fn root_cause(namespace: &Namespace, job: &str, expected: &str) -> Sample {
-    root_cause_at(&exporter(), namespace, job, expected)
+    one_root_cause(|| series(namespace, job), job, expected)
 }
 
 /// The same of an exporter of the test's own.
 pub(crate) fn root_cause_at(url: &str, namespace: &Namespace, job: &str, expected: &str) -> Sample {
+    one_root_cause(|| series_in(&scraped(url), namespace, job), job, expected)
+}
+
+fn one_root_cause(series: impl Fn() -> Vec<Sample>, job: &str, expected: &str) -> Sample {
     let what = format!("the root cause {expected} of {job}");
     let causes = until_told(60, &what, || {
-        let mut causes = series_at(url, namespace, job);
+        let mut causes = series();
         causes.retain(|s| s.name == "hookbudget_job_root_cause");
         let is_it = |s: &Sample| s.label("root_cause") == expected && s.label("trigger") != "NotFailed";
         if causes.iter().any(is_it) {
@@ -262,7 +296,7 @@ fn sample(line: &str) -> Option<Sample> {
 
 /// A series of an owner in this namespace.
 pub(crate) fn owner_value(namespace: &Namespace, name: &str) -> Option<f64> {
-    let text = fetched(&format!("{}/metrics", exporter())).stdout;
+    let text = scraped_by_all();
     let wanted = format!("namespace=\"{}\"", namespace.0);
     let mut lines = text
         .lines()
