@@ -508,6 +508,7 @@ fn a_release_gives_the_outer_clock_and_tells_when_it_gives_up() {
         "lastTransitionTime": at(60).to_string()}]);
     apply(&mut index, Kind::HelmRelease, &helm_release("1m", &gave_up), 61);
     let left = view(&index, "zones");
+    assert_eq!(left.gist().unwrap().trigger, Trigger::ReleaseTimeout);
     assert!(left.root_cause().is_some(), "nobody else tells");
     assert!(
         left.cause_labels()
@@ -804,6 +805,31 @@ fn a_kind_that_may_not_be_read_does_not_hold_up_the_rest() {
         blind.change(forbidden(kind), at(1));
     }
     assert!(!blind.is_synced(), "without Jobs there is nothing to tell");
+    // Results are given to the owners without a list that fails.
+    let mut index = Index::new(Settings::new(at(0)));
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::HelmRelease) {
+        let jobs = [raw(&run(1, &ended("Failed", "DeadlineExceeded", 5)))];
+        let objects = if kind == Kind::Job { &jobs[..] } else { &[] };
+        index.reset(kind, objects, at(6));
+    }
+    index.settle(at(6));
+    index.tick(at(65));
+    assert!(index.snapshot(at(65)).owners.is_empty());
+    index.tick(at(66));
+    assert_eq!(
+        owner(&index, "CronJob", "tf-state-backup").last_failed,
+        Some(true)
+    );
+    let unlisted: Vec<_> = index
+        .kinds(at(66))
+        .into_iter()
+        .filter(|watch| !watch.synced)
+        .collect();
+    assert_eq!(
+        unlisted.iter().map(|watch| watch.kind).collect::<Vec<_>>(),
+        [Kind::HelmRelease]
+    );
+    assert!(!unlisted[0].awaited);
 }
 
 #[test]

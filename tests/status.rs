@@ -240,6 +240,54 @@ fn what_is_not_known_is_told_before_everything_else() {
 }
 
 #[tokio::test]
+async fn it_is_ready_without_a_list_that_does_not_come() {
+    const FAILS: Option<bool> = Some(false);
+    const FORBIDDEN: Option<bool> = Some(true);
+    for (missing, says, seconds, ready) in [
+        (Kind::HelmRelease, None, 59, false),
+        (Kind::HelmRelease, None, 60, true),
+        (Kind::Kustomization, FAILS, 59, false),
+        (Kind::Kustomization, FAILS, 60, true),
+        (Kind::CronJob, FORBIDDEN, 0, true),
+        (Kind::Pod, FAILS, 59, false),
+        (Kind::Pod, FAILS, 60, true),
+        (Kind::Pod, None, 600, false),
+        (Kind::Job, FORBIDDEN, 600, false),
+    ] {
+        let index = Handle::new(Settings::new(at(0)), Clock::standing_at(at(0)));
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != missing) {
+            let _ = index.take_in([Change::Begin(kind), Change::End(kind)]);
+        }
+        if let Some(forbidden) = says {
+            let kind = missing;
+            let _ = index.take_in([Change::Interrupted { kind, forbidden }]);
+        }
+        index.clock().set(at(seconds));
+        let _ = index.tick();
+        let (status, _, body) = get(&index, "/readyz").await;
+        let expected = if ready {
+            (StatusCode::OK, "ok\n".to_owned())
+        } else {
+            let waits = format!("not listed yet: {}\n", missing.as_str());
+            (StatusCode::SERVICE_UNAVAILABLE, waits)
+        };
+        assert_eq!((status, body), expected, "{missing:?} {says:?} {seconds}");
+    }
+    // A kind that the cluster has from now on, and that cannot be listed.
+    let index = synced();
+    let kind = Kind::HelmRelease;
+    let _ = index.take_in([
+        Change::Absent(kind),
+        Change::Begin(kind),
+        Change::Interrupted {
+            kind,
+            forbidden: false,
+        },
+    ]);
+    assert_eq!(get(&index, "/readyz").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn an_address_has_no_empty_fields_and_a_strange_one_no_error() {
     let index = synced();
     let (status, headers, _) = get(&index, "/?text=&namespace=a%26b&cause=&new=1").await;

@@ -50,7 +50,7 @@ impl Handle {
         self.with(|index| index.snapshot(now))
     }
 
-    /// True once the first list of every kind is complete.
+    /// See [`Index::is_synced`].
     #[must_use]
     pub fn is_synced(&self) -> bool {
         self.with(|index| index.is_synced())

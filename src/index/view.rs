@@ -105,6 +105,8 @@ pub struct KindView {
     pub kind: Kind,
     /// True once its first list is complete.
     pub synced: bool,
+    /// True while nothing is concluded, written down or called ready without its first list.
+    pub awaited: bool,
     /// How the watch stands.
     pub state: WatchState,
     /// When it brought something last.

@@ -271,7 +271,8 @@ impl Reports {
     /// One look at all Jobs. `last` when there will be no other one.
     async fn write(&mut self, last: bool) {
         let snapshot = self.index.snapshot();
-        if !snapshot.kinds.iter().all(|watch| watch.synced) {
+        // What is judged without the Pods and events that are still on their way would be told too soon.
+        if snapshot.kinds.iter().any(|watch| watch.awaited) {
             return;
         }
         self.note(&snapshot);

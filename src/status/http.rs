@@ -113,7 +113,7 @@ async fn ready(State(index): State<Handle>) -> (StatusCode, String) {
     let kinds = index.with(|index| index.kinds(now));
     let missing: Vec<_> = kinds
         .iter()
-        .filter(|watch| !watch.synced)
+        .filter(|watch| watch.awaited)
         .map(|watch| watch.kind.as_str())
         .collect();
     if missing.is_empty() {

@@ -67,6 +67,7 @@ impl Index {
     /// What time alone changes: verdicts of waiting Jobs, causes to count, what to forget. To be called every
     /// few seconds.
     pub fn tick(&mut self, now: Timestamp) {
+        self.wait_no_longer(now);
         let retention = self.settings.retention;
         let (mut forgotten, mut waiting, mut overdue) = (Vec::new(), 0, Vec::new());
         self.unseen = 0;

@@ -45,6 +45,10 @@ use crate::k8s::meta::OwnerReference;
 /// often (kube-runtime backs off to 30 s, and a kind that is optional is asked for every minute).
 const TROUBLE: Seconds = Seconds::new(120);
 
+/// How long after that of the Jobs the first list of another kind is waited for, where the kind is optional or its list
+/// fails. One that comes page by page takes its time.
+const FIRST_LIST: Seconds = Seconds::new(60);
+
 /// What the index is run with.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -97,6 +101,8 @@ pub struct Index {
     /// The failed runs per owner since its last success, the newest last.
     blockers: BTreeMap<OwnerKey, Vec<PreviousRun>>,
     watches: [Watch; Kind::ALL.len()],
+    /// When the Jobs were listed first.
+    listed: Option<Timestamp>,
     skipped: BTreeMap<(Kind, &'static str), u64>,
     evidence_lost: u64,
     /// Jobs that nothing but events is known of, at the last tick, and those that came since.
@@ -136,6 +142,8 @@ struct Watch {
     epoch: u32,
     synced: bool,
     absent: bool,
+    /// Its first list is not waited for any more.
+    waived: bool,
     last_event: Option<Timestamp>,
     trouble: Option<Trouble>,
 }
@@ -153,6 +161,10 @@ impl Watch {
     fn heard(&mut self, now: Timestamp) {
         self.last_event = Some(now);
         self.trouble = self.trouble.filter(|trouble| trouble.forbidden);
+    }
+
+    const fn is_awaited(&self) -> bool {
+        !self.synced && !self.waived
     }
 
     fn state(&self, now: Timestamp) -> WatchState {
@@ -188,6 +200,7 @@ impl Index {
             culprits: Culprits::default(),
             blockers: BTreeMap::new(),
             watches: [Watch::default(); Kind::ALL.len()],
+            listed: None,
             skipped: BTreeMap::new(),
             evidence_lost: 0,
             unseen: 0,
@@ -223,8 +236,9 @@ impl Index {
                 self.after_sync();
             }
             Change::Interrupted { kind, forbidden } => {
-                self.watches[kind.slot()].trouble = Some(Trouble { at: now, forbidden });
-                if forbidden {
+                let watch = &mut self.watches[kind.slot()];
+                watch.trouble = Some(Trouble { at: now, forbidden });
+                if forbidden && kind != Kind::Job && !std::mem::replace(&mut watch.waived, true) {
                     self.after_sync();
                 }
             }
@@ -256,6 +270,9 @@ impl Index {
         watch.trouble = None;
         watch.last_event = Some(now);
         let epoch = watch.epoch;
+        if kind == Kind::Job {
+            self.listed.get_or_insert(now);
+        }
         self.sweep(kind, epoch, now);
         if kind == Kind::Kustomization {
             self.reassess(|_, job| is_kustomized(job), now);
@@ -272,15 +289,32 @@ impl Index {
         self.end(kind, now);
     }
 
-    /// True once the first list of every kind is complete, or refused: what may not be read must not hold up the
-    /// rest. Without Jobs there is no rest.
+    /// True once the first list of every kind is complete, refused, or not waited for any more: what cannot be read
+    /// must not hold up the rest. Without Jobs there is no rest.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        let forbidden = |watch: &Watch| watch.trouble.is_some_and(|trouble| trouble.forbidden);
-        Kind::ALL.into_iter().all(|kind| {
-            let watch = &self.watches[kind.slot()];
-            watch.synced || (kind != Kind::Job && forbidden(watch))
-        })
+        !self.watches.iter().any(Watch::is_awaited)
+    }
+
+    /// Gives up on first lists that do not come.
+    fn wait_no_longer(&mut self, now: Timestamp) {
+        if self.listed.is_none_or(|listed| since(listed, now) < FIRST_LIST) {
+            return;
+        }
+        let mut is_new = false;
+        for kind in Kind::ALL {
+            let watch = &mut self.watches[kind.slot()];
+            if watch.is_awaited() && (kind.is_optional() || watch.trouble.is_some()) {
+                tracing::warn!(
+                    kind = kind.as_str(),
+                    "its first list does not come; the rest goes on without it"
+                );
+                (watch.waived, is_new) = (true, true);
+            }
+        }
+        if is_new {
+            self.after_sync();
+        }
     }
 
     /// What the index asks for since the last call.
@@ -325,6 +359,7 @@ impl Index {
             KindView {
                 kind,
                 synced: watch.synced,
+                awaited: watch.is_awaited(),
                 state: watch.state(now),
                 last_event: watch.last_event,
             }

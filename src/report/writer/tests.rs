@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tower::BoxError;
 
 use super::*;
-use crate::index::{Clock, Scope, Settings};
+use crate::index::{Change, Clock, Scope, Settings};
 
 /// The code and message of a refusal; `None` is no answer.
 type Refusal = Option<(u16, &'static str)>;
@@ -139,9 +139,14 @@ fn index() -> Handle {
 }
 
 fn list(index: &Handle, jobs: &[Value]) {
+    list_but(index, jobs, None);
+}
+
+/// The lists of all kinds but one.
+fn list_but(index: &Handle, jobs: &[Value], missing: Option<Kind>) {
     let now = index.clock().now();
     index.with(|index| {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.into_iter().filter(|kind| Some(*kind) != missing) {
             let objects = if kind == Kind::Job { jobs } else { &[] };
             let text = |object: &Value| RawValue::from_string(object.to_string()).expect("JSON");
             let raw: Vec<_> = objects.iter().map(text).collect();
@@ -442,5 +447,45 @@ fn what_fails_for_one_object_does_not_hold_up_the_others() {
         (webhook, Refused::Namespace),
     ] {
         assert_eq!(of(status), expected, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_first_list_that_does_not_come_holds_up_what_is_written_for_a_minute_at_most() {
+    const FAILS: Option<bool> = Some(false);
+    const FORBIDDEN: Option<bool> = Some(true);
+    for (missing, says, seconds, written) in [
+        (Kind::HelmRelease, None, 59, 0),
+        (Kind::HelmRelease, None, 60, 1),
+        (Kind::Kustomization, FAILS, 59, 0),
+        (Kind::Kustomization, FAILS, 60, 1),
+        (Kind::CronJob, FORBIDDEN, 0, 1),
+        (Kind::PodEvent, FAILS, 59, 0),
+        (Kind::PodEvent, FAILS, 60, 1),
+        // Without its Pods a Job that lost them would be told of as one that left no evidence.
+        (Kind::Pod, None, 600, 0),
+    ] {
+        let (cluster, index) = (Cluster::default(), index());
+        let mut reports = cluster.writer(&index, 10);
+        reports.read_back(&Shutdown::manual().1).await;
+        list_but(&index, &[failed("shop", "backup-1", 40)], Some(missing));
+        if let Some(forbidden) = says {
+            let kind = missing;
+            let _ = index.take_in([Change::Interrupted { kind, forbidden }]);
+        }
+        index.clock().set(at(100 + seconds));
+        let _ = index.tick();
+        reports.write(false).await;
+        let count = cluster.count("PATCH");
+        assert_eq!(count, written, "{missing:?} {says:?} {seconds}");
+        // What has been listed once is not waited for again.
+        let _ = index.take_in([Change::End(missing), Change::Begin(missing)]);
+        let kind = missing;
+        let _ = index.take_in([Change::Interrupted {
+            kind,
+            forbidden: false,
+        }]);
+        reports.write(false).await;
+        assert_eq!(cluster.count("PATCH"), 1, "{missing:?} {says:?} {seconds}");
     }
 }
