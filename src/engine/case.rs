@@ -85,6 +85,13 @@ pub fn span(earlier: Timestamp, later: Timestamp) -> Seconds {
     Seconds::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
+/// The moment that lies `span` after another one.
+#[must_use]
+pub fn later(at: Timestamp, span: Seconds) -> Timestamp {
+    at.checked_add(SignedDuration::from_nanos(span.nanos()))
+        .unwrap_or(Timestamp::MAX)
+}
+
 impl<'e> Case<'e> {
     /// Prepares the evidence.
     #[must_use]

@@ -83,6 +83,8 @@ pub struct Match {
     pub confidence: Confidence,
     /// Whether anybody has to act, as far as this cause can tell.
     pub verdict: Verdict,
+    /// When the time is over that it is given to heal by itself: what is real is transient until then.
+    pub given_until: Option<Timestamp>,
     /// What proves it.
     pub proofs: Vec<Proof>,
     /// The chain below the Job, ending at the root.
@@ -126,6 +128,7 @@ impl Match {
             at: None,
             confidence: Confidence::Certain,
             verdict: Verdict::Real,
+            given_until: None,
             proofs: Vec::new(),
             links: Vec::new(),
             repair: Vec::new(),
@@ -155,6 +158,12 @@ impl Match {
     #[must_use]
     pub fn route(&self) -> Route {
         self.stated.map_or(self.cause.route(), |stated| stated.route)
+    }
+
+    /// True while it may still heal by itself.
+    #[must_use]
+    pub fn is_given_time(&self, now: Timestamp) -> bool {
+        self.given_until.is_some_and(|until| now < until)
     }
 
     /// Sets how sure it is.

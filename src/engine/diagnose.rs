@@ -120,6 +120,9 @@ fn assemble(case: &Case<'_>, root: Option<&Match>, contributing: &[Match]) -> Di
         not,
         retry_advice,
         retry_reason,
+        transient_until: root
+            .and_then(|found| found.given_until)
+            .filter(|_| verdict == Verdict::Transient && case.ended.is_some()),
         progress: progress(case.evidence, &case.knobs.progress, case.until()),
         evidence: proofs(case, root, contributing),
         evidence_lost: lost(case, root),
@@ -135,12 +138,15 @@ fn verdict(case: &Case<'_>, root: Option<&Match>) -> Verdict {
         Some(found) if is_last_resort(found.cause) && found.cause != RootCause::AppError => Verdict::Unknown,
         // Before it has failed, a Job that cannot reach something yet does what it is there for.
         Some(found) if !case.is_failure() && found.soft => Verdict::Transient,
+        Some(found) if found.verdict == Verdict::Real && found.is_given_time(case.now) => Verdict::Transient,
         Some(found) => found.verdict,
     }
 }
 
 fn severity(root: Option<&Match>, verdict: Verdict) -> Severity {
     match (root, verdict) {
+        // It is real only where its time went by and the Job still stands as failed.
+        (Some(found), Verdict::Real) if found.cause == RootCause::DependencySlowStart => Severity::Warning,
         (Some(found), Verdict::Real | Verdict::Unknown) => found.severity(),
         _ => Severity::Info,
     }
@@ -164,10 +170,12 @@ fn summary(case: &Case<'_>, root: Option<&Match>) -> String {
         (JobPhase::Missing, _) => "is gone without having ended".to_owned(),
         (JobPhase::Waiting, _) => format!("has not ended{after}"),
     };
-    root.map_or_else(
-        || format!("{name} {state}."),
-        |found| format!("{name} {state}: {}.", found.finding),
-    )
+    let Some(found) = root else {
+        return format!("{name} {state}.");
+    };
+    let over = found.given_until.filter(|_| !found.is_given_time(case.now));
+    let over = over.map_or_else(String::new, |until| format!(" It was given until {until}."));
+    format!("{name} {state}: {}.{over}", found.finding)
 }
 
 /// From the release over the Job down to the root.

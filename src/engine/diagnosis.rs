@@ -61,6 +61,10 @@ pub struct Diagnosis {
     /// Why not, where the run before failed at the same.
     #[serde(default)]
     pub retry_reason: Option<String>,
+    /// When the verdict on a failed Job is no longer transient, where that is known. It is not written down: what is read
+    /// back is judged anew.
+    #[serde(skip)]
+    pub transient_until: Option<Timestamp>,
     /// How far the Job's own wait had come.
     pub progress: Option<Progress>,
     /// What the diagnosis rests on.

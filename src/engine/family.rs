@@ -4,7 +4,7 @@ use super::case::{Case, End};
 use super::cause::Match;
 use super::chain::below_a_pod;
 use super::culprit::{held_up, place};
-use super::diagnosis::{Confidence, Verdict};
+use super::diagnosis::Confidence;
 use super::evidence::{Condition, ContainerRecord, EventRecord, ObjectRef, PodRecord, Waiting};
 use super::phase::{is_overtaken, is_pull};
 use super::repair::{in_the_way, steps};
@@ -63,9 +63,7 @@ fn with_room(case: &Case<'_>, mut found: Match, pod: &PodRecord) -> Match {
         name: pod.name.clone(),
     };
     let below = below_a_pod(case, &object, found.cause == RootCause::UnschedulableResources);
-    if below.on_its_way {
-        found.verdict = Verdict::Transient;
-    }
+    found.given_until = below.joins_by;
     found.repair = in_the_way(&below.links);
     for link in below.links {
         let source = format!("{} {}", link.kind, place(&link));
@@ -321,6 +319,7 @@ pub fn dependency(case: &Case<'_>, name: RootCause, repair: &str) -> Option<Matc
     }
     found.depth = walk.links.len();
     found.verdict = walk.verdict;
+    found.given_until = walk.given_until;
     found.soft = name == RootCause::DependencySlowStart;
     found.repair = steps(&walk.links, repair);
     found.links = walk.links;

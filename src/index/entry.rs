@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::kind::JobKey;
 use super::logs::Logs;
+use super::moment::Moment;
 use super::packed::PackedObject;
 use super::pods;
 use super::spec::SharedSpec;
@@ -43,6 +44,8 @@ pub(super) struct Entry {
     pub(super) restored: Option<Timestamp>,
     /// When it was judged last.
     pub(super) judged: Option<Timestamp>,
+    /// When the verdict on its failure is no longer transient.
+    pub(super) transient_until: Moment,
     /// Whether its result has been given to the owner, and its cause to the owner's counter.
     pub(super) counted: bool,
     /// See `counted`.
@@ -149,6 +152,12 @@ impl Entry {
     /// True once nothing about the Job is worth keeping but its result.
     pub(super) fn is_settled(&self) -> bool {
         self.phase() == Some(JobPhase::Succeeded)
+    }
+
+    /// True of a failure that was transient for a time, once that is over. Not before the owner has been told: whether a
+    /// later run has succeeded is not known until then.
+    pub(super) fn is_transient_no_more(&self, now: Timestamp) -> bool {
+        self.counted && self.transient_until.get().is_some_and(|until| until <= now)
     }
 
     /// When the Job ended, where its owner has not been told yet.

@@ -9,7 +9,7 @@ pub(super) struct Moment(i64);
 
 impl Moment {
     /// No time: out of a timestamp's range.
-    const NONE: i64 = i64::MIN;
+    const NONE: Self = Self(i64::MIN);
 
     /// The time.
     pub(super) fn get(self) -> Option<Timestamp> {
@@ -17,9 +17,15 @@ impl Moment {
     }
 }
 
+impl Default for Moment {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl From<Option<Timestamp>> for Moment {
     fn from(at: Option<Timestamp>) -> Self {
-        Self(at.map_or(Self::NONE, Timestamp::as_microsecond))
+        at.map_or(Self::NONE, |at| Self(at.as_microsecond()))
     }
 }
 

@@ -28,6 +28,14 @@ pub struct OwnerKey {
     pub name: String,
 }
 
+impl OwnerKey {
+    /// True where a success of one Job says that the failure of an earlier one is over. What Argo CD runs side by side
+    /// says nothing about its neighbour, and a Job that nobody owns has no later run.
+    pub(super) fn has_runs(&self) -> bool {
+        matches!(self.kind.as_str(), "CronJob" | "HelmRelease" | "Release")
+    }
+}
+
 impl From<&ObjectRef> for OwnerKey {
     fn from(object: &ObjectRef) -> Self {
         Self {
@@ -57,6 +65,8 @@ pub struct OwnerView {
     pub runs: Runs,
     /// When the last one ended: an older one that is learned of later changes nothing.
     ended: Option<Timestamp>,
+    /// When the last one that succeeded ended.
+    succeeded: Option<Timestamp>,
     /// What the last failure was one of.
     failed_as: Task,
 }
@@ -113,6 +123,9 @@ impl OwnerView {
         }
         self.ended = Some(ended);
         self.last_failed = Some(failed);
+        if !failed {
+            self.succeeded = Some(ended);
+        }
         let (up, down) = if failed {
             (&mut self.consecutive_failures, &mut self.consecutive_successes)
         } else {
@@ -120,6 +133,11 @@ impl OwnerView {
         };
         *up += 1;
         *down = 0;
+    }
+
+    /// True when a run that ended later has succeeded.
+    pub(super) fn has_succeeded_since(&self, ended: Timestamp) -> bool {
+        self.succeeded.is_some_and(|succeeded| succeeded > ended)
     }
 
     /// True when the last result is not older than `span`.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 pub(crate) use self::room::{AUTOSCALER, NODES, below as below_a_pod, no_node_helps};
 use super::Seconds;
-use super::case::{Case, span};
+use super::case::{Case, later, span};
 use super::diagnosis::{ChainLink, Verdict};
 use super::evidence::{Dependency, ObjectRef, Workload};
 use super::root_cause::RootCause;
@@ -31,8 +31,10 @@ pub struct Walk {
     pub links: Vec<ChainLink>,
     /// When the last link was so.
     pub at: Option<Timestamp>,
-    /// Parked or transient where the evidence says so.
+    /// Parked where the evidence says so.
     pub verdict: Verdict,
+    /// When the time is over that the last link is given to come up, where the Job ended within it.
+    pub given_until: Option<Timestamp>,
 }
 
 impl Walk {
@@ -42,6 +44,7 @@ impl Walk {
             links: vec![link(object, relation, finding, proof)],
             at: None,
             verdict: Verdict::Real,
+            given_until: None,
         }
     }
 
@@ -123,6 +126,14 @@ struct Window<'c, 'e> {
     since: Option<Timestamp>,
 }
 
+/// Something within the time that it may take to come up.
+struct Young {
+    age: Seconds,
+    allowed: Seconds,
+    /// When that time is over.
+    until: Timestamp,
+}
+
 impl Window<'_, '_> {
     fn narrowed(self, declared: Option<Seconds>, since: Option<Timestamp>) -> Self {
         Self {
@@ -132,11 +143,16 @@ impl Window<'_, '_> {
         }
     }
 
-    /// Age at the end of the Job when it lies within the time to come up.
-    fn still_young(&self) -> Option<(Seconds, Seconds)> {
-        let age = span(self.since?, self.case.until());
+    /// Whether it lies within the time to come up at the end of the Job.
+    fn still_young(&self) -> Option<Young> {
+        let since = self.since?;
+        let age = span(since, self.case.until());
         let allowed = self.declared.unwrap_or(self.case.knobs.cold_start);
-        (age < allowed).then_some((age, allowed))
+        (age < allowed).then(|| Young {
+            age,
+            allowed,
+            until: later(since, allowed),
+        })
     }
 
     fn dependency(self, dependency: &Dependency, relation: &str, depth: usize) -> Option<Walk> {
@@ -282,10 +298,10 @@ impl Window<'_, '_> {
         proof: String,
     ) -> Walk {
         match self.still_young() {
-            Some((age, allowed)) => {
+            Some(Young { age, allowed, until }) => {
                 let finding = format!("{finding}, and may take {allowed} to come up ({age} so far)");
                 let mut walk = Walk::step(object, relation, finding, proof, RootCause::DependencySlowStart);
-                walk.verdict = Verdict::Transient;
+                walk.given_until = Some(until);
                 walk
             }
             None => Walk::step(object, relation, finding, proof, cause),
@@ -300,5 +316,6 @@ fn ending(link: ChainLink, cause: RootCause) -> Walk {
         links: vec![link],
         at: None,
         verdict: Verdict::Real,
+        given_until: None,
     }
 }

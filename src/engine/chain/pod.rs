@@ -1,7 +1,7 @@
 //! A Pod of a dependency: what keeps it from running, and what of its needs that is.
 
 use super::{Walk, Window, link};
-use crate::engine::diagnosis::{ChainLink, Verdict};
+use crate::engine::diagnosis::ChainLink;
 use crate::engine::evidence::{Condition, ContainerState, Dependency, ObjectRef, PodRecord, Workload};
 use crate::engine::family::first_sentence;
 use crate::engine::root_cause::RootCause;
@@ -165,10 +165,9 @@ impl Window<'_, '_> {
         walk.at = condition.at;
         let below = super::room::below(self.case, object, kind == Some(Unschedulable::Resources));
         walk.links.extend(below.links);
-        let starts = !below.refused && self.declared.is_some() && self.still_young().is_some();
-        if below.on_its_way || starts {
-            walk.verdict = Verdict::Transient;
-        }
+        let starts = self.declared.filter(|_| !below.refused);
+        let starts = starts.and_then(|_| self.still_young()).map(|young| young.until);
+        walk.given_until = below.joins_by.max(starts);
         walk
     }
 }

@@ -1,9 +1,10 @@
 //! Below a Pod that finds no node: the nodes with their arithmetic, the autoscaler, and what keeps it from acting.
 
-use jiff::SignedDuration;
+use jiff::Timestamp;
 
+use crate::engine::Seconds;
 use crate::engine::capacity::{Stuck, amount};
-use crate::engine::case::Case;
+use crate::engine::case::{Case, later};
 use crate::engine::diagnosis::ChainLink;
 use crate::engine::evidence::{EventRecord, ObjectRef};
 use crate::engine::family::first_sentence;
@@ -15,15 +16,15 @@ pub(crate) const NODES: &str = "Nodes";
 pub(crate) const AUTOSCALER: &str = "Autoscaler";
 /// How long a node may take to join after it was asked for: cluster-autoscaler's default of
 /// `--max-node-provision-time` (kubernetes/autoscaler `config/flags`).
-const JOINS_WITHIN: SignedDuration = SignedDuration::from_mins(15);
+const JOINS_WITHIN: Seconds = Seconds::new(900);
 /// Pods that stand in the way and are named.
 const STUCK: usize = 3;
 
 /// What lies below a Pod.
 pub(crate) struct Below {
     pub(crate) links: Vec<ChainLink>,
-    /// A node for it is about to join.
-    pub(crate) on_its_way: bool,
+    /// Until when a node for it may join, where one is on its way.
+    pub(crate) joins_by: Option<Timestamp>,
     /// Who adds nodes adds none.
     pub(crate) refused: bool,
 }
@@ -46,8 +47,8 @@ pub(crate) fn below(case: &Case<'_>, pod: &ObjectRef, for_room: bool) -> Below {
         });
     }
     let said = autoscaler(case, pod);
-    let on_its_way = said.as_ref().is_some_and(|said| said.acts);
-    let refused = said.is_some() && !on_its_way;
+    let joins_by = said.as_ref().and_then(|said| said.joins_by);
+    let refused = said.is_some() && joins_by.is_none();
     links.extend(said.map(|said| ChainLink {
         kind: AUTOSCALER.to_owned(),
         namespace: String::new(),
@@ -62,7 +63,7 @@ pub(crate) fn below(case: &Case<'_>, pod: &ObjectRef, for_room: bool) -> Below {
         let waits = others().filter(|other| other.node.is_none());
         links.extend(waits.take(STUCK).map(|other| neighbour(other, None)));
     }
-    if let Some(room) = room.filter(|_| !on_its_way) {
+    if let Some(room) = room.filter(|_| joins_by.is_none()) {
         let held = others().filter(|other| other.node.as_ref() == Some(&room.node));
         let held = held.filter_map(|other| Some((other, *other.requests.get(&room.resource)?)));
         // What holds too little to matter is noise.
@@ -76,7 +77,7 @@ pub(crate) fn below(case: &Case<'_>, pod: &ObjectRef, for_room: bool) -> Below {
     }
     Below {
         links,
-        on_its_way,
+        joins_by,
         refused,
     }
 }
@@ -110,7 +111,8 @@ fn neighbour(stuck: &Stuck, holds: Option<&str>) -> ChainLink {
 /// What who adds nodes says.
 struct Said {
     who: &'static str,
-    acts: bool,
+    /// Until when the node may come that it adds.
+    joins_by: Option<Timestamp>,
     finding: String,
     proof: String,
 }
@@ -123,17 +125,16 @@ fn autoscaler(case: &Case<'_>, pod: &ObjectRef) -> Option<Said> {
         .filter_map(|event| Some((event, verdict(event)?)))
         .max_by_key(|(event, _)| event.last);
     if let Some((event, (who, acts))) = own {
-        let late = event
-            .last
-            .is_some_and(|at| case.until().duration_since(at) > JOINS_WITHIN);
-        let finding = match (acts, late) {
-            (true, false) => "adds a node",
-            (true, true) => "was to add a node, and none has come",
+        let by = later(event.last.unwrap_or(case.until()), JOINS_WITHIN);
+        let joins_by = Some(by).filter(|by| acts && case.until() < *by);
+        let finding = match (acts, joins_by) {
+            (true, Some(_)) => "adds a node",
+            (true, None) => "was to add a node, and none has come",
             (false, _) => "adds no node",
         };
         return Some(Said {
             who,
-            acts: acts && !late,
+            joins_by,
             finding: finding.to_owned(),
             proof: proof(event),
         });
@@ -147,7 +148,7 @@ fn autoscaler(case: &Case<'_>, pod: &ObjectRef) -> Option<Said> {
     if let Some(event) = backoff {
         return Some(Said {
             who: "cluster-autoscaler",
-            acts: false,
+            joins_by: None,
             finding: "adds no node".to_owned(),
             proof: proof(event),
         });
@@ -176,7 +177,7 @@ fn in_status(case: &Case<'_>) -> Option<Said> {
     });
     Some(Said {
         who: "cluster-autoscaler",
-        acts: false,
+        joins_by: None,
         finding: "adds no node: no group of nodes may grow".to_owned(),
         proof: format!(
             "ConfigMap cluster-autoscaler-status: {}",

@@ -1,7 +1,6 @@
 //! Objects that say themselves whether they are ready: releases, Kustomizations, volume claims.
 
 use super::{Walk, Window, ending, link};
-use crate::engine::diagnosis::Verdict;
 use crate::engine::evidence::{Condition, Dependency};
 use crate::engine::root_cause::RootCause;
 
@@ -87,8 +86,10 @@ impl Window<'_, '_> {
         let mut walk = self
             .deepest(dependency, depth, &above)
             .unwrap_or_else(|| ending(above, RootCause::DependencyPodPending));
-        if self.declared.is_some() && self.still_young().is_some() {
-            walk.verdict = Verdict::Transient;
+        if self.declared.is_some()
+            && let Some(young) = self.still_young()
+        {
+            walk.given_until = walk.given_until.max(Some(young.until));
         }
         walk
     }

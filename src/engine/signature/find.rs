@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::{Judgement, Signature};
-use crate::engine::case::{Case, span};
+use crate::engine::case::{Case, later, span};
 use crate::engine::cause::{Match, Stated, named};
-use crate::engine::diagnosis::{Confidence, Trigger, Verdict};
+use crate::engine::diagnosis::{Confidence, Trigger};
 use crate::engine::evidence::{Condition, Dependency, ObjectRef, SignatureHit};
 use crate::engine::pattern::Pattern;
 use crate::engine::phase::is_overtaken;
@@ -95,18 +95,19 @@ fn of_object(case: &Case<'_>, signature: &Signature) -> Option<Match> {
 /// A match with everything that the policy says of it.
 fn stated(case: &Case<'_>, signature: &Signature, since: Option<Timestamp>) -> Match {
     let mut finding = signature.finding().to_owned();
-    let mut verdict = signature.verdict.verdict();
+    let mut given_until = None;
     if let (Judgement::Real, Some(GoDuration(within)), Some(since)) =
         (signature.verdict, signature.within, since)
     {
         let age = span(since, case.until());
         if age < within {
-            verdict = Verdict::Transient;
+            given_until = Some(later(since, within));
             finding = format!("{finding}, and may take {within} to come up ({age} so far)");
         }
     }
     let mut found = Match::new(RootCause::Custom(signature.name), finding);
-    found.verdict = verdict;
+    found.verdict = signature.verdict.verdict();
+    found.given_until = given_until;
     found.stated = Some(Stated {
         severity: signature.severity,
         route: signature.route,

@@ -28,11 +28,15 @@ fn of_text(name: &str, text: &str) -> Signature {
 }
 
 fn judged(evidence: &Evidence, signatures: &[Signature]) -> Diagnosis {
+    judged_at(900, evidence, signatures)
+}
+
+fn judged_at(second: i64, evidence: &Evidence, signatures: &[Signature]) -> Diagnosis {
     let knobs = DiagnosisKnobs {
         signatures: signatures.into(),
         ..DiagnosisKnobs::default()
     };
-    diagnose(evidence, &knobs, at(900))
+    diagnose(evidence, &knobs, at(second))
 }
 
 fn cause(evidence: &Evidence, signatures: &[Signature]) -> String {
@@ -215,16 +219,38 @@ fn the_job_s_own_pod_comes_first_and_the_rank_decides() {
 #[test]
 fn within_the_window_it_is_transient_and_real_afterwards() {
     let own = of_object("booting", &json!({"within": "20m", "severity": "critical"}));
-    for (since, verdict, severity) in [
-        (840 - 1199, Verdict::Transient, Severity::Info),
-        (840 - 1200, Verdict::Real, Severity::Critical),
-        (840 - 1201, Verdict::Real, Severity::Critical),
+    for (since, now, verdict, severity) in [
+        (840 - 1199, 840, Verdict::Transient, Severity::Info),
+        (840 - 1200, 840, Verdict::Real, Severity::Critical),
+        (840 - 1201, 840, Verdict::Real, Severity::Critical),
+        // The Job failed inside it, and stands as failed.
+        (0, 1199, Verdict::Transient, Severity::Info),
+        (0, 1200, Verdict::Real, Severity::Critical),
+        (0, 90_000, Verdict::Real, Severity::Critical),
     ] {
-        let found = judged(
-            &waited(&json!({"signatures": hit("booting", since)})),
-            std::slice::from_ref(&own),
+        let evidence = waited(&json!({"signatures": hit("booting", since)}));
+        let found = judged_at(now, &evidence, std::slice::from_ref(&own));
+        assert_eq!(
+            (found.verdict, found.severity),
+            (verdict, severity),
+            "{since} {now}"
         );
-        assert_eq!((found.verdict, found.severity), (verdict, severity), "{since}");
+        let until = (verdict == Verdict::Transient).then(|| at(since + 1200));
+        assert_eq!(found.transient_until, until, "{since} {now}");
+        let over = format!(" It was given until {}.", at(since + 1200));
+        let expected = verdict == Verdict::Real && since == 0;
+        assert_eq!(found.summary.ends_with(&over), expected, "{}", found.summary);
+    }
+    // A text counts from the Job's start.
+    let mut own = of_text("no_room", "managed api");
+    own.within = Some(GoDuration(Seconds::new(1200)));
+    for (now, verdict) in [(1199, Verdict::Transient), (1200, Verdict::Real)] {
+        let found = judged_at(now, &waited(&json!({})), std::slice::from_ref(&own));
+        assert_eq!(
+            (found.root_cause, found.verdict),
+            (Some(RootCause::Custom(own.name)), verdict),
+            "{now}"
+        );
     }
     for (stated, verdict) in [("parked", Verdict::Parked), ("cosmetic", Verdict::Cosmetic)] {
         let own = of_object("booting", &json!({"verdict": stated, "severity": "critical"}));

@@ -144,6 +144,10 @@ impl Index {
                 let Some(root_cause) = diagnosis.root_cause else {
                     return;
                 };
+                let known = self.owners.get(&owner);
+                if known.is_some_and(|owner| owner.has_succeeded_since(ended)) {
+                    return;
+                }
                 let run = PreviousRun {
                     job: job.name.to_string(),
                     ended,

@@ -16,12 +16,13 @@ use crate::index::change::Action;
 use crate::index::entry::{Entry, JobState, since};
 use crate::index::evidence::{evidence, knobs};
 use crate::index::kind::JobKey;
+use crate::index::owners::OwnerKey;
 use crate::index::view::JobView;
 
 /// How often what may go wrong is judged anew without any news, and its dependencies are looked at.
 pub(super) const AGAIN: Seconds = Seconds::new(10);
-/// Of the Jobs that wait, one part in so many is judged anew with each tick, and [`AT_LEAST`] of them: ten thousand at
-/// once would hold up everything else for a second.
+/// Of the Jobs that wait, and of those whose failure is transient no more, one part in so many is judged anew with each
+/// tick, and [`AT_LEAST`] of them: ten thousand at once would hold up everything else for a second.
 const PARTS: usize = 5;
 /// See [`PARTS`].
 const AT_LEAST: usize = 500;
@@ -57,7 +58,15 @@ impl Index {
                 let at = self.jobs.done(&key)?.ended.get()?;
                 Some((at, key))
             }));
+            let told: Vec<_> = ended.iter().map(|(_, key)| Arc::clone(key)).collect();
             self.count_results(ended);
+            // Of a failure that is learned of late, the time to heal may be over already.
+            for key in told {
+                let entry = self.jobs.get(&key);
+                if entry.is_some_and(|entry| entry.is_transient_no_more(now)) {
+                    self.judge(&key, now);
+                }
+            }
         } else {
             self.uncounted.extend(ended.into_iter().map(|(_, key)| key));
         }
@@ -75,7 +84,8 @@ impl Index {
             self.unseen += usize::from(entry.job.is_none());
             let is_old = |then: Option<Timestamp>, span| then.is_none_or(|then| since(then, now) >= span);
             let waits = entry.phase() == Some(JobPhase::Waiting);
-            waiting += usize::from(waits);
+            let is_due = (waits && is_old(entry.judged, AGAIN)) || entry.is_transient_no_more(now);
+            waiting += usize::from(waits || is_due);
             let expired = match (&entry.job, entry.gone) {
                 (None, _) => is_old(entry.touched, ORPHANS),
                 (Some(_), Some(gone)) => {
@@ -87,7 +97,7 @@ impl Index {
                 forgotten.push(Arc::clone(key));
             } else if needs_cause_counted(entry, now) {
                 self.dirty.insert(JobKey::clone(key));
-            } else if waits && is_old(entry.judged, AGAIN) {
+            } else if is_due {
                 overdue.push((entry.judged, key));
             }
         }
@@ -175,6 +185,9 @@ impl Index {
         let Some(entry) = self.jobs.get(key) else { return };
         let Some(job) = &entry.job else { return };
         let begun = begun.filter(|_| diagnosis.is_some());
+        let until = diagnosis.as_ref().and_then(|found| found.transient_until);
+        // As of a moment before that, it stays transient.
+        let until = until.filter(|until| !entry.counted || *until > now);
         let within = match entry.job.as_ref().and_then(|job| job.ended_seen).or(entry.gone) {
             Some(_) => AT_THE_END,
             None => WHILE_WAITING,
@@ -196,6 +209,7 @@ impl Index {
             return;
         };
         entry.judged = Some(now);
+        entry.transient_until = until.into();
         entry.view = Some(view);
         if phase == JobPhase::Succeeded {
             entry.trail = None;
@@ -216,7 +230,26 @@ impl Index {
 
     fn diagnosis(&self, key: &JobKey, entry: &Entry, job: &JobState, now: Timestamp) -> Diagnosis {
         let evidence = self.evidence_of(key, entry, job);
+        let now = self.as_of(key, entry, job).map_or(now, |at| at.min(now));
         diagnose(&evidence, &knobs(job, &self.settings.policy), now)
+    }
+
+    /// The moment as of which a failed Job is judged, where that is not now: when it went, or, where a later run of its
+    /// owner has succeeded, its end. Whether one has is not known before the owner has been told, nor of a Job that
+    /// another process wrote down.
+    fn as_of(&self, key: &JobKey, entry: &Entry, job: &JobState) -> Option<Timestamp> {
+        let ended = job.ended().filter(|_| job.phase() == JobPhase::Failed)?;
+        if !entry.counted || entry.restored.is_some() || self.has_succeeded_since(key, job, ended) {
+            return Some(ended);
+        }
+        entry.gone
+    }
+
+    /// True when a later run of the Job's owner has succeeded.
+    fn has_succeeded_since(&self, key: &JobKey, job: &JobState, ended: Timestamp) -> bool {
+        let owner = owner_key(key, &job.spec).filter(OwnerKey::has_runs);
+        let owner = owner.and_then(|owner| self.owners.get(&owner));
+        owner.is_some_and(|owner| owner.has_succeeded_since(ended))
     }
 
     pub(super) fn evidence_of(&self, key: &JobKey, entry: &Entry, job: &JobState) -> Evidence {

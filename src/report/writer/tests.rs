@@ -489,3 +489,32 @@ async fn a_first_list_that_does_not_come_holds_up_what_is_written_for_a_minute_a
         assert_eq!(cluster.count("PATCH"), 1, "{missing:?} {says:?} {seconds}");
     }
 }
+
+#[tokio::test]
+async fn a_failure_that_is_transient_no_more_is_written_and_not_told_again() {
+    let (cluster, index) = (Cluster::default(), index());
+    let dependency = json!({"object": {"kind": "Service", "namespace": "shop", "name": "db"}, "exists": true,
+        "ready": 0, "created": at(0).to_string()});
+    list(&index, &[failed("shop", "backup-1", 40)]);
+    let _ = index.take_in([Change::Dependency {
+        job: JobKey::new("shop", "backup-1"),
+        dependency: Box::new(serde_json::from_value(dependency).expect("a dependency")),
+        events: Vec::new(),
+    }]);
+    let mut reports = cluster.writer(&index, 10);
+    reports.read_back(&Shutdown::manual().1).await;
+    for (second, verdict, written) in [
+        (100, "transient", 1),
+        (598, "transient", 1),
+        (600, "real", 2),
+        (602, "real", 2),
+    ] {
+        index.clock().set(at(second));
+        let _ = index.tick();
+        reports.write(true).await;
+        let report = &cluster.objects()[0]["report"];
+        assert_eq!(report["verdict"], verdict, "{second}");
+        assert_eq!(cluster.count("PATCH"), written, "{second}");
+    }
+    assert_eq!(cluster.count("POST"), 1, "the cause is no news");
+}

@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::no_node_helps;
-use crate::engine::diagnosis::{Diagnosis, Verdict};
+use crate::engine::diagnose::diagnose;
+use crate::engine::diagnosis::{Diagnosis, DiagnosisKnobs, Verdict};
 use crate::engine::evidence::Evidence;
 use crate::engine::root_cause::RootCause;
 use crate::engine::testkit::{at, blocked_by, judge, pending, unplaced};
@@ -89,6 +90,17 @@ fn a_node_on_its_way_is_waited_for_until_it_should_have_come() {
         judged.chain.last().map(|link| link.kind.as_str()),
         Some("Autoscaler")
     );
+    // Of a Job that has failed, for as long as it may take.
+    let evidence = full("TriggeredScaleUp", adds, &[]);
+    for (now, verdict) in [(830 + 899, Verdict::Transient), (830 + 900, Verdict::Real)] {
+        let judged = diagnose(&evidence, &DiagnosisKnobs::default(), at(now));
+        assert_eq!(judged.verdict, verdict, "{now}");
+        assert_eq!(judged.root_cause, Some(RootCause::DependencyNodeCapacity));
+        assert_eq!(
+            judged.chain.last().map(|link| link.finding.as_str()),
+            Some("adds a node")
+        );
+    }
     let mut late = full("TriggeredScaleUp", adds, &[]);
     late.events.last_mut().expect("an event").last = Some(at(840 - 901));
     let judged = judge(&late);
@@ -101,6 +113,31 @@ fn a_node_on_its_way_is_waited_for_until_it_should_have_come() {
             .finding
             .contains("none has come")
     );
+}
+
+#[test]
+fn a_declared_start_covers_what_keeps_its_pods_for_as_long_as_it_may_take() {
+    let room = blocked_by(json!({"ready": 0, "cold_start": 6000}), &json!([pending(FULL)]));
+    let claim = json!({"object": {"kind": "PersistentVolumeClaim", "namespace": "demo", "name": "data"},
+        "exists": true, "phase": "Pending"});
+    let mut volume = blocked_by(
+        json!({"ready": 0, "cold_start": 6000, "created": at(-5000)}),
+        &json!([]),
+    );
+    volume.dependencies[0].needs = vec![serde_json::from_value(claim).expect("a claim")];
+    for (evidence, cause) in [
+        (&room, RootCause::DependencyNodeCapacity),
+        (&volume, RootCause::DependencyPodPending),
+    ] {
+        for (now, verdict) in [(999, Verdict::Transient), (1000, Verdict::Real)] {
+            let judged = diagnose(evidence, &DiagnosisKnobs::default(), at(now));
+            assert_eq!(
+                (judged.root_cause, judged.verdict),
+                (Some(cause), verdict),
+                "{now}"
+            );
+        }
+    }
 }
 
 #[test]
