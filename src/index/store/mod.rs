@@ -270,10 +270,11 @@ impl Index {
         watch.trouble = None;
         watch.last_event = Some(now);
         let epoch = watch.epoch;
+        self.sweep(kind, epoch, now);
         if kind == Kind::Job {
             self.listed.get_or_insert(now);
+            self.jobs.fill_nodes();
         }
-        self.sweep(kind, epoch, now);
         if kind == Kind::Kustomization {
             self.reassess(|_, job| is_kustomized(job), now);
         }
