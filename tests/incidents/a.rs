@@ -184,12 +184,14 @@ fn dies(
     let answer = diagnose(&[&format!("job/{JOB}"), "-n", &namespace.0])[0].clone();
     scene.say("diagnose", answer["summary"].as_str().unwrap_or_default());
     // OnFailure: the Pod goes with the Job, and whoever looks finds nothing.
-    let logs = run(
-        "kubectl",
-        &["-n", &namespace.0, "logs", &format!("job/{JOB}")],
-        "",
-    );
-    assert!(!logs.ok || logs.stdout.is_empty(), "{}", logs.stdout);
+    let logs = until(60, "the Pod to go with its Job", || {
+        let logs = run(
+            "kubectl",
+            &["-n", &namespace.0, "logs", &format!("job/{JOB}")],
+            "",
+        );
+        (!logs.ok || logs.stdout.is_empty()).then_some(logs)
+    });
     scene.number(
         "`kubectl logs` afterwards",
         logs.stderr.lines().last().unwrap_or("nothing").to_owned(),
