@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::kind::JobKey;
 use super::logs::Logs;
+use super::moment::Moment;
 use super::packed::PackedObject;
 use super::pods;
 use super::spec::SharedSpec;
@@ -47,6 +48,8 @@ pub(super) struct Entry {
     pub(super) counted: bool,
     /// See `counted`.
     pub(super) cause_counted: bool,
+    /// When a later run of its owner had succeeded, once the owner is gone.
+    pub(super) later_success: Moment,
     /// What scrapes and pages see.
     pub(super) view: Option<JobView>,
 }

@@ -17,6 +17,12 @@ impl Moment {
     }
 }
 
+impl Default for Moment {
+    fn default() -> Self {
+        Self(Self::NONE)
+    }
+}
+
 impl From<Option<Timestamp>> for Moment {
     fn from(at: Option<Timestamp>) -> Self {
         Self(at.map_or(Self::NONE, Timestamp::as_microsecond))
