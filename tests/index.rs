@@ -418,6 +418,110 @@ fn a_cron_jobs_results_add_up_in_order_and_history_is_not_counted_as_news() {
     assert!(index.snapshot(at(400)).owners.is_empty());
 }
 
+/// A run that began at a second and ended ten later.
+fn run_at(number: i64, second: i64, kind: &str) -> Value {
+    let mut status = ended(kind, "x", second + 10);
+    status["startTime"] = json!(at(second).to_string());
+    run(number, &status)
+}
+
+fn later_success(index: &Index, number: i64) -> Option<Timestamp> {
+    let job = view(index, &format!("tf-state-backup-{number}"));
+    index.snapshot(at(1000)).later_success(&job)
+}
+
+#[test]
+fn a_failed_run_that_a_later_one_has_made_up_for_stays_so_when_the_next_one_fails() {
+    let runs = [
+        run_at(1, 0, "Failed"),
+        run_at(2, 100, "Complete"),
+        run_at(3, 200, "Failed"),
+    ];
+    let mut index = synced();
+    apply(&mut index, Kind::Job, &runs[0], 11);
+    assert_eq!(later_success(&index, 1), None);
+    apply(&mut index, Kind::Job, &runs[1], 111);
+    assert_eq!(later_success(&index, 1), Some(at(110)));
+    apply(&mut index, Kind::Job, &runs[2], 211);
+    assert_eq!(
+        owner(&index, "CronJob", "tf-state-backup").last_failed,
+        Some(true)
+    );
+    // As another process reads them in one list, in whatever order.
+    let mut another = Index::new(Settings::new(at(300)));
+    for kind in Kind::ALL {
+        let jobs: Vec<_> = runs.iter().rev().map(raw).collect();
+        another.reset(kind, if kind == Kind::Job { &jobs } else { &[] }, at(300));
+        another.settle(at(300));
+    }
+    for index in [&index, &another] {
+        assert_eq!(later_success(index, 1), Some(at(110)));
+        assert_eq!(later_success(index, 2), None, "it has not failed");
+        assert_eq!(later_success(index, 3), None);
+    }
+    // The next good run makes up for both.
+    apply(&mut index, Kind::Job, &run_at(4, 300, "Complete"), 311);
+    assert_eq!(later_success(&index, 1), Some(at(310)));
+    assert_eq!(later_success(&index, 3), Some(at(310)));
+    apply(&mut index, Kind::Job, &run_at(5, 400, "Failed"), 411);
+    // They are kept a while longer than their CronJob.
+    let cron = r#"{"metadata":{"name":"tf-state-backup","namespace":"powerdns"}}"#;
+    index.delete(Kind::CronJob, cron, at(420));
+    for (number, run) in (1..).zip(&runs) {
+        index.delete(Kind::Job, &run.to_string(), at(420 + number));
+    }
+    index.settle(at(430));
+    assert!(index.snapshot(at(430)).owners.is_empty());
+    assert_eq!(later_success(&index, 1), Some(at(310)));
+    assert_eq!(later_success(&index, 3), Some(at(310)));
+    assert_eq!(later_success(&index, 5), None);
+}
+
+#[test]
+fn the_success_of_what_runs_side_by_side_makes_up_for_nothing() {
+    let owned = |name: &str, argo: bool, hook: &str, status: &Value| {
+        let mut object = job(name, status);
+        let (annotations, labels) = if argo {
+            (
+                json!({"argocd.argoproj.io/hook": "Sync"}),
+                json!({"argocd.argoproj.io/instance": "web"}),
+            )
+        } else {
+            (
+                json!({"helm.sh/hook": hook}),
+                json!({"app.kubernetes.io/instance": "shop"}),
+            )
+        };
+        object["metadata"]["annotations"] = annotations;
+        object["metadata"]["labels"] = labels;
+        object
+    };
+    let failed = ended("Failed", "x", 10);
+    let done = ended("Complete", "x", 20);
+    for (argo, hook, kind, expected) in [
+        (true, "", "Application", None),
+        (false, "post-delete", "Release", None),
+        (false, "pre-upgrade", "Release", Some(at(20))),
+    ] {
+        let mut index = synced();
+        apply(
+            &mut index,
+            Kind::Job,
+            &owned("one", argo, "post-install", &failed),
+            11,
+        );
+        apply(&mut index, Kind::Job, &owned("two", argo, hook, &done), 21);
+        let one = view(&index, "one");
+        let owner = one.spec.record.owner.as_ref().map(|owner| owner.kind.as_str());
+        assert_eq!(owner, Some(kind));
+        assert_eq!(
+            index.snapshot(at(30)).later_success(&one),
+            expected,
+            "{kind} {hook}"
+        );
+    }
+}
+
 #[test]
 fn a_run_that_never_came_is_the_owners_failure_until_one_comes() {
     let mut index = synced();

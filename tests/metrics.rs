@@ -11,10 +11,11 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use hookbudget::index::replay::Recording;
-use hookbudget::index::{Clock, Handle, JobLabels, Settings, drive};
+use hookbudget::index::{Change, Clock, Handle, JobLabels, Kind, Settings, drive};
 use hookbudget::metrics::{Exposition, FAMILIES, Format, Selection, Type, pattern, registry};
 use hookbudget::shutdown::Shutdown;
 use hookbudget::status;
+use serde_json::{json, value::RawValue};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
@@ -133,6 +134,42 @@ async fn the_exposition_of_a_recording_is_the_golden_one() {
     }
 }
 
+#[test]
+fn a_failed_run_after_which_another_has_succeeded_has_one_series_more() {
+    let started: jiff::Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    let index = Handle::new(Settings::new(started), Clock::standing_at(started));
+    for kind in Kind::ALL {
+        let _ = index.take_in([Change::Begin(kind), Change::End(kind)]);
+    }
+    for (hour, kind) in [(11, "Failed"), (12, "Complete"), (13, "Failed")] {
+        let at = |minute: u32| format!("2026-11-21T{hour}:{minute:02}:00Z");
+        let run = json!({
+            "metadata": {"name": format!("backup-{hour}"), "namespace": "n", "uid": hour.to_string(), "creationTimestamp": at(0),
+                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "CronJob", "name": "backup", "uid": "u", "controller": true}]},
+            "spec": {"template": {"spec": {"containers": [{"name": "c", "image": "busybox:1.36"}]}}},
+            "status": {"startTime": at(0), "completionTime": (kind == "Complete").then(|| at(5)), "conditions": [
+                {"type": kind, "status": "True", "reason": "x", "lastTransitionTime": at(5)}]}});
+        let object = RawValue::from_string(run.to_string()).unwrap();
+        let _ = index.take_in([Change::Apply {
+            kind: Kind::Job,
+            object,
+        }]);
+    }
+    let text = text(&index, Format::Text);
+    let of = |family: &str| {
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with(&format!("{family}{{")));
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("hookbudget_job_later_success_timestamp_seconds"),
+        ["hookbudget_job_later_success_timestamp_seconds{namespace=\"n\",job_name=\"backup-11\"} 1795262700"]
+    );
+    assert_eq!(of("hookbudget_job_root_cause").len(), 2);
+    assert!(of("hookbudget_owner_last_result")[0].contains("failure"));
+}
+
 #[tokio::test]
 async fn every_sample_has_the_labels_that_its_table_entry_names() {
     let index = played("four-hooks.jsonl").await;
@@ -178,6 +215,8 @@ async fn every_sample_has_the_labels_that_its_table_entry_names() {
         [
             // Nobody has asked for any.
             "hookbudget_job_labels",
+            // No run of the recording comes after one that has failed.
+            "hookbudget_job_later_success_timestamp_seconds",
             "hookbudget_objects_skipped_total",
             // Nothing is timed while a recording is played.
             "hookbudget_diagnosis_duration_seconds",
@@ -441,7 +480,8 @@ fn the_documentation_lists_every_family() {
         `_gives_up_timestamp_seconds` are absent, there is no root cause, and `hookbudget_owner_last_result` says \
         `success`. A Job that is deleted after it has succeeded (`hook-succeeded`) leaves the last of these. Once \
         it has failed, there is exactly one `hookbudget_job_root_cause`, and the owner's last result is `failure` \
-        until a later Job of the same owner succeeds.\n\n\
+        until a later Job of the same owner succeeds. From then on the failed one has \
+        `hookbudget_job_later_success_timestamp_seconds`, whatever the runs after that come to.\n\n\
         Labels hold names and words of closed sets. Exit codes, messages and lines of log are never labels: they are in \
         `/api/jobs`. A Pod is named where it is a link of a failed Job's chain.\n\n\
         ## Which of them\n\n\

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use support::{Ran, command, run, run_with};
 
 /// How secrets look. What must not come out bears `n33dle`, or its base64.
-const SPOKEN: [&str; 32] = [
+const SPOKEN: [&str; 38] = [
     "login with password=n33dle01 failed",
     "password: n33dle02",
     "Authorization: Bearer n33dle03.x",
@@ -51,6 +51,12 @@ const SPOKEN: [&str; 32] = [
     "dial postgres://app:a,n33dle@db refused",
     "dial postgres://app:a?n33dle@db refused",
     "parse \"postgres://app:pa/n33dle@db\": invalid port \":pa\" after host",
+    "mysql -h db -pn33dle shop",
+    "exec [\"mysqladmin\",\"ping\",\"-pn33dle\"] failed",
+    "redis-cli -a n33dle ping",
+    "curl -H 'X-API-Key: a n33dle' http://api",
+    "wget --header=\"Private-Token: a n33dle\" http://api",
+    "mongosh -u app -p n33dle",
 ];
 
 /// A key over several lines, with lines that no form of their own gives away.

@@ -148,6 +148,30 @@ fn the_history_of_a_cron_job_outlives_its_jobs() {
 }
 
 #[test]
+fn a_failed_run_after_which_another_has_succeeded_needs_nobody() {
+    let index = synced();
+    for (second, end) in [(100, "Failed"), (200, "Complete"), (300, "Failed")] {
+        index.clock().set(at(second + 11));
+        apply(&index, Kind::Job, &run("backup", second, Some(end)));
+    }
+    let page = page(&index, &[]);
+    in_order(
+        &page,
+        &[
+            "failed, 1 of them without need to act",
+            // What asks for somebody comes first.
+            "id=\"job/n/backup-300\"",
+            "<b>unknown</b>: cannot be told",
+            "id=\"job/n/backup-100\"",
+            "A later run of CronJob backup succeeded at <time datetime=\"2026-11-21T10:03:30Z\">10:03:30 UTC</time>.",
+            "<b>settled</b>: a later run has succeeded",
+        ],
+    );
+    assert_eq!(page.matches("<b>settled</b>").count(), 1);
+    assert_eq!(page.matches("class=\"advice\"").count(), 1);
+}
+
+#[test]
 fn ten_thousand_jobs_do_not_make_an_endless_page() {
     let index = synced();
     for number in 0..10_000 {

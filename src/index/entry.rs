@@ -50,6 +50,8 @@ pub(super) struct Entry {
     pub(super) counted: bool,
     /// See `counted`.
     pub(super) cause_counted: bool,
+    /// When a later run of its owner had succeeded, once the owner is gone.
+    pub(super) later_success: Moment,
     /// What scrapes and pages see.
     pub(super) view: Option<JobView>,
 }

@@ -28,7 +28,7 @@ pub struct Snapshot {
     pub now: Timestamp,
     /// The Jobs by namespace and name.
     pub jobs: Vec<JobView>,
-    /// The owners by name.
+    /// The owners in the order of their names.
     pub owners: Vec<(Arc<OwnerKey>, Arc<OwnerView>)>,
     /// The watches.
     pub kinds: Vec<KindView>,
@@ -42,6 +42,24 @@ pub struct Snapshot {
     pub policy: PolicyState,
     /// How long diagnoses took; `None` where nobody measures it.
     pub took: Option<Took>,
+}
+
+impl Snapshot {
+    /// When a later run of the same owner succeeded, of a Job that has failed: the last time. `None` until then, and where
+    /// a neighbour's success says nothing.
+    #[must_use]
+    pub fn later_success(&self, job: &JobView) -> Option<Timestamp> {
+        job.cause_labels()?;
+        let owner = job.spec.record.owner.as_ref()?;
+        let wanted = (&owner.namespace, &owner.kind, &owner.name);
+        let place = self
+            .owners
+            .binary_search_by(|(key, _)| (&key.namespace, &key.kind, &key.name).cmp(&wanted));
+        let known = place.ok().and_then(|at| self.owners.get(at));
+        known
+            .and_then(|(key, owner)| owner.later_success(key, &job.spec, job.started(), job.ended()))
+            .or_else(|| job.open.as_ref()?.later_success.get())
+    }
 }
 
 /// What the writer of diagnoses says of itself.
@@ -143,6 +161,7 @@ struct Open {
     target_labels: Option<Box<str>>,
     reported: Option<Reported>,
     tail: Vec<String>,
+    later_success: Moment,
 }
 
 /// One entry of `hookbudget_job_budget_seconds`.
@@ -296,6 +315,7 @@ impl JobView {
             target_labels: printed.map(|target| label_pairs(&[("target", target)])),
             reported,
             tail: last_lines(entry),
+            later_success: entry.later_success,
             ..Open::default()
         };
         let said = diagnosis.as_ref();

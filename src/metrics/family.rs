@@ -53,7 +53,7 @@ impl Type {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
     /// One Job after the other.
-    Job(fn(&JobView, Timestamp, &mut Samples<'_>)),
+    Job(fn(&JobView, &Snapshot, &mut Samples<'_>)),
     /// One owner after the other.
     Owner(fn(&OwnerView, &mut Samples<'_>)),
     /// Everything at once.

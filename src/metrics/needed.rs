@@ -17,7 +17,7 @@ type Needs = &'static [(&'static str, Loss)];
 const FAILED: Needs = &[
     ("hookbudget_job_root_cause", Silent),
     ("hookbudget_job_root_cause_info", Blunt),
-    ("hookbudget_owner_last_result", Blunt),
+    ("hookbudget_job_later_success_timestamp_seconds", Blunt),
 ];
 
 /// Each alert and the families in its expression, those of recording rules included.
@@ -29,7 +29,7 @@ pub(super) const NEEDED: &[(&str, Needs)] = &[
         &[
             ("hookbudget_job_root_cause", Silent),
             ("hookbudget_job_root_cause_info", Silent),
-            ("hookbudget_owner_last_result", Blunt),
+            ("hookbudget_job_later_success_timestamp_seconds", Blunt),
         ],
     ),
     (

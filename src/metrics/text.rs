@@ -131,7 +131,7 @@ impl Exposition {
                 true
             }
             Source::Job(write) => each(&snapshot.jobs, &self.jobs, &mut self.next, samples, |job, out| {
-                write(job, snapshot.now, out);
+                write(job, snapshot, out);
             }),
             Source::Owner(write) => {
                 let write = |(_, owner): &(_, Arc<OwnerView>), out: &mut Samples<'_>| write(owner, out);

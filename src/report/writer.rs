@@ -277,7 +277,7 @@ impl Reports {
         }
         self.note(&snapshot);
         let (begun, mut refused) = (Instant::now(), None);
-        for (job, reported) in in_turns(&snapshot.jobs, &self.held) {
+        for (job, reported) in in_turns(&snapshot.jobs, &self.held, &self.known) {
             if self.paused.is_some() || (!last && begun.elapsed() >= ROUND) {
                 break;
             }
@@ -532,7 +532,7 @@ impl Reports {
         if is_refused(error) {
             self.unavailable(error);
         } else {
-            tracing::debug!(%error, "a {KIND} is not written");
+            tracing::warn!(%error, "a {KIND} is not written; it is tried again in {} s", PAUSE.as_secs());
         }
         self.paused = Some(Instant::now());
     }
@@ -547,10 +547,13 @@ impl Reports {
 }
 
 /// What there is to write, the first of each namespace before the second of any: one namespace with hundreds keeps nobody
-/// else waiting. One that refuses again, and slowly, comes behind those that do not.
+/// else waiting. Among these what was never written comes first, and then what was written longest ago, or a round that
+/// ends before its time would begin with the same ones again. A namespace that refuses again, and slowly, comes behind
+/// those that do not.
 fn in_turns<'j>(
     jobs: &'j [JobView],
     held: &BTreeMap<Box<str>, Instant>,
+    known: &BTreeMap<String, Known>,
 ) -> impl Iterator<Item = (&'j JobView, &'j Reported)> + use<'j> {
     let (mut namespace, mut turn) = ("", 0_usize);
     let mut due: Vec<_> = jobs
@@ -560,11 +563,12 @@ fn in_turns<'j>(
             let own = &*job.key.namespace;
             turn = if own == namespace { turn + 1 } else { 0 };
             namespace = own;
-            Some((held.contains_key(own), turn, job, reported))
+            let written = known.get(&*reported.uid).and_then(|known| known.written);
+            Some(((held.contains_key(own), turn, written), job, reported))
         })
         .collect();
-    due.sort_by_key(|(is_held, turn, ..)| (*is_held, *turn));
-    due.into_iter().map(|(_, _, job, reported)| (job, reported))
+    due.sort_by_key(|(order, ..)| *order);
+    due.into_iter().map(|(_, job, reported)| (job, reported))
 }
 
 /// What there is to write of a Job that has failed; of one that waits as soon as a run of it has gone wrong, or something

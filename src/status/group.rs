@@ -85,7 +85,7 @@ pub(super) fn groups<'s>(snapshot: &'s Snapshot, filter: &Filter) -> [Members<'s
             // What asks for somebody comes first, then the newest.
             Group::Failed => members.jobs.sort_by_key(|job| {
                 (
-                    needs_nobody(job),
+                    needs_nobody(snapshot, job),
                     std::cmp::Reverse(job.ended().or(job.started())),
                 )
             }),
@@ -97,11 +97,12 @@ pub(super) fn groups<'s>(snapshot: &'s Snapshot, filter: &Filter) -> [Members<'s
     groups
 }
 
-/// True where the verdict is that nobody has to act.
-pub(super) fn needs_nobody(job: &JobView) -> bool {
+/// True where nobody has to act: the verdict says so, or a later run has succeeded.
+pub(super) fn needs_nobody(snapshot: &Snapshot, job: &JobView) -> bool {
     let verdict = blamed(job).map(|found| found.verdict);
-    matches!(
+    let is_quiet = matches!(
         verdict,
         Some(Verdict::Transient | Verdict::Cosmetic | Verdict::Parked)
-    )
+    );
+    is_quiet || snapshot.later_success(job).is_some()
 }

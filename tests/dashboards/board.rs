@@ -135,12 +135,11 @@ pub(super) fn owner(metric: &str, further: &str) -> String {
 /// Verdicts that need nobody.
 pub(super) const QUIET: &str = "transient|cosmetic|parked";
 
-/// Failed Jobs, and their owners of which a later run has succeeded, as the rules have it.
+/// Failed Jobs, and those after which a later run has succeeded, as the rules have it.
 fn failed(more: &str) -> (String, String) {
     let failed = format!("hookbudget_job_root_cause{{{OWNED}{more}}}");
     let succeeded = format!(
-        "on (cluster, namespace, owner_kind, owner_name) max by (cluster, namespace, owner_kind, owner_name) \
-         (hookbudget_owner_last_result{{{OWNED}, owner_kind=~\"CronJob|HelmRelease|Release\", result=\"success\"}})"
+        "on (cluster, namespace, job_name) hookbudget_job_later_success_timestamp_seconds{{{CHOSEN}}}"
     );
     (failed, succeeded)
 }

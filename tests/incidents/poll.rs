@@ -136,23 +136,17 @@ fn take(heard: &mut Heard, now: Timestamp, all: &[Sample]) {
     }
 }
 
-/// The condition of the alert `HookJobFailed`: a cause that somebody has to act on, and no later success of the owner.
+/// The condition of the alert `HookJobFailed`: a cause that somebody has to act on, and no later run that has succeeded.
 pub(super) fn alerts(cause: &Sample, all: &[Sample]) -> bool {
     if cause.label("trigger") == "NotFailed"
         || ["transient", "cosmetic", "parked"].contains(&cause.label("verdict"))
     {
         return false;
     }
-    let same = |sample: &Sample| {
-        ["namespace", "owner_kind", "owner_name"]
-            .iter()
-            .all(|key| sample.label(key) == cause.label(key))
-    };
-    let settled = ["CronJob", "HelmRelease", "Release"].contains(&cause.label("owner_kind"))
-        && all.iter().any(|sample| {
-            sample.name == "hookbudget_owner_last_result"
-                && sample.label("result") == "success"
-                && same(sample)
-        });
-    !settled
+    !all.iter().any(|sample| {
+        sample.name == "hookbudget_job_later_success_timestamp_seconds"
+            && ["namespace", "job_name"]
+                .iter()
+                .all(|key| sample.label(key) == cause.label(key))
+    })
 }

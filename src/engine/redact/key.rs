@@ -19,7 +19,7 @@ pub(super) enum Kind {
 }
 
 /// Ends of names whose values are secrets.
-const SECRETS: [&str; 15] = [
+const SECRETS: [&str; 17] = [
     "password",
     "passwd",
     "passphrase",
@@ -35,6 +35,8 @@ const SECRETS: [&str; 15] = [
     "clientsecret",
     "connectionstring",
     "encryptionkey",
+    "oauth2bearer",
+    "rediscliauth",
 ];
 /// Ends of names that prose uses too.
 const SPOKEN: [&str; 5] = ["token", "secret", "credential", "credentials", "signature"];
@@ -163,6 +165,13 @@ const PROSE: [&str; 57] = [
 /// True for a variable whose value is a secret by its name: `PGPASSWORD`, `API_TOKEN`, `DB_PASS`, `STRIPE_KEY`.
 pub(in crate::engine) fn is_secret_name(name: &str) -> bool {
     !matches!(name, "PWD" | "OLDPWD" | "PASS") && matches!(kind(name), Some(kind) if kind != Kind::Header)
+}
+
+/// True for a header whose value is a secret by its name: `X-API-Key`, `Cookie`, `X-Auth`.
+pub(super) fn is_secret_header(name: &str) -> bool {
+    let words = ["auth", "authentication", "jwt", "assertion", "session"];
+    let (_, last) = last_word(name);
+    kind(name).is_some() || words.iter().any(|word| last.eq_ignore_ascii_case(word))
 }
 
 /// What a key says of its value.

@@ -1,11 +1,14 @@
 //! The walk over the words of a line that finds its secrets.
 
 use super::HIDDEN;
+use super::command::Command;
+use super::flag;
 use super::key::{Kind, NEAR, hides, is_plain_word, is_prose, is_token, kind};
 
 /// What the word before says about the next one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Expect {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Expect {
+    #[default]
     Nothing,
     /// The value of a key of this kind.
     Value(Kind),
@@ -15,40 +18,83 @@ enum Expect {
     UserAndPassword,
     /// What is left of the value of a header.
     Header,
+    /// A header, name and value.
+    HeaderLine,
 }
 
-/// The next bytes of a line: how many, what is shown of them (`None`: they themselves), what to expect behind them.
-type Step = (usize, Option<String>, Expect);
+/// What stands between the elements of a list without spaces.
+const ELEMENTS: &str = "\",\"";
+/// The same before a flag, or before what was hidden: other lists are read as one word.
+const FLAGS_OF_LISTS: [&str; 2] = ["\",\"-", "\",\"["];
 
-/// Walks over the words; `None` when nothing had to be hidden. `instead` makes of a text, and of what may be shown of
-/// it, what is put in its place.
-pub(super) fn hide(line: &str, instead: impl Fn(&str, &str) -> String) -> Option<String> {
-    // Most lines hold no secret, and cost no allocation.
-    let mut out = String::new();
-    let (mut copied, mut at, mut ends, mut expect) = (0, 0, 0, Expect::Nothing);
-    while at < line.len() {
-        if line.as_bytes()[at] == b' ' {
-            at += 1;
-            continue;
-        }
-        let is_new = at >= ends || line.as_bytes()[..at].ends_with(b" ");
-        if is_new {
-            ends = at + word_of(&line[at..]).len();
-        }
-        let (rest, word) = (&line[at..], &line[at..ends]);
-        let (len, shown, next) = match expected(rest, word, expect) {
-            Some(step) if is_new => step,
-            _ => keyed(rest, word, is_new),
+/// The next bytes of a line: how many, what is shown of them (`None`: they themselves), what to expect behind them.
+pub(super) type Step = (usize, Option<String>, Expect);
+
+/// A walk over the words of a text, line by line.
+#[derive(Default)]
+pub(super) struct Walk {
+    expect: Expect,
+    command: Command,
+    /// True where a command may go on in the next line.
+    pub(super) goes_on: bool,
+}
+
+impl Walk {
+    /// Walks over a line; `None` when nothing had to be hidden. `instead` makes of a text, and of what may be shown of
+    /// it, what is put in its place.
+    pub(super) fn hide(&mut self, line: &str, instead: impl Fn(&str, &str) -> String) -> Option<String> {
+        // Most lines hold no secret, and cost no allocation.
+        let mut out = String::new();
+        let is_list = FLAGS_OF_LISTS.iter().any(|flag| line.contains(flag));
+        let (mut copied, mut at, mut gap, mut ends) = (0, 0, 0, 0);
+        // Commands are read as they are shown, so that a second walk reads the same.
+        let mut read = 0;
+        let unread = |out: &str, copied: usize, at: usize, read: &mut usize| {
+            let text = [
+                &out[out.len().min(*read)..],
+                &line[copied + read.saturating_sub(out.len())..at],
+            ]
+            .concat();
+            *read += text.len();
+            text
         };
-        let behind = at + len.max(1);
-        if let Some(shown) = shown.filter(|shown| *shown != line[at..behind]) {
-            out.push_str(&line[copied..at]);
-            out.push_str(&instead(&line[at..behind], &shown));
-            copied = behind;
+        while at < line.len() {
+            if line.as_bytes()[at] == b' ' {
+                at += 1;
+                continue;
+            }
+            let is_new = at >= ends || line.as_bytes()[..at].ends_with(b" ");
+            if is_new {
+                if at >= gap {
+                    gap = at + word_of(&line[at..]).len();
+                }
+                let element = is_list.then(|| line[at..gap].find(ELEMENTS)).flatten();
+                ends = element.map_or(gap, |quote| at + quote + 2);
+            }
+            let (rest, word) = (&line[at..], &line[at..ends]);
+            let known = || expected(rest, word, self.expect);
+            let mut step = is_new.then(known).flatten();
+            if is_new && step.is_none() && flag::may_be_one(word) {
+                step = flag::header(rest, word).or_else(|| {
+                    let flag = flag::Flag::of(word)?;
+                    self.command.read(&unread(&out, copied, at, &mut read));
+                    flag.step(rest, word, &self.command)
+                });
+            }
+            let (len, shown, next) = step.unwrap_or_else(|| keyed(rest, word, is_new));
+            let behind = at + len.max(1);
+            if let Some(shown) = shown.filter(|shown| *shown != line[at..behind]) {
+                out.push_str(&line[copied..at]);
+                out.push_str(&instead(&line[at..behind], &shown));
+                copied = behind;
+            }
+            (at, self.expect) = (behind, next);
         }
-        (at, expect) = (behind, next);
+        if self.goes_on {
+            self.command.read(&unread(&out, copied, line.len(), &mut read));
+        }
+        (copied > 0).then(|| out + &line[copied..])
     }
-    (copied > 0).then(|| out + &line[copied..])
 }
 
 fn word_of(text: &str) -> &str {
@@ -60,13 +106,16 @@ fn expected(rest: &str, word: &str, expect: Expect) -> Option<Step> {
     let whole = |next| Some((word.len(), Some(replaced(word)), next));
     match expect {
         Expect::Nothing => None,
-        _ if matches!(word, "=" | ":" | "=>" | ":=") => Some((word.len(), None, expect)),
+        // The backslash is that of a command over several lines.
+        _ if matches!(word, "=" | ":" | "=>" | ":=" | "\\") => Some((word.len(), None, expect)),
+        Expect::HeaderLine => flag::header_line(rest),
         Expect::Value(Kind::Header) | Expect::Header => {
             if expect != Expect::Header && is_prose(word) {
                 return None;
             }
             let quotes = word.bytes().filter(|b| matches!(b, b'"' | b'\'')).count();
-            let closes = word.ends_with(['"', '\'']) && quotes % 2 == 1;
+            let ended = word.trim_end_matches([',', ']', ')', '}']);
+            let closes = ended.ends_with(['"', '\'']) && quotes % 2 == 1;
             whole(if closes { Expect::Nothing } else { Expect::Header })
         }
         Expect::Value(kind) => {
@@ -106,16 +155,18 @@ fn is_scheme(word: &str) -> bool {
 }
 
 /// `app:hunter2`, and no numbers of a user and a group, no name of the cluster's own.
-fn is_user_and_password(word: &str) -> bool {
+pub(super) fn is_user_and_password(word: &str) -> bool {
+    let word = &word[..word.floor_char_boundary(NEAR)];
     let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     word.split_once(':').is_some_and(|(user, password)| {
         let is_of_numbers = is_number(user) && is_number(password);
-        !password.is_empty() && !is_of_numbers && user != "system"
+        let is_url = user.starts_with("http") && password.starts_with("//");
+        !password.is_empty() && !is_of_numbers && !is_url && user != "system"
     })
 }
 
 /// Where a quotation at the beginning of the text has its inside. One that nobody closes goes to the end.
-fn quotation(text: &str) -> Option<(usize, usize)> {
+pub(super) fn quotation(text: &str) -> Option<(usize, usize)> {
     let quote = ["\\\"", "\\'", "\"", "'"]
         .into_iter()
         .find(|quote| text.starts_with(quote))?;
@@ -134,7 +185,7 @@ fn quotation(text: &str) -> Option<(usize, usize)> {
 }
 
 /// True where nothing but what was hidden before stands, whatever closes behind it.
-fn is_hidden(value: &str) -> bool {
+pub(super) fn is_hidden(value: &str) -> bool {
     let closing = |c: char| matches!(c, '\\' | '"' | '\'' | '&' | ',' | ';' | '?' | '}' | ']' | ')');
     value
         .strip_prefix(HIDDEN)
@@ -142,10 +193,10 @@ fn is_hidden(value: &str) -> bool {
 }
 
 /// Keeps what closes a quotation or a list.
-fn replaced(word: &str) -> String {
+pub(super) fn replaced(word: &str) -> String {
     let value = word.trim_start_matches(['"', '\'']);
     let tail = value.trim_end_matches(['"', '\'', ',', ';', '}', ']', ')']).len();
-    if is_hidden(value) {
+    if value.is_empty() || is_hidden(value) {
         return word.to_owned();
     }
     let opening = &word[..word.len() - value.len()];
@@ -170,6 +221,7 @@ fn keyed(rest: &str, word: &str, is_new: bool) -> Step {
 
 /// What a word without a sign says of the next one.
 fn spoken(behind: &str, word: &str) -> Expect {
+    let word = flag::bare(word, behind.is_empty());
     let name = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     let next = word_of(behind.trim_start_matches(' '));
     if name.eq_ignore_ascii_case("bearer") {
@@ -188,6 +240,9 @@ fn spoken(behind: &str, word: &str) -> Expect {
     // curl and wget of a name and a password.
     if matches!(word, "-u" | "--user" | "--proxy-user") {
         return Expect::UserAndPassword;
+    }
+    if flag::is_of_header(word) {
+        return Expect::HeaderLine;
     }
     let is_flag = word.len() > 3 && word.starts_with('-') && name == word.trim_start_matches('-');
     let has_sign = matches!(next, "=" | ":" | "=>" | ":=");

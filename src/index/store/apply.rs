@@ -16,6 +16,7 @@ use crate::engine::release::Surroundings;
 use crate::index::TOLD_REASON;
 use crate::index::entry::{Entry, JobState, add_event, job_of_pod_name};
 use crate::index::kind::{JobKey, Kind};
+use crate::index::owners::OwnerKey;
 use crate::index::packed::PackedObject;
 use crate::index::pods;
 use crate::k8s::JobObject;
@@ -489,8 +490,10 @@ impl Index {
             self.releases
                 .retain(|release| *release.namespace != *key.namespace || *release.name != *key.name);
         }
-        self.owners.retain(|owner, _| {
-            owner.kind != kind || *owner.namespace != *key.namespace || *owner.name != *key.name
+        self.forget_owner(&OwnerKey {
+            namespace: key.namespace.to_string(),
+            kind: kind.to_owned(),
+            name: key.name.to_string(),
         });
     }
 

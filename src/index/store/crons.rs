@@ -47,7 +47,7 @@ impl Index {
         owner.runs.note(at, RunOutcome::Missed(cause));
         // With Forbid the run before goes on: how that one ends is the result.
         if cause != RootCause::CronConcurrencyBlocked {
-            owner.note(Task::Main, true, at, None, fresh);
+            owner.note(Task::Main, true, None, at, fresh);
         }
         if fresh {
             *owner.failures.entry(cause).or_default() += 1;

@@ -239,17 +239,20 @@ impl Index {
     /// another process wrote down.
     fn as_of(&self, key: &JobKey, entry: &Entry, job: &JobState) -> Option<Timestamp> {
         let ended = job.ended().filter(|_| job.phase() == JobPhase::Failed)?;
-        if !entry.counted || entry.restored.is_some() || self.has_succeeded_since(key, job, ended) {
+        if !entry.counted || entry.restored.is_some() || self.is_made_up_for(key, entry, job) {
             return Some(ended);
         }
         entry.gone
     }
 
     /// True when a later run of the Job's owner has succeeded.
-    fn has_succeeded_since(&self, key: &JobKey, job: &JobState, ended: Timestamp) -> bool {
-        let owner = owner_key(key, &job.spec).filter(OwnerKey::has_runs);
-        let owner = owner.and_then(|owner| self.owners.get(&owner));
-        owner.is_some_and(|owner| owner.has_succeeded_since(ended))
+    fn is_made_up_for(&self, key: &JobKey, entry: &Entry, job: &JobState) -> bool {
+        let by = |owner: OwnerKey| {
+            let known = self.owners.get(&owner)?;
+            known.later_success(&owner, &job.spec, job.status.started, job.ended())
+        };
+        let by_its_owner = owner_key(key, &job.spec).and_then(by);
+        by_its_owner.is_some() || entry.later_success.get().is_some()
     }
 
     pub(super) fn evidence_of(&self, key: &JobKey, entry: &Entry, job: &JobState) -> Evidence {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Index;
 use crate::engine::diagnosis::JobPhase;
 use crate::engine::root_cause::RootCause;
-use crate::index::entry::{Entry, since};
+use crate::index::entry::Entry;
 use crate::index::jobs::Done;
 use crate::index::kind::JobKey;
 use crate::index::owners::{OwnerKey, Task};
@@ -115,14 +115,32 @@ impl Index {
     fn give(&mut self, key: &JobKey, ended: Timestamp, outcome: &Outcome) {
         let fresh = ended >= self.settings.started;
         let failed = outcome.result != RunOutcome::Succeeded;
-        let took = outcome.started.map(|start| since(start, ended));
         if let Some(owner) = owner_key(key, &outcome.spec) {
             let is_cron = owner.kind == "CronJob";
             let task = Task::of(&owner.kind, &outcome.spec.record.hooks);
             let owner = self.owner(owner);
-            owner.note(task, failed, ended, took, fresh);
+            owner.note(task, failed, outcome.started, ended, fresh);
             if is_cron {
                 owner.runs.note(ended, outcome.result);
+            }
+        }
+    }
+
+    /// Forgets an owner. What its later runs have made up for stays so for as long as the failed Jobs are kept.
+    pub(super) fn forget_owner(&mut self, key: &OwnerKey) {
+        let Some(owner) = self.owners.remove(key) else {
+            return;
+        };
+        for (job, entry) in self.jobs.each_open() {
+            let Some(view) = &entry.view else { continue };
+            let is_its = view.spec.record.owner.as_ref().is_some_and(|owner| {
+                (&owner.namespace, &owner.kind, &owner.name) == (&key.namespace, &key.kind, &key.name)
+            });
+            if is_its && view.root_cause().is_some() {
+                entry.later_success = owner
+                    .later_success(key, &view.spec, view.started(), view.ended())
+                    .into();
+                self.dirty.insert(JobKey::clone(job));
             }
         }
     }

@@ -88,8 +88,8 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Type::Gauge,
         unit: Some("seconds"),
         labels: JOB,
-        source: Source::Job(|job, now, out| {
-            if let Some(elapsed) = job.elapsed(now) {
+        source: Source::Job(|job, seen, out| {
+            if let Some(elapsed) = job.elapsed(seen.now) {
                 out.write("", Value::Span(elapsed));
             }
         }),
@@ -100,8 +100,8 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Type::Gauge,
         unit: Some("seconds"),
         labels: JOB,
-        source: Source::Job(|job, now, out| {
-            if let Some(remaining) = job.remaining(now) {
+        source: Source::Job(|job, seen, out| {
+            if let Some(remaining) = job.remaining(seen.now) {
                 out.write("", Value::Span(remaining));
             }
         }),
@@ -112,8 +112,8 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Type::Gauge,
         unit: Some("ratio"),
         labels: JOB,
-        source: Source::Job(|job, now, out| {
-            if let (Some(elapsed), Some(remaining)) = (job.elapsed(now), job.remaining(now)) {
+        source: Source::Job(|job, seen, out| {
+            if let (Some(elapsed), Some(remaining)) = (job.elapsed(seen.now), job.remaining(seen.now)) {
                 out.write("", Value::Ratio(share(elapsed, remaining)));
             }
         }),

@@ -65,4 +65,16 @@ pub(super) const FAMILIES: &[Family] = &[
             }
         }),
     },
+    Family {
+        name: "hookbudget_job_later_success_timestamp_seconds",
+        help: "When a later run of a failed Job's owner succeeded last: of its CronJob, or of the release whose hook it was. Absent until then, and for Jobs that run side by side.",
+        kind: Type::Gauge,
+        unit: Some("seconds"),
+        labels: &["namespace", "job_name"],
+        source: Source::Job(|job, seen, out| {
+            if let Some(at) = seen.later_success(job) {
+                out.write("", Value::Time(at));
+            }
+        }),
+    },
 ];

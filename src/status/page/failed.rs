@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+
 use super::super::filter::only;
 use super::super::html::Clipped;
 use super::super::words::{Time, advice, since, span};
@@ -16,26 +18,33 @@ const NAMED: usize = 5;
 pub(super) fn card(out: &mut String, page: Page<'_>, job: &JobView, opened: bool) {
     let found = job.diagnosis();
     let found = found.as_deref();
+    let later = page.snapshot.later_success(job);
     // Writing to a String cannot fail, here and below.
     let _ = write!(
         out,
         "<article class=\"job failed {}\" id=\"{}\">",
-        found.map_or("unknown", |found| found.verdict.as_str()),
+        match (later, found) {
+            (Some(_), _) => "settled",
+            (None, found) => found.map_or("unknown", |found| found.verdict.as_str()),
+        },
         findings::anchor("job", job)
     );
     findings::title(out, job);
     findings::facts(out, job);
-    when(out, page, job);
+    when(out, page, job, later);
     let Some(found) = found else {
         out.push_str("<p class=\"summary\">Nothing more is known.</p></article>");
         return;
     };
-    findings::verdict(out, found);
+    findings::verdict(out, found, later.is_some());
     findings::summary(out, found);
     out.push_str("<div class=\"sides\"><div>");
     same_root(out, page, job, found);
     findings::repair(out, found);
-    let _ = write!(out, "<p class=\"advice\">{}</p>", advice(found.retry_advice));
+    // It has been run again.
+    if later.is_none() {
+        let _ = write!(out, "<p class=\"advice\">{}</p>", advice(found.retry_advice));
+    }
     findings::lost(out, found);
     out.push_str("</div>");
     findings::chain(out, job, found, opened);
@@ -46,16 +55,25 @@ pub(super) fn card(out: &mut String, page: Page<'_>, job: &JobView, opened: bool
     out.push_str("</article>");
 }
 
-/// When it ended; the summary says how.
-fn when(out: &mut String, page: Page<'_>, job: &JobView) {
+/// When it ended, and when a later run went well; the summary says how.
+fn when(out: &mut String, page: Page<'_>, job: &JobView, later: Option<Timestamp>) {
     let now = page.snapshot.now;
-    if let Some(ended) = job.ended() {
-        let ago = span(since(ended, now));
-        let _ = write!(
-            out,
-            "<p class=\"when\">Ended at {}, {ago} ago.</p>",
-            Time { at: ended, now }
-        );
+    let ended = job.ended().map(|at| {
+        let ago = span(since(at, now));
+        format!("Ended at {}, {ago} ago.", Time { at, now })
+    });
+    let owner = job.spec.record.owner.as_ref();
+    let later = later.zip(owner).map(|(at, owner)| {
+        format!(
+            "A later run of {} {} succeeded at {}.",
+            Clipped(&owner.kind, 60),
+            Clipped(&owner.name, 80),
+            Time { at, now }
+        )
+    });
+    let said: Vec<_> = ended.into_iter().chain(later).collect();
+    if !said.is_empty() {
+        let _ = write!(out, "<p class=\"when\">{}</p>", said.join(" "));
     }
 }
 

@@ -75,20 +75,24 @@ pub(super) fn facts(out: &mut String, job: &JobView) {
     out.push_str("</ul>");
 }
 
-/// The cause, whether anybody has to act, and who.
-pub(super) fn verdict(out: &mut String, found: &Diagnosis) {
+/// The cause, whether anybody has to act, and who. `settled` where a later run has succeeded.
+pub(super) fn verdict(out: &mut String, found: &Diagnosis, settled: bool) {
     let Some(cause) = found.root_cause else { return };
     let verdict = found.verdict;
+    let acute = matches!(verdict, Verdict::Real | Verdict::Unknown);
+    let (badge, words) = if acute && settled {
+        ("settled", "a later run has succeeded")
+    } else {
+        (verdict.as_str(), words::verdict(verdict))
+    };
     let _ = write!(
         out,
         "<p class=\"verdict\"><a class=\"cause\" href=\"explain/{0}\"><code>{0}</code></a>\
-         <span class=\"badge {1}\"><b>{1}</b>: {2}</span>",
+         <span class=\"badge {badge}\"><b>{badge}</b>: {words}</span>",
         cause.as_str(),
-        verdict.as_str(),
-        words::verdict(verdict),
     );
     // What nobody has to act on is nobody's, and not urgent.
-    if matches!(verdict, Verdict::Real | Verdict::Unknown) {
+    if acute && !settled {
         let severity = found.severity.as_str();
         let _ = write!(out, "<span class=\"badge {severity}\">{severity}</span>");
         if let Some(route) = found.route {

@@ -35,15 +35,19 @@ pub(super) fn head(out: &mut String, snapshot: &Snapshot, filter: &Filter, group
             if members.jobs.is_empty() { " none" } else { "" },
             filter.with(Key::Job, "").with(Key::State, group.as_str()).href(),
             members.jobs.len(),
-            note(members),
+            note(snapshot, members),
         );
     }
     out.push_str("</ul></header>");
 }
 
 /// The word below the number.
-fn note(members: &Members<'_>) -> String {
-    let harmless = members.jobs.iter().filter(|job| needs_nobody(job)).count();
+fn note(snapshot: &Snapshot, members: &Members<'_>) -> String {
+    let harmless = members
+        .jobs
+        .iter()
+        .filter(|job| needs_nobody(snapshot, job))
+        .count();
     let word = members.group.as_str();
     if members.group == Group::Failed && harmless > 0 {
         return format!("{word}, {harmless} of them without need to act");

@@ -165,7 +165,7 @@ fn line(out: &mut String, page: Page<'_>, job: &JobView) {
         let _ = write!(out, "<p>Took {}, ended {ended}.</p>", span(took));
     }
     if let Some(found) = job.diagnosis() {
-        findings::verdict(out, &found);
+        findings::verdict(out, &found, false);
         findings::summary(out, &found);
     }
     out.push_str("</article>");

@@ -62,7 +62,7 @@ pub(super) fn card(out: &mut String, page: Page<'_>, job: &JobView) {
     if let Some(found) = &found
         && found.root_cause.is_some()
     {
-        findings::verdict(out, found);
+        findings::verdict(out, found, false);
         findings::summary(out, found);
         out.push_str("<div class=\"sides\"><div>");
         findings::repair(out, found);
