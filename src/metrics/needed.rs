@@ -1,11 +1,11 @@
-//! What the shipped alerts ask of the exporter. A test of the dashboards holds this to their expressions.
+//! What the shipped alerts ask of the exporter. A test of the dashboards holds this to their expressions and templates.
 
 /// What an alert is worth without a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
     /// It cannot fire.
     Silent,
-    /// It fires, and is late, too often, or without what it is grouped by.
+    /// It fires, and is late, too often, without what it is grouped by, or says less.
     Blunt,
 }
 
@@ -13,17 +13,26 @@ use Loss::{Blunt, Silent};
 
 type Needs = &'static [(&'static str, Loss)];
 
-/// Alerts on failed Jobs: the culprit is a label of theirs, and a later success settles them.
-const FAILED: Needs = &[
-    ("hookbudget_job_root_cause", Silent),
-    ("hookbudget_job_root_cause_info", Blunt),
-    ("hookbudget_job_later_success_timestamp_seconds", Blunt),
-];
-
-/// Each alert and the families in its expression, those of recording rules included.
+/// Each alert and the families in its expression and its templates, those of recording rules included. Of failed Jobs the
+/// culprit is a label of the alert, and a later success settles it.
 pub(super) const NEEDED: &[(&str, Needs)] = &[
-    ("HookJobFailed", FAILED),
-    ("HookJobSettled", FAILED),
+    (
+        "HookJobFailed",
+        &[
+            ("hookbudget_job_root_cause", Silent),
+            ("hookbudget_job_root_cause_info", Blunt),
+            ("hookbudget_job_chain_info", Blunt),
+            ("hookbudget_job_later_success_timestamp_seconds", Blunt),
+        ],
+    ),
+    (
+        "HookJobSettled",
+        &[
+            ("hookbudget_job_root_cause", Silent),
+            ("hookbudget_job_root_cause_info", Blunt),
+            ("hookbudget_job_later_success_timestamp_seconds", Blunt),
+        ],
+    ),
     (
         "HookJobsShareCulprit",
         &[
@@ -36,6 +45,9 @@ pub(super) const NEEDED: &[(&str, Needs)] = &[
         "HookJobBudgetBurning",
         &[
             ("hookbudget_job_wait_ratio", Silent),
+            ("hookbudget_job_wait_remaining_seconds", Blunt),
+            ("hookbudget_job_gives_up_timestamp_seconds", Blunt),
+            ("hookbudget_job_wait_target_info", Blunt),
             ("hookbudget_job_root_cause", Blunt),
         ],
     ),
@@ -46,6 +58,7 @@ pub(super) const NEEDED: &[(&str, Needs)] = &[
             ("hookbudget_job_wait_elapsed_seconds", Silent),
             ("hookbudget_job_wait_remaining_seconds", Silent),
             ("hookbudget_job_wait_ratio", Silent),
+            ("hookbudget_job_gives_up_timestamp_seconds", Blunt),
             ("hookbudget_job_root_cause", Blunt),
         ],
     ),

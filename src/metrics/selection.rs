@@ -194,5 +194,11 @@ mod tests {
         assert_eq!(of("HookJobsShareCulprit"), Some(true));
         assert_eq!(of("HookJobFailed"), Some(false), "it says less");
         assert_eq!(of("HookJobFlapping"), None);
+        let missed = Selection::without(&patterns(&["hookbudget_job_chain_info"])).missed();
+        let names: Vec<_> = missed
+            .iter()
+            .map(|missed| (missed.alert, missed.silent))
+            .collect();
+        assert_eq!(names, [("HookJobFailed", false)], "its description asks for it");
     }
 }

@@ -191,7 +191,7 @@ fn families(expr: &str, records: &BTreeMap<String, String>) -> BTreeSet<String> 
     found
 }
 
-/// Whoever denies a family is told which alert misses it.
+/// Whoever denies a family is told which alert misses it, in its expression or in what it says.
 #[test]
 fn the_exporter_knows_what_each_alert_needs() {
     let records = records();
@@ -208,9 +208,12 @@ fn the_exporter_knows_what_each_alert_needs() {
         .iter()
         .map(|(_, alert)| {
             let name = text(alert, "/alert").to_owned();
-            (name, families(text(alert, "/expr"), &records))
+            let annotations = alert["annotations"].as_object().into_iter().flatten();
+            let templates = annotations.filter_map(|(_, template)| template.as_str());
+            let asked = templates.chain([text(alert, "/expr")]);
+            (name, asked.flat_map(|asked| families(asked, &records)).collect())
         })
-        .filter(|(_, families)| !families.is_empty())
+        .filter(|(_, families): &(_, BTreeSet<_>)| !families.is_empty())
         .collect();
     assert_eq!(
         known, asked,

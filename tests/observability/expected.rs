@@ -81,6 +81,9 @@ const fn expected(
 use Ended::{Back, By, First, Itself};
 use Told::{MutedBy, To};
 
+/// The receiver of what only mutes others. Its thread may be sent again when another alert joins or leaves it.
+pub(crate) const NOBODY: &str = "nobody";
+
 const AGAIN: Ended = By("the hook runs again under its name and succeeds");
 
 pub(crate) const EXPECTED: &[Expected] = &[
@@ -114,7 +117,7 @@ pub(crate) const EXPECTED: &[Expected] = &[
         "C: an old failure",
         "HookJobSettled",
         &[("job_name", "tf-state-backup-29568000")],
-        To("nobody"),
+        To(NOBODY),
         By("the Job is deleted, and its retention is over"),
     )
     .mutes(&[("KubeJobFailed", "tf-state-backup-29568000")]),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hookbudget::index::{Change, Kind};
 use serde_json::Value;
 
-use super::expected::{DELETED, EXPECTED, Ended, Expected, FAILED, Told, better, kube_state_metrics};
+use super::expected::{DELETED, EXPECTED, Ended, Expected, FAILED, NOBODY, Told, better, kube_state_metrics};
 use super::history::GOOD_POLICY;
 use super::table::{self, Times};
 use super::world::World;
@@ -20,9 +20,6 @@ const LOST: &str =
     "apiserver_admission_webhook_fail_open_count{name=\"validate.hookbudget.dev\",type=\"validating\"}";
 /// Ten minutes without Prometheus, at the pace of the rules.
 const OUTAGE: Duration = Duration::from_secs(10);
-
-/// The receiver of what only mutes others. Its thread may be sent again when another alert joins or leaves it.
-const NOBODY: &str = "nobody";
 
 /// Those that are told before anything is mended.
 fn incidents() -> impl Iterator<Item = &'static Expected> {

@@ -1,10 +1,11 @@
 //! What was seen, for a person: every cell is what Alertmanager, the receiver and the clock said.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::expected::{EXPECTED, Ended, Expected, Told};
+use super::expected::{EXPECTED, Ended, Expected, NOBODY, Told};
 use super::receiver::Notification;
 use super::world::World;
 
@@ -39,7 +40,8 @@ pub(crate) fn print(world: &World, times: &Times) {
             seen.after
         );
     }
-    let told = world.receiver.told().len();
+    let told = world.receiver.told();
+    let told = told.iter().filter(|told| told.receiver != NOBODY).count();
     println!(
         "\n{told} notifications in {:.0} s. A minute of the rules is a second here: what is said in minutes was measured in \
          seconds.",
@@ -76,12 +78,10 @@ impl Seen {
             .and_then(|told| told.alerts("firing").find(|alert| wanted.fits(alert)))
             .map(|alert| alert["labels"].clone())
             .or_else(|| world.labels_of(wanted));
+        let (receivers, told) = receivers(firing.iter().map(|told| told.receiver.as_str()));
         let receiver = match wanted.told {
             Told::MutedBy(other) => format!("none: muted by {other}"),
-            Told::To(_) => {
-                let receivers: Vec<_> = firing.iter().map(|told| told.receiver.as_str()).collect();
-                receivers.join(", ")
-            }
+            Told::To(_) => receivers,
         };
         let (cleared, from) = match wanted.ended_by {
             Ended::By(what) => (what, Some(times.mended)),
@@ -99,12 +99,27 @@ impl Seen {
         Self {
             labels: words(labels.as_ref()),
             receiver,
-            told: firing.len(),
+            told,
             mutes: world.mutes(wanted).into_iter().collect::<Vec<_>>().join(", "),
             cleared,
             after: after.unwrap_or_else(|| "nobody was told".to_owned()),
         }
     }
+}
+
+/// Who was told, each once, and how often: what `nobody` is sent tells nobody.
+fn receivers<'n>(of_each: impl Iterator<Item = &'n str>) -> (String, usize) {
+    let all: Vec<_> = of_each.collect();
+    let names: BTreeSet<_> = all.iter().copied().collect();
+    let told = all.iter().filter(|name| **name != NOBODY).count();
+    (names.into_iter().collect::<Vec<_>>().join(", "), told)
+}
+
+#[test]
+fn each_receiver_is_named_once_and_nobody_was_not_told() {
+    let of = |names: &[&str]| receivers(names.iter().copied());
+    assert_eq!(of(&[NOBODY, NOBODY]), ("nobody".to_owned(), 0));
+    assert_eq!(of(&["app", "platform", "app"]), ("app, platform".to_owned(), 3));
 }
 
 /// Seconds of the test as minutes of the rules.
