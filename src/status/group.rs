@@ -83,7 +83,7 @@ pub(super) fn groups<'s>(snapshot: &'s Snapshot, filter: &Filter) -> [Members<'s
                 .jobs
                 .sort_by_key(|job| job.gives_up().map_or(Timestamp::MAX, |(_, at)| at)),
             // What asks for somebody comes first, then the newest.
-            Group::Failed => members.jobs.sort_by_key(|job| {
+            Group::Failed => members.jobs.sort_by_cached_key(|job| {
                 (
                     needs_nobody(snapshot, job),
                     std::cmp::Reverse(job.ended().or(job.started())),
