@@ -220,11 +220,6 @@ impl Jobs {
         self.0.contains_key(key)
     }
 
-    /// Fills the nodes of the tree: what comes in order, as a list does, leaves them half empty.
-    pub(super) fn fill_nodes(&mut self) {
-        self.0 = std::mem::take(&mut self.0).into_iter().collect();
-    }
-
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()

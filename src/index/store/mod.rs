@@ -273,7 +273,6 @@ impl Index {
         self.sweep(kind, epoch, now);
         if kind == Kind::Job {
             self.listed.get_or_insert(now);
-            self.jobs.fill_nodes();
         }
         if kind == Kind::Kustomization {
             self.reassess(|_, job| is_kustomized(job), now);

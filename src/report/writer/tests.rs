@@ -423,6 +423,34 @@ async fn what_was_pruned_for_its_age_is_not_written_again() {
     );
 }
 
+#[tokio::test]
+async fn what_was_written_longest_ago_is_written_next() {
+    let (cluster, index) = (Cluster::default(), index());
+    let jobs = ["attic", "shop", "yard"].map(|namespace| failed(namespace, &format!("of-{namespace}"), 40));
+    list(&index, &jobs);
+    let mut reports = cluster.writer(&index, 10);
+    reports.read_back(&Shutdown::manual().1).await;
+    reports.write(false).await;
+    let snapshot = index.snapshot();
+    let order = |reports: &Reports| -> Vec<String> {
+        let due = in_turns(&snapshot.jobs, &reports.held, &reports.known);
+        due.map(|(job, _)| job.key.namespace.to_string()).collect()
+    };
+    assert_eq!(order(&reports), ["attic", "shop", "yard"]);
+    // The first one goes on changing, and another one was never written.
+    for known in reports.known.values_mut() {
+        match &*known.job.namespace {
+            "attic" => known.written = Some(Instant::now()),
+            "yard" => known.written = None,
+            _ => {}
+        }
+    }
+    assert_eq!(order(&reports), ["yard", "shop", "attic"]);
+    // One that refuses comes last, however long ago it was written.
+    reports.held.insert("yard".into(), Instant::now());
+    assert_eq!(order(&reports), ["shop", "attic", "yard"]);
+}
+
 #[test]
 fn what_fails_for_one_object_does_not_hold_up_the_others() {
     let of = |status: &str| {
