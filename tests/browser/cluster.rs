@@ -2,16 +2,16 @@
 //! ill.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use hookbudget::http::{Limits, serve_plain};
 use hookbudget::index::replay::Recording;
 use hookbudget::index::{Change, Clock, Handle, Kind, Settings};
 use hookbudget::shutdown::Shutdown;
 use hookbudget::{metrics, status};
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json, value::RawValue};
 use tokio::runtime::Runtime;
+
+use super::playback::Playback;
 
 /// What a text does that wants to be more than text: markup, colours of a terminal, a direction, a name without end.
 pub(crate) const ILL: &str = "<img src=x onerror=\"window.hacked=1\"></pre><script>window.hacked=2</script>\u{1b}[31mred\u{1b}[0m\u{202e}txet\u{0}";
@@ -19,9 +19,7 @@ pub(crate) const ILL: &str = "<img src=x onerror=\"window.hacked=1\"></pre><scri
 /// A server of the page, and what it shows.
 pub(crate) struct Cluster {
     pub(crate) base: String,
-    handle: Handle,
-    recording: Recording,
-    next: usize,
+    playback: Playback,
     _runtime: Runtime,
 }
 
@@ -48,13 +46,14 @@ impl Cluster {
         });
         let mut cluster = Self {
             base,
-            handle,
-            recording,
-            next: 0,
+            playback: Playback::new(handle, recording),
             _runtime: runtime,
         };
-        for kind in cluster.recording.unlisted() {
-            let _ = cluster.handle.take_in([Change::Begin(kind), Change::End(kind)]);
+        for kind in cluster.playback.recording.unlisted() {
+            let _ = cluster
+                .playback
+                .handle
+                .take_in([Change::Begin(kind), Change::End(kind)]);
         }
         cluster.play_to(seconds);
         cluster
@@ -62,29 +61,17 @@ impl Cluster {
 
     /// Lets time go on.
     pub(crate) fn play_to(&mut self, seconds: u64) {
-        let until = Duration::from_secs(seconds);
-        while let Some((at, change)) = self.recording.steps.get(self.next).filter(|(at, _)| *at <= until) {
-            self.handle.clock().set(self.time(*at));
-            let _ = self.handle.take_in([change.clone()]);
-            self.next += 1;
-        }
-        self.handle.clock().set(self.time(until));
-        let _ = self.handle.tick();
-    }
-
-    fn time(&self, since: Duration) -> Timestamp {
-        let since = SignedDuration::try_from(since).expect("a span");
-        self.recording.start.checked_add(since).expect("a time")
+        self.playback.play_to(seconds);
     }
 
     fn apply(&self, kind: Kind, object: &Value) {
         let object = RawValue::from_string(object.to_string()).expect("JSON");
-        let _ = self.handle.take_in([Change::Apply { kind, object }]);
+        let _ = self.playback.handle.take_in([Change::Apply { kind, object }]);
     }
 
     /// A hook that has failed with a message of its own.
     pub(crate) fn failed(&self, name: &str, message: &str) {
-        let now = self.handle.clock().now().to_string();
+        let now = self.playback.handle.clock().now().to_string();
         let uid = format!("uid-{}", name.len());
         self.apply(
             Kind::Job,
@@ -109,7 +96,7 @@ impl Cluster {
 
     /// A Job that was stopped on purpose.
     pub(crate) fn suspended(&self, name: &str) {
-        let now = self.handle.clock().now().to_string();
+        let now = self.playback.handle.clock().now().to_string();
         self.apply(
             Kind::Job,
             &json!({"metadata": {"name": name, "namespace": "ill", "uid": name, "creationTimestamp": now,
@@ -122,7 +109,7 @@ impl Cluster {
 
     /// The API server refuses a kind.
     pub(crate) fn forbidden(&self, kind: Kind) {
-        let _ = self.handle.take_in([Change::Interrupted {
+        let _ = self.playback.handle.take_in([Change::Interrupted {
             kind,
             forbidden: true,
         }]);

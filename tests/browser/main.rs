@@ -6,6 +6,8 @@
 
 mod chromium;
 mod cluster;
+#[path = "../support/playback.rs"]
+mod playback;
 
 use hookbudget::index::Kind;
 use serde_json::json;

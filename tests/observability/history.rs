@@ -14,6 +14,7 @@ use hookbudget::metrics::{Exposition, Format};
 use jiff::{SignedDuration, Timestamp};
 
 use super::http::get;
+use super::playback::Playback;
 use super::programs::{Process, free_port, until};
 
 /// The pause between two scrapes of the recording, in seconds.
@@ -29,53 +30,21 @@ const REVIEWS: [&str; 4] = [
 /// What a webhook says besides where there is a cluster: this one has none.
 const IN_A_CLUSTER: &str = "hookbudget_webhook_configured 1\n";
 
-/// A recording, as the exporter shows it at any time.
-pub(crate) struct Replay {
-    pub(crate) handle: Handle,
-    pub(crate) start: Timestamp,
-    recording: Recording,
-    next: usize,
+/// The incidents, from a start of one's own.
+fn replay(start: Timestamp) -> Playback {
+    let recording = include_str!("../../src/cli/demo/recording.jsonl");
+    let recording = Recording::read_moved_to(recording.as_bytes(), start).expect("the recording");
+    let handle = Handle::new(Settings::new(start), Clock::standing_at(start));
+    // A replay has a clock of its own, and takes as long as this machine takes.
+    handle.with(|index| *index = Index::new(Settings::new(start)).timed());
+    // Nothing is counted before every kind is known.
+    let _ = handle.take_in(recording.unlisted().into_iter().map(Change::Absent));
+    Playback::new(handle, recording)
 }
 
-impl Replay {
-    /// The incidents, from a start of one's own.
-    pub(crate) fn from(start: Timestamp) -> Self {
-        let recording = include_str!("../../src/cli/demo/recording.jsonl");
-        let recording = Recording::read_moved_to(recording.as_bytes(), start).expect("the recording");
-        let handle = Handle::new(Settings::new(start), Clock::standing_at(start));
-        // A replay has a clock of its own, and takes as long as this machine takes.
-        handle.with(|index| *index = Index::new(Settings::new(start)).timed());
-        // Nothing is counted before every kind is known.
-        let _ = handle.take_in(recording.unlisted().into_iter().map(Change::Absent));
-        Self {
-            handle,
-            start,
-            recording,
-            next: 0,
-        }
-    }
-
-    /// Lets time go on.
-    pub(crate) fn play_to(&mut self, seconds: u64) {
-        let until = Duration::from_secs(seconds);
-        while let Some((at, change)) = self.recording.steps.get(self.next).filter(|(at, _)| *at <= until) {
-            self.handle.clock().set(self.time(*at));
-            let _ = self.handle.take_in([change.clone()]);
-            self.next += 1;
-        }
-        self.handle.clock().set(self.time(until));
-        let _ = self.handle.tick();
-    }
-
-    fn time(&self, since: Duration) -> Timestamp {
-        let since = SignedDuration::try_from(since).expect("a span");
-        self.start.checked_add(since).expect("a time")
-    }
-
-    /// What a scrape brings now.
-    pub(crate) fn exposition(&self) -> String {
-        Exposition::new(Arc::new(self.handle.snapshot()), Format::OpenMetrics).collect()
-    }
+/// What a scrape brings now.
+fn exposition(replay: &Playback) -> String {
+    Exposition::new(Arc::new(replay.handle.snapshot()), Format::OpenMetrics).collect()
 }
 
 /// The real webhook on loopback, without a cluster.
@@ -204,7 +173,7 @@ pub(crate) fn write(folder: &Path, until_second: u64) -> (Timestamp, Timestamp) 
     let start = Timestamp::now()
         .checked_sub(SignedDuration::from_hours(1))
         .expect("a time");
-    let mut replay = Replay::from(start);
+    let mut replay = replay(start);
     let webhook = Webhook::start(&folder.join("webhook"), None);
     let mut text = String::new();
     let mut now = start;
@@ -214,7 +183,7 @@ pub(crate) fn write(folder: &Path, until_second: u64) -> (Timestamp, Timestamp) 
     {
         replay.play_to(second);
         now = replay.time(Duration::from_secs(second));
-        stamped(&mut text, &replay.exposition(), "exporter", now);
+        stamped(&mut text, &exposition(&replay), "exporter", now);
         for (which, name) in REVIEWS.iter().enumerate() {
             if round % (which + 1) == 0 {
                 webhook.review(name);

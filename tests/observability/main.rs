@@ -21,6 +21,8 @@ mod history;
 mod http;
 mod live;
 mod pictures;
+#[path = "../support/playback.rs"]
+mod playback;
 mod programs;
 mod receiver;
 mod stack;
