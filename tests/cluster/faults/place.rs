@@ -94,9 +94,6 @@ impl Installation {
             "helm {arguments:?}: {}{}",
             printed.stdout, printed.stderr
         );
-        if !self.alone {
-            narrow();
-        }
     }
 
     /// Removes it; whether everything of it goes.
@@ -163,16 +160,6 @@ impl Installation {
             printed.stdout, printed.stderr
         );
         printed
-    }
-}
-
-/// Lets this release judge the load and nothing else, so that other tests can go on beside it. An upgrade takes
-/// that back.
-fn narrow() {
-    let only = json!([{"op": "add", "path": "/webhooks/0/namespaceSelector/matchExpressions/-", "value":
-        {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [LOAD_NAMESPACE]}}]);
-    for kind in KINDS {
-        kubectl(&["patch", kind, NAME, "--type=json", "-p", &only.to_string()], "");
     }
 }
 
