@@ -109,7 +109,7 @@ pub struct JobRecord {
     /// `hookbudget.dev/parked`: stopped on purpose, with the reason.
     pub parked: Option<String>,
     /// The release that waits for the Job.
-    pub release: Option<ReleaseRecord>,
+    pub release: Option<Box<ReleaseRecord>>,
     /// The clocks, computed from the spec.
     pub clocks: Clocks,
 }

@@ -35,15 +35,15 @@ pub(super) struct Entry {
     /// What happened to it. Dropped once the Job has succeeded.
     pub(super) trail: Option<Box<Trail>>,
     /// The list in which it was seen last.
-    pub(super) epoch: u32,
+    pub(super) epoch: u16,
     /// When it was seen to be gone.
-    pub(super) gone: Option<Timestamp>,
+    pub(super) gone: Moment,
     /// When anything was heard of it last.
-    pub(super) touched: Option<Timestamp>,
+    pub(super) touched: Moment,
     /// When a process before this one wrote down what it knew, until the Job itself is seen.
-    pub(super) restored: Option<Timestamp>,
+    pub(super) restored: Moment,
     /// When it was judged last.
-    pub(super) judged: Option<Timestamp>,
+    pub(super) judged: Moment,
     /// When the verdict on its failure is no longer transient.
     pub(super) transient_until: Moment,
     /// Whether its result has been given to the owner, and its cause to the owner's counter.
@@ -64,14 +64,14 @@ pub(super) struct JobState {
     pub(super) version: u64,
     /// Without namespace, name and uid, so that Jobs can share it.
     pub(super) spec: Arc<SharedSpec>,
-    pub(super) created: Option<Timestamp>,
+    pub(super) created: Moment,
     /// Its controller, of a Job that has not succeeded.
     pub(super) owner: Option<Arc<OwnerReference>>,
     pub(super) status: JobStatus,
     /// The object, kept only while a change of its release may alter its clocks.
     pub(super) object: Option<PackedObject>,
     /// When it was first seen to have ended.
-    pub(super) ended_seen: Option<Timestamp>,
+    pub(super) ended_seen: Moment,
 }
 
 /// What happened to a Job.
@@ -82,11 +82,11 @@ pub(super) struct Trail {
     pub(super) logs: Logs,
     pub(super) dependencies: Vec<Arc<Dependency>>,
     pub(super) capacity: Option<Box<Capacity>>,
-    pub(super) inspected: Option<Timestamp>,
+    pub(super) inspected: Moment,
     /// Objects that signatures of the policy match, what could not be looked at, and when that was asked for.
     pub(super) signatures: Vec<SignatureHit>,
     pub(super) unsigned: Vec<Lost>,
-    pub(super) signed: Option<Timestamp>,
+    pub(super) signed: Moment,
     /// The releases that were asked for.
     pub(super) asked: BTreeSet<ObjectRef>,
     pub(super) lost: Vec<Lost>,
@@ -135,7 +135,7 @@ impl JobState {
                 .or_else(|| self.status.condition("Complete").and_then(|c| c.at)),
             _ => None,
         }
-        .or(self.ended_seen)
+        .or(self.ended_seen.get())
     }
 }
 
@@ -144,7 +144,7 @@ impl Entry {
     pub(super) fn phase(&self) -> Option<JobPhase> {
         let phase = self.job.as_ref()?.phase();
         let unfinished = matches!(phase, JobPhase::Waiting | JobPhase::Suspended);
-        Some(if self.gone.is_some() && unfinished {
+        Some(if self.gone.is_known() && unfinished {
             JobPhase::Missing
         } else {
             phase
@@ -220,7 +220,7 @@ impl Entry {
                 let started = self
                     .job
                     .as_ref()
-                    .and_then(|job| job.status.started.or(job.created));
+                    .and_then(|job| job.status.started.or(job.created.get()));
                 let patience = Seconds::new(15);
                 self.restarts() > 0 || started.is_some_and(|start| since(start, now) > patience)
             }

@@ -64,9 +64,9 @@ fn job_record(key: &JobKey, entry: &Entry, job: &JobState, release: &[Condition]
         namespace: key.namespace.to_string(),
         name: key.name.to_string(),
         uid: job.uid.to_string(),
-        created: job.created,
+        created: job.created.get(),
         started: status.started,
-        deleted: entry.gone,
+        deleted: entry.gone.get(),
         conditions: status.conditions.clone(),
         active: status.active,
         failed: status.failed,
@@ -74,7 +74,7 @@ fn job_record(key: &JobKey, entry: &Entry, job: &JobState, release: &[Condition]
         ..job.spec.record.clone()
     };
     if let Some(of) = &mut record.release
-        && let Some(condition) = gave_up(release, job.created)
+        && let Some(condition) = gave_up(release, job.created.get())
     {
         of.gave_up = condition.at;
         of.message.clone_from(&condition.message);

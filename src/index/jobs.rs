@@ -33,7 +33,7 @@ pub(super) struct Done {
     pub(super) started: Moment,
     pub(super) ended: Moment,
     /// A hash of its uid: all that it is for is to tell a Job from another one of the same name.
-    uid: u64,
+    uid: u32,
     /// As [`JobState::version`].
     pub(super) version: u64,
     pub(super) restarts: u32,
@@ -41,7 +41,7 @@ pub(super) struct Done {
     failed: u32,
     succeeded: u32,
     /// As [`Entry::epoch`].
-    pub(super) epoch: u32,
+    pub(super) epoch: u16,
     /// Whether its result has been given to the owner.
     pub(super) counted: bool,
     /// Whether the object is gone.
@@ -58,9 +58,9 @@ impl Done {
     fn of(entry: &Entry) -> Option<Self> {
         let (job, view) = (entry.job.as_ref()?, entry.view.as_ref()?);
         let is_done = view.phase == JobPhase::Succeeded && entry.is_settled();
-        (is_done && entry.gone.is_none()).then(|| Self {
+        (is_done && !entry.gone.is_known()).then(|| Self {
             spec: Arc::clone(&view.spec),
-            created: job.created.into(),
+            created: job.created,
             started: view.started().into(),
             ended: view.ended().into(),
             uid: hash(&job.uid),
@@ -96,11 +96,11 @@ impl Done {
             uid: Arc::default(),
             version: self.version,
             spec: Arc::clone(&self.spec),
-            created: self.created.get(),
+            created: self.created,
             owner: None,
             status,
             object: None,
-            ended_seen: ended,
+            ended_seen: self.ended,
         };
         Entry {
             job: Some(job),
@@ -309,8 +309,10 @@ impl Kept {
     }
 }
 
-fn hash(uid: &str) -> u64 {
+/// Half of a hash: one of four thousand million Jobs that replace another of their name is taken for it.
+#[allow(clippy::cast_possible_truncation, reason = "half of it is wanted")]
+fn hash(uid: &str) -> u32 {
     let mut hasher = DefaultHasher::new();
     uid.hash(&mut hasher);
-    hasher.finish()
+    hasher.finish() as u32
 }

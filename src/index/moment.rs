@@ -3,13 +3,23 @@
 use jiff::Timestamp;
 
 /// A time to the microsecond, or none: a third of what `Option<Timestamp>` takes. The API server writes whole seconds of
-/// Jobs, and [`super::Clock`] shows no more than microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Jobs, and [`super::Clock`] shows no more than microseconds. None is before every time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Moment(i64);
 
 impl Moment {
     /// No time: out of a timestamp's range.
     const NONE: Self = Self(i64::MIN);
+
+    /// True of any time but none.
+    pub(super) fn is_known(self) -> bool {
+        self != Self::NONE
+    }
+
+    /// This one, or that one where this is none.
+    pub(super) fn or(self, other: impl Into<Self>) -> Self {
+        if self.is_known() { self } else { other.into() }
+    }
 
     /// The time.
     pub(super) fn get(self) -> Option<Timestamp> {
@@ -23,9 +33,15 @@ impl Default for Moment {
     }
 }
 
+impl From<Timestamp> for Moment {
+    fn from(at: Timestamp) -> Self {
+        Self(at.as_microsecond())
+    }
+}
+
 impl From<Option<Timestamp>> for Moment {
     fn from(at: Option<Timestamp>) -> Self {
-        at.map_or(Self::NONE, |at| Self(at.as_microsecond()))
+        at.map_or(Self::NONE, Self::from)
     }
 }
 

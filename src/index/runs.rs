@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::moment::Moment;
 use crate::engine::root_cause::RootCause;
 
 /// Runs kept per `CronJob`: two weeks of a daily one, enough to see a pattern, and little memory.
@@ -12,24 +13,31 @@ pub const KEPT_RUNS: usize = 14;
 /// Of that many runs, so many failures make a `CronJob` one that flaps; as the alert `HookJobFlapping` has it.
 const FLAPS: (usize, usize) = (5, 2);
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a run ended. Causes are in boxes: a cause has room for a name of the policy, and hardly any run of a cluster has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunOutcome {
     /// It succeeded.
     Succeeded,
     /// It failed; the cause as far as it is known.
-    Failed(Option<RootCause>),
+    Failed(Option<Box<RootCause>>),
     /// It never came.
-    Missed(RootCause),
+    Missed(Box<RootCause>),
 }
 
 /// One run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// When it ended, or when it was last said that it did not come.
-    pub at: Timestamp,
+    at: Moment,
     /// How it ended.
     pub outcome: RunOutcome,
+}
+
+impl Run {
+    /// When it ended, or when it was last said that it did not come.
+    #[must_use]
+    pub fn at(&self) -> Option<Timestamp> {
+        self.at.get()
+    }
 }
 
 /// The last [`KEPT_RUNS`] runs, the oldest first. Cheap to clone.
@@ -66,7 +74,7 @@ impl Runs {
     /// Notes a run, wherever in the order it belongs. The controller says again and again of one run that it does not
     /// come; that stays one run.
     pub(super) fn note(&mut self, at: Timestamp, outcome: RunOutcome) {
-        let runs = Arc::make_mut(&mut self.0);
+        let (runs, at) = (Arc::make_mut(&mut self.0), Moment::from(at));
         let place = runs.partition_point(|run| run.at <= at);
         if let Some(before) = place.checked_sub(1).and_then(|before| runs.get_mut(before)) {
             let again = matches!(outcome, RunOutcome::Missed(_)) && before.outcome == outcome;
@@ -75,6 +83,8 @@ impl Runs {
                 return;
             }
         }
+        // To its size: very many CronJobs have a few runs each.
+        runs.reserve_exact(1);
         runs.insert(place, Run { at, outcome });
         if runs.len() > KEPT_RUNS {
             runs.remove(0);
@@ -83,10 +93,10 @@ impl Runs {
 
     /// Why the run that ended then failed: known a little later than that it failed.
     pub(super) fn explain(&mut self, at: Timestamp, cause: RootCause) {
-        let runs = Arc::make_mut(&mut self.0);
+        let (runs, at) = (Arc::make_mut(&mut self.0), Moment::from(at));
         let failed = |run: &&mut Run| run.at == at && matches!(run.outcome, RunOutcome::Failed(_));
         if let Some(run) = runs.iter_mut().rev().find(failed) {
-            run.outcome = RunOutcome::Failed(Some(cause));
+            run.outcome = RunOutcome::Failed(Some(Box::new(cause)));
         }
     }
 }
@@ -102,14 +112,17 @@ mod tests {
     fn runs(outcomes: &[RunOutcome]) -> Runs {
         let mut runs = Runs::default();
         for (second, outcome) in (0..).zip(outcomes) {
-            runs.note(at(second), *outcome);
+            runs.note(at(second), outcome.clone());
         }
         runs
     }
 
     const GOOD: RunOutcome = RunOutcome::Succeeded;
     const BAD: RunOutcome = RunOutcome::Failed(None);
-    const NONE: RunOutcome = RunOutcome::Missed(RootCause::CronMissedSchedule);
+
+    fn none() -> RunOutcome {
+        RunOutcome::Missed(Box::new(RootCause::CronMissedSchedule))
+    }
 
     #[test]
     fn two_failures_of_the_last_five_flap_and_an_unbroken_row_of_them_does_not() {
@@ -118,28 +131,28 @@ mod tests {
         assert!(runs(&[BAD, GOOD, GOOD, GOOD, BAD]).flap());
         assert!(!runs(&[BAD, BAD, GOOD, GOOD, GOOD, GOOD, BAD]).flap());
         assert!(!runs(&[BAD, BAD, BAD, BAD, BAD]).flap());
-        assert!(runs(&[BAD, NONE, NONE, GOOD, GOOD, GOOD, BAD]).flap());
+        assert!(runs(&[BAD, none(), none(), GOOD, GOOD, GOOD, BAD]).flap());
     }
 
     #[test]
     fn runs_are_kept_in_the_order_in_which_they_ended_and_only_the_last_of_them() {
-        let mut runs = runs(&[GOOD; KEPT_RUNS + 3]);
-        assert_eq!((runs.all().len(), runs.all()[0].at), (KEPT_RUNS, at(3)));
+        let mut runs = runs(&[const { GOOD }; KEPT_RUNS + 3]);
+        assert_eq!((runs.all().len(), runs.all()[0].at()), (KEPT_RUNS, Some(at(3))));
         runs.note(at(9), BAD);
         let place = runs.all().iter().position(|run| run.outcome == BAD);
         assert_eq!(
-            place.map(|place| (runs.all()[place - 1].at, runs.all()[place + 1].at)),
-            Some((at(9), at(10)))
+            place.map(|place| (runs.all()[place - 1].at(), runs.all()[place + 1].at())),
+            Some((Some(at(9)), Some(at(10))))
         );
         runs.explain(at(9), RootCause::OomKilled);
-        let explained = RunOutcome::Failed(Some(RootCause::OomKilled));
+        let explained = RunOutcome::Failed(Some(Box::new(RootCause::OomKilled)));
         assert!(runs.all().iter().any(|run| run.outcome == explained));
     }
 
     #[test]
     fn a_run_that_is_said_not_to_come_time_and_again_is_one() {
-        let runs = runs(&[GOOD, NONE, NONE, NONE]);
+        let runs = runs(&[GOOD, none(), none(), none()]);
         assert_eq!(runs.all().len(), 2);
-        assert_eq!(runs.all()[1].at, at(3));
+        assert_eq!(runs.all()[1].at(), Some(at(3)));
     }
 }

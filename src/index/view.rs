@@ -155,13 +155,20 @@ pub struct JobView {
 struct Open {
     found: Option<Found>,
     gives_up: Option<(Clock, Timestamp)>,
-    cause_labels: Option<Box<str>>,
-    culprit_labels: Option<Box<str>>,
-    chain_labels: Box<[Box<str>]>,
+    failure_labels: Option<Box<FailureLabels>>,
     target_labels: Option<Box<str>>,
     reported: Option<Reported>,
     tail: Vec<String>,
     later_success: Moment,
+}
+
+/// The further labels of what is said of a Job that has failed.
+#[derive(Clone, Debug)]
+struct FailureLabels {
+    cause: Box<str>,
+    culprit: Box<str>,
+    /// One text for each link.
+    chain: Box<[Box<str>]>,
 }
 
 /// One entry of `hookbudget_job_budget_seconds`.
@@ -230,6 +237,10 @@ impl JobView {
         self.found().is_some_and(|found| found.names(others, more))
     }
 
+    fn failure_labels(&self) -> Option<&FailureLabels> {
+        self.open.as_ref()?.failure_labels.as_deref()
+    }
+
     fn found(&self) -> Option<&Found> {
         self.open.as_ref()?.found.as_ref()
     }
@@ -249,19 +260,19 @@ impl JobView {
     /// The further labels of `hookbudget_job_root_cause`, for a Job that has failed.
     #[must_use]
     pub fn cause_labels(&self) -> Option<&str> {
-        self.open.as_ref()?.cause_labels.as_deref()
+        self.failure_labels().map(|labels| &*labels.cause)
     }
 
     /// The further labels of `hookbudget_job_root_cause_info`, for a Job that has failed.
     #[must_use]
     pub fn culprit_labels(&self) -> Option<&str> {
-        self.open.as_ref()?.culprit_labels.as_deref()
+        self.failure_labels().map(|labels| &*labels.culprit)
     }
 
     /// The further labels of `hookbudget_job_chain_info`, for a Job that has failed: one text for each link.
     #[must_use]
     pub fn chain_labels(&self) -> &[Box<str>] {
-        self.open.as_ref().map_or(&[], |open| &open.chain_labels)
+        self.failure_labels().map_or(&[], |labels| &labels.chain)
     }
 
     /// The further labels of `hookbudget_job_wait_target_info`: what the spec names comes before what a log names.
@@ -295,7 +306,7 @@ impl JobView {
             spec: Arc::clone(&job.spec),
             phase,
             started: job.status.started.into(),
-            ended: job.ended().or(entry.gone).into(),
+            ended: Moment::from(job.ended()).or(entry.gone),
             restarts: entry.restarts(),
             attempts: entry.attempts(),
             open: None,
@@ -320,9 +331,7 @@ impl JobView {
         };
         let said = diagnosis.as_ref();
         if let Some(cause) = root_cause_of(phase, said.map(|found| (found.trigger, found.root_cause))) {
-            let (cause, culprit) = failure_labels(&view, said, cause);
-            (open.cause_labels, open.culprit_labels) = (Some(cause), Some(culprit));
-            open.chain_labels = chain_labels(said.map_or(&[], |found| &found.chain));
+            open.failure_labels = Some(Box::new(failure_labels(&view, said, cause)));
         }
         open.found = diagnosis.map(Found::of);
         view.open = Some(Arc::new(open));
@@ -360,7 +369,7 @@ fn root_cause_of(phase: JobPhase, said: Option<(Trigger, Option<RootCause>)>) ->
         .then(|| said.and_then(|(_, cause)| cause).unwrap_or(RootCause::Unknown))
 }
 
-fn failure_labels(view: &JobView, diagnosis: Option<&Diagnosis>, cause: RootCause) -> (Box<str>, Box<str>) {
+fn failure_labels(view: &JobView, diagnosis: Option<&Diagnosis>, cause: RootCause) -> FailureLabels {
     let record = &view.spec.record;
     let (owner_kind, owner_name) = record
         .owner
@@ -400,7 +409,11 @@ fn failure_labels(view: &JobView, diagnosis: Option<&Diagnosis>, cause: RootCaus
         ("culprit_name", name),
         ("depth", &depth.to_string()),
     ]);
-    (cause_labels, culprit_labels)
+    FailureLabels {
+        cause: cause_labels,
+        culprit: culprit_labels,
+        chain: chain_labels(chain),
+    }
 }
 
 /// Links of a chain that are published: one digit, by which a template can put them in order.
@@ -463,7 +476,7 @@ fn gives_up(entry: &Entry, job: &JobState, now: Timestamp) -> Option<(Clock, Tim
         (Clock::Deadline, from_start(spec.record.deadline)),
         (
             Clock::Release,
-            job.created.zip(release).map(|(at, span)| after(at, span)),
+            job.created.get().zip(release).map(|(at, span)| after(at, span)),
         ),
     ]
     .into_iter()

@@ -65,7 +65,7 @@ impl JobSpec {
             parked: job
                 .annotation("hookbudget.dev/parked")
                 .map(|reason| safe(reason.to_owned())),
-            release,
+            release: release.map(Box::new),
             clocks: Clocks {
                 wait_nominal: clocks.wait.and_then(|wait| wait.nominal.seconds()),
                 wait_worst: clocks.wait.and_then(|wait| wait.worst.seconds()),

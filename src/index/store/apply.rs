@@ -16,6 +16,7 @@ use crate::engine::release::Surroundings;
 use crate::index::TOLD_REASON;
 use crate::index::entry::{Entry, JobState, add_event, job_of_pod_name};
 use crate::index::kind::{JobKey, Kind};
+use crate::index::moment::Moment;
 use crate::index::owners::OwnerKey;
 use crate::index::packed::PackedObject;
 use crate::index::pods;
@@ -82,7 +83,7 @@ impl Index {
     }
 
     /// What a complete list did not hold is gone.
-    pub(super) fn sweep(&mut self, kind: Kind, epoch: u32, now: Timestamp) {
+    pub(super) fn sweep(&mut self, kind: Kind, epoch: u16, now: Timestamp) {
         match kind {
             Kind::Job => {
                 for done in self.jobs.each_done() {
@@ -90,7 +91,7 @@ impl Index {
                 }
                 let open = self.jobs.all_open();
                 let gone: Vec<_> = open
-                    .filter(|(_, entry)| entry.epoch != epoch && entry.gone.is_none())
+                    .filter(|(_, entry)| entry.epoch != epoch && !entry.gone.is_known())
                     .filter_map(|(key, entry)| Some((Arc::clone(key), entry.job.as_ref()?.uid.clone())))
                     .collect();
                 for (key, uid) in gone {
@@ -175,14 +176,14 @@ impl Index {
             self.specs.share(spec, &self.settings.policy)
         };
         let entry = self.jobs.open(&key);
-        let ended_seen = entry.job.as_ref().and_then(|job| job.ended_seen);
+        let ended_seen = entry.job.as_ref().map(|job| job.ended_seen).unwrap_or_default();
         let owners = &mut meta.owner_references;
         let owner = owners.iter().position(|owner| owner.controller);
         let owner = owner.map(|index| Arc::new(owners.swap_remove(index)));
         let mut job = JobState {
             uid: meta.uid.into(),
             version,
-            created: meta.creation_timestamp,
+            created: meta.creation_timestamp.into(),
             object: None,
             ended_seen,
             owner,
@@ -192,21 +193,21 @@ impl Index {
         job.trim();
         let unfinished = matches!(job.phase(), JobPhase::Waiting | JobPhase::Suspended);
         if !unfinished {
-            job.ended_seen.get_or_insert(now);
+            job.ended_seen = job.ended_seen.or(now);
         }
         let released =
             matches!(job.spec.record.origin, Origin::HelmHook | Origin::Flux) || is_kustomized(text);
         if unfinished && released {
             job.object = PackedObject::of(text);
         }
-        if entry.job.is_none() && entry.restored.is_none() {
-            entry.forget_before(job.created);
+        if entry.job.is_none() && !entry.restored.is_known() {
+            entry.forget_before(job.created.get());
         }
         entry.job = Some(job);
         entry.epoch = epoch;
-        entry.gone = None;
-        entry.restored = None;
-        entry.touched = Some(now);
+        entry.gone = Moment::default();
+        entry.restored = Moment::default();
+        entry.touched = now.into();
         self.adopt_loose(&key);
         self.ask_for_logs(&key);
         self.dirty.insert(key);
@@ -228,7 +229,7 @@ impl Index {
         let Some(entry) = self.jobs.get_mut(key).filter(|entry| !entry.is_settled()) else {
             return;
         };
-        let created = entry.job.as_ref().and_then(|job| job.created);
+        let created = entry.job.as_ref().and_then(|job| job.created.get());
         let early = self.early.remove(key).unwrap_or_default();
         for pod in early.into_iter().filter(|pod| pod.created >= created) {
             entry.apply_pod(pod);
@@ -259,7 +260,7 @@ impl Index {
     /// A new Job of the same name: the old one is concluded, and only what is younger than the new one stays.
     fn replace(&mut self, key: &JobKey, created: Option<Timestamp>, now: Timestamp) {
         if let Some(entry) = self.jobs.get_mut(key) {
-            entry.gone.get_or_insert(now);
+            entry.gone = entry.gone.or(now);
         }
         self.dirty.insert(key.clone());
         self.settle(now);
@@ -302,7 +303,7 @@ impl Index {
             return Ok(());
         }
         let entry = self.jobs.open(&key);
-        entry.touched = Some(now);
+        entry.touched = now.into();
         entry.apply_pod(object.into_record(Some(now)));
         for event in self.loose.remove(&pod_key).unwrap_or_default() {
             entry.add_event(event);
@@ -428,9 +429,9 @@ impl Index {
             return Ok(());
         }
         let entry = self.jobs.open(&key);
-        entry.touched = Some(now);
+        entry.touched = now.into();
         // A Job of the same name that is long gone may have left events.
-        let created = entry.job.as_ref().and_then(|job| job.created);
+        let created = entry.job.as_ref().and_then(|job| job.created.get());
         if entry.is_settled() || (created.is_some() && event.last.is_some() && event.last < created) {
             return Ok(());
         }
@@ -460,8 +461,8 @@ impl Index {
         };
         if entry.job.as_ref().is_some_and(|job| &*job.uid == uid) {
             // Of a Job that this process has never seen, nobody knows when it went.
-            let when = entry.restored.take().unwrap_or(now);
-            entry.gone.get_or_insert(when);
+            let when = std::mem::take(&mut entry.restored).or(now);
+            entry.gone = entry.gone.or(when);
             self.dirty.insert(key.clone());
         }
     }

@@ -20,7 +20,7 @@ const EVENTS: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct CronState {
     pub(super) events: Vec<EventRecord>,
-    pub(super) epoch: u32,
+    pub(super) epoch: u16,
     /// When the last run that never came was counted.
     counted: Option<Timestamp>,
 }
@@ -44,7 +44,7 @@ impl Index {
         };
         let fresh = at >= self.settings.started;
         let owner = self.owner(owner);
-        owner.runs.note(at, RunOutcome::Missed(cause));
+        owner.runs.note(at, RunOutcome::Missed(Box::new(cause)));
         // With Forbid the run before goes on: how that one ends is the result.
         if cause != RootCause::CronConcurrencyBlocked {
             owner.note(Task::Main, true, None, at, fresh);
@@ -60,7 +60,7 @@ impl Index {
         let has_run_since = |key: &JobKey, at: Timestamp| {
             let open = self.jobs.all_open();
             let open = open.filter_map(|(job, entry)| {
-                Some((job, &entry.job.as_ref()?.spec, entry.job.as_ref()?.created))
+                Some((job, &entry.job.as_ref()?.spec, entry.job.as_ref()?.created.get()))
             });
             let done = self
                 .jobs

@@ -171,7 +171,7 @@ impl Index {
     /// The last failed run of the Job's owner that had ended when this one was made.
     pub(super) fn previous(&self, owner: Option<&OwnerKey>, job: &JobState) -> Option<PreviousRun> {
         let runs = self.blockers.get(owner?)?;
-        let created = job.created?;
+        let created = job.created.get()?;
         runs.iter().rev().find(|run| run.ended <= created).cloned()
     }
 }

@@ -16,6 +16,7 @@ use crate::index::change::Action;
 use crate::index::entry::{Entry, JobState, since};
 use crate::index::evidence::{evidence, knobs};
 use crate::index::kind::JobKey;
+use crate::index::moment::Moment;
 use crate::index::owners::OwnerKey;
 use crate::index::view::JobView;
 
@@ -82,11 +83,11 @@ impl Index {
         self.unseen = 0;
         for (key, entry) in self.jobs.all_open() {
             self.unseen += usize::from(entry.job.is_none());
-            let is_old = |then: Option<Timestamp>, span| then.is_none_or(|then| since(then, now) >= span);
+            let is_old = |then: Moment, span| then.get().is_none_or(|then| since(then, now) >= span);
             let waits = entry.phase() == Some(JobPhase::Waiting);
             let is_due = (waits && is_old(entry.judged, AGAIN)) || entry.is_transient_no_more(now);
             waiting += usize::from(waits || is_due);
-            let expired = match (&entry.job, entry.gone) {
+            let expired = match (&entry.job, entry.gone.get()) {
                 (None, _) => is_old(entry.touched, ORPHANS),
                 (Some(_), Some(gone)) => {
                     (entry.is_settled() && entry.counted) || since(gone, now) >= retention
@@ -188,7 +189,12 @@ impl Index {
         let until = diagnosis.as_ref().and_then(|found| found.transient_until);
         // As of a moment before that, it stays transient.
         let until = until.filter(|until| !entry.counted || *until > now);
-        let within = match entry.job.as_ref().and_then(|job| job.ended_seen).or(entry.gone) {
+        let within = match entry
+            .job
+            .as_ref()
+            .and_then(|job| job.ended_seen.get())
+            .or(entry.gone.get())
+        {
             Some(_) => AT_THE_END,
             None => WHILE_WAITING,
         };
@@ -208,7 +214,7 @@ impl Index {
         let Some(entry) = self.jobs.get_mut(key) else {
             return;
         };
-        entry.judged = Some(now);
+        entry.judged = now.into();
         entry.transient_until = until.into();
         entry.view = Some(view);
         if phase == JobPhase::Succeeded {
@@ -216,7 +222,7 @@ impl Index {
         }
         if !asks.is_empty() {
             let trail = entry.trail();
-            trail.inspected = Some(now);
+            trail.inspected = now.into();
             trail.asked.extend(asks.iter().filter_map(|ask| match ask {
                 Action::InspectRelease { release, .. } => Some(release.clone()),
                 _ => None,
@@ -239,10 +245,10 @@ impl Index {
     /// another process wrote down.
     fn as_of(&self, key: &JobKey, entry: &Entry, job: &JobState) -> Option<Timestamp> {
         let ended = job.ended().filter(|_| job.phase() == JobPhase::Failed)?;
-        if !entry.counted || entry.restored.is_some() || self.is_made_up_for(key, entry, job) {
+        if !entry.counted || entry.restored.is_known() || self.is_made_up_for(key, entry, job) {
             return Some(ended);
         }
-        entry.gone
+        entry.gone.get()
     }
 
     /// True when a later run of the Job's owner has succeeded.
@@ -286,7 +292,7 @@ impl Index {
 }
 
 fn needs_cause_counted(entry: &Entry, now: Timestamp) -> bool {
-    let seen = entry.job.as_ref().and_then(|job| job.ended_seen);
+    let seen = entry.job.as_ref().and_then(|job| job.ended_seen.get());
     entry.counted
         && !entry.cause_counted
         && entry.phase() == Some(JobPhase::Failed)

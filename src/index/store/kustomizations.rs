@@ -46,7 +46,7 @@ impl Index {
         self.reassess_kustomized(key, now);
     }
 
-    pub(super) fn sweep_kustomizations(&mut self, epoch: u32, now: Timestamp) {
+    pub(super) fn sweep_kustomizations(&mut self, epoch: u16, now: Timestamp) {
         let gone = self.kustomized.iter().filter(|(_, seen)| **seen != epoch);
         let gone: Vec<_> = gone.map(|(key, _)| key.clone()).collect();
         for key in gone {

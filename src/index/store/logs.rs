@@ -18,7 +18,7 @@ impl Index {
             return;
         };
         let wanted = entry.job.as_ref().is_some_and(|job| job.spec.matters);
-        if !wanted || entry.is_settled() || entry.gone.is_some() {
+        if !wanted || entry.is_settled() || entry.gone.is_known() {
             return;
         }
         let runs = runs(entry);

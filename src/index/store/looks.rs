@@ -114,11 +114,11 @@ impl Seen {
 
 fn is_due(entry: &Entry, job: &JobState, now: Timestamp) -> bool {
     // How a Job stands that another process wrote down is not known until it is seen.
-    if entry.restored.is_some() {
+    if entry.restored.is_known() {
         return false;
     }
-    let inspected = entry.trail.as_ref().and_then(|trail| trail.inspected);
-    match (inspected, job.ended_seen.or(entry.gone)) {
+    let inspected = entry.trail.as_ref().and_then(|trail| trail.inspected.get());
+    match (inspected, job.ended_seen.or(entry.gone).get()) {
         (None, ended) => ended.is_none_or(|ended| since(ended, now) < Seconds::new(60)),
         (Some(at), None) => since(at, now) >= AGAIN,
         (Some(at), Some(ended)) => at < ended && job.has_just_ended(now),

@@ -91,7 +91,7 @@ pub struct Index {
     releases: Vec<HelmRelease>,
     kustomizations: Vec<Kustomization>,
     /// In which list a Kustomization was seen last.
-    kustomized: BTreeMap<JobKey, u32>,
+    kustomized: BTreeMap<JobKey, u16>,
     release_state: BTreeMap<JobKey, ReleaseState>,
     specs: Specs,
     seen: Seen,
@@ -124,7 +124,7 @@ pub struct Index {
 #[derive(Debug)]
 struct PodOwner {
     job: Box<str>,
-    epoch: u32,
+    epoch: u16,
 }
 
 #[derive(Debug, Default)]
@@ -134,12 +134,12 @@ struct ReleaseState {
     dependency: Dependency,
     depends_on: Vec<JobKey>,
     owner: Option<Arc<OwnerReference>>,
-    epoch: u32,
+    epoch: u16,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Watch {
-    epoch: u32,
+    epoch: u16,
     synced: bool,
     absent: bool,
     /// Its first list is not waited for any more.

@@ -8,6 +8,7 @@ use super::Index;
 use crate::engine::hide;
 use crate::engine::policy::Policy;
 use crate::index::kind::JobKey;
+use crate::index::moment::Moment;
 use crate::index::view::PolicyState;
 use crate::k8s::job_record::JobSpec;
 
@@ -45,7 +46,7 @@ impl Index {
             if let Some(trail) = &mut entry.trail {
                 let names = |name: &str| policy.signatures.iter().any(|own| own.name.as_str() == name);
                 trail.signatures.retain(|hit| names(&hit.name));
-                trail.signed = None;
+                trail.signed = Moment::default();
             }
             self.dirty.insert(JobKey::clone(key));
         }

@@ -52,7 +52,7 @@ impl Index {
             return;
         }
         // Two Jobs may have had the name: the later one counts.
-        if known.is_some_and(|known| known.created >= job.created) {
+        if known.is_some_and(|known| known.created >= job.created.into()) {
             return;
         }
         let status = JobStatus {
@@ -95,11 +95,11 @@ impl Index {
                 uid: uid.into(),
                 version: 0,
                 spec,
-                created,
+                created: created.into(),
                 owner: None,
                 status,
                 object: None,
-                ended_seen,
+                ended_seen: ended_seen.into(),
             }),
             trail: Some(Box::new(Trail {
                 pods,
@@ -111,14 +111,14 @@ impl Index {
                     .collect(),
                 signatures,
                 capacity: capacity.map(Box::new),
-                inspected,
-                signed,
+                inspected: inspected.into(),
+                signed: signed.into(),
                 lost,
                 ..Trail::default()
             })),
-            gone,
-            touched: Some(now),
-            restored: Some(seen),
+            gone: gone.into(),
+            touched: now.into(),
+            restored: seen.into(),
             ..Entry::default()
         };
         self.jobs.insert(&key, entry);

@@ -38,7 +38,7 @@ impl Outcome {
         let job = entry.job.as_ref()?;
         let cause = entry.view.as_ref().and_then(JobView::root_cause);
         let result = match job.phase() {
-            JobPhase::Failed => RunOutcome::Failed(cause),
+            JobPhase::Failed => RunOutcome::Failed(cause.map(Box::new)),
             JobPhase::Succeeded => RunOutcome::Succeeded,
             JobPhase::Waiting | JobPhase::Suspended | JobPhase::Missing => return None,
         };
@@ -105,10 +105,10 @@ impl Index {
     /// As [`Self::give`], of a Job that is no longer there to have its cause counted later.
     fn give_late(&mut self, key: &JobKey, ended: Timestamp, outcome: &Outcome) {
         self.give(key, ended, outcome);
-        if let RunOutcome::Failed(Some(cause)) = outcome.result
+        if let RunOutcome::Failed(Some(cause)) = &outcome.result
             && ended >= self.settings.started
         {
-            self.add_cause(key, &outcome.spec, cause, Some(ended));
+            self.add_cause(key, &outcome.spec, **cause, Some(ended));
         }
     }
 
@@ -121,7 +121,7 @@ impl Index {
             let owner = self.owner(owner);
             owner.note(task, failed, outcome.started, ended, fresh);
             if is_cron {
-                owner.runs.note(ended, outcome.result);
+                owner.runs.note(ended, outcome.result.clone());
             }
         }
     }

@@ -35,15 +35,15 @@ impl Index {
             return;
         };
         let Some(job) = &entry.job else { return };
-        let ended = job.ended_seen.or(entry.gone);
-        let signed = entry.trail.as_ref().and_then(|trail| trail.signed);
+        let ended = job.ended_seen.or(entry.gone).get();
+        let signed = entry.trail.as_ref().and_then(|trail| trail.signed.get());
         let due = match (signed, ended) {
             (None, ended) => ended.is_none_or(|ended| since(ended, now) < FRESH),
             (Some(at), None) => since(at, now) >= AGAIN,
             (Some(at), Some(ended)) => at < ended && job.has_just_ended(now),
         };
         // How a Job stands that another process wrote down is not known until it is seen.
-        if !due || entry.restored.is_some() {
+        if !due || entry.restored.is_known() {
             return;
         }
         let logs = entry
@@ -65,7 +65,7 @@ impl Index {
             .collect();
         namespaces.sort_unstable();
         namespaces.dedup();
-        entry.trail().signed = Some(now);
+        entry.trail().signed = now.into();
         self.actions.push(Action::Signatures(SignatureAsk {
             job: key.clone(),
             namespaces,

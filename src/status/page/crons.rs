@@ -34,7 +34,7 @@ pub(super) fn section(out: &mut String, snapshot: &Snapshot, filter: &Filter) {
     rows.sort_by_key(|row| {
         (
             row.health,
-            std::cmp::Reverse(row.owner.runs.all().last().map(|run| run.at)),
+            std::cmp::Reverse(row.owner.runs.all().last().and_then(Run::at)),
         )
     });
     // Writing to a String cannot fail, here and below.
@@ -94,7 +94,7 @@ struct Row<'s> {
 
 impl<'s> Row<'s> {
     fn of(key: &'s OwnerKey, owner: &'s OwnerView, jobs: &'s Jobs<'s>) -> Self {
-        let last = owner.runs.all().last().map(|run| run.outcome);
+        let last = owner.runs.all().last().map(|run| &run.outcome);
         let health = match last {
             _ if owner.runs.flap() => Health::Flapping,
             Some(RunOutcome::Failed(_)) => Health::Failing,
@@ -124,10 +124,10 @@ impl<'s> Row<'s> {
     fn runs(&self) -> impl Iterator<Item = (&'s Run, Option<&'s str>, Option<&'s JobView>)> {
         let jobs = self.jobs;
         self.owner.runs.all().iter().map(move |run| {
-            let job = jobs.iter().copied().find(|job| job.ended() == Some(run.at));
+            let job = jobs.iter().copied().find(|job| job.ended() == run.at());
             let (kept, is_failure) = match &run.outcome {
-                RunOutcome::Failed(cause) => (cause.as_ref(), true),
-                RunOutcome::Missed(cause) => (Some(cause), false),
+                RunOutcome::Failed(cause) => (cause.as_deref(), true),
+                RunOutcome::Missed(cause) => (Some(&**cause), false),
                 RunOutcome::Succeeded => (None, false),
             };
             let known = job.filter(|_| is_failure).and_then(cause);
@@ -161,10 +161,10 @@ impl<'s> Row<'s> {
                 RunOutcome::Missed(_) => ("none", "–", "never came"),
             };
             if let Some(cause) = cause {
-                last = Some((cause, word, run.at));
+                last = run.at().map(|at| (cause, word, at));
             }
             let because = cause.map_or_else(String::new, |cause| format!(": {cause}"));
-            let tip = format!("{word}, {}{because}", seconds(run.at));
+            let tip = format!("{word}, {}{because}", run.at().map(seconds).unwrap_or_default());
             mark(out, class, sign, &tip, job);
         }
         for job in self.jobs.iter().filter(|job| job.phase == JobPhase::Waiting) {
