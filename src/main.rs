@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-/// A fifth of the time of `lint` goes with the system's allocator (docs/design/performance.md).
+/// Quick for `lint`, and close around what the index holds of very many Jobs (docs/design/performance.md, "Allocators").
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     hookbudget::cli::main()
