@@ -3,6 +3,9 @@
 #![cfg(feature = "server")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 
+#[path = "support/standing.rs"]
+mod standing;
+
 use std::sync::Arc;
 
 use hookbudget::engine::culprit::LISTED;
@@ -10,14 +13,8 @@ use hookbudget::engine::diagnosis::{Diagnosis, RetryAdvice};
 use hookbudget::engine::evidence::{Dependency, ObjectRef};
 use hookbudget::engine::root_cause::RootCause;
 use hookbudget::index::{Action, Change, Index, JobKey, Kind, Settings};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
-
-fn at(seconds: i64) -> Timestamp {
-    let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-    start.checked_add(SignedDuration::from_secs(seconds)).unwrap()
-}
+use standing::{at, raw};
 
 fn empty() -> Index {
     let mut index = Index::new(Settings::new(at(0)));
@@ -28,7 +25,7 @@ fn empty() -> Index {
 }
 
 fn apply(index: &mut Index, kind: Kind, object: &Value, second: i64) {
-    let object = RawValue::from_string(object.to_string()).unwrap();
+    let object = raw(object);
     index.change(Change::Apply { kind, object }, at(second));
 }
 

@@ -6,6 +6,8 @@
 
 #[path = "support/api.rs"]
 mod api;
+#[path = "support/standing.rs"]
+mod standing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,34 +20,15 @@ use hookbudget::index::{Change, Clock, Handle, Kind, LogKey, LogLine, Scope, Set
 use hookbudget::metrics::{Exposition, Format};
 use hookbudget::shutdown::Shutdown;
 use hookbudget::status;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use standing::{apply, at, served};
 use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
-/// Seconds after the beginning of every test.
-fn at(seconds: i64) -> Timestamp {
-    let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-    start.checked_add(SignedDuration::from_secs(seconds)).unwrap()
-}
-
 fn empty() -> Handle {
     Handle::new(Settings::new(at(0)), Clock::standing_at(at(0)))
-}
-
-/// An index whose lists are all complete and empty.
-fn synced() -> Handle {
-    let index = empty();
-    for kind in Kind::ALL {
-        let _ = index.take_in([Change::Begin(kind), Change::End(kind)]);
-    }
-    index
-}
-
-fn apply(index: &Handle, kind: Kind, object: &Value) {
-    let object = RawValue::from_string(object.to_string()).unwrap();
-    let _ = index.take_in([Change::Apply { kind, object }]);
 }
 
 /// Samples of an exposition, held to what Prometheus takes: names, escapes, numbers, each series once.
@@ -143,7 +126,7 @@ fn look_at(index: &Handle, seconds: &[i64]) {
 
 #[test]
 fn objects_without_status_and_fields_are_taken_in_and_wrong_ones_counted() {
-    let index = synced();
+    let index = served();
     let statuses = [
         Value::Null,
         json!({}),
@@ -194,7 +177,7 @@ fn times_of_another_century_and_clocks_that_run_back_give_no_nonsense() {
         "soon",
         "",
     ];
-    let index = synced();
+    let index = served();
     for (number, time) in times.iter().enumerate() {
         for (suffix, status) in [
             ("r", json!({"startTime": time, "active": 1})),
@@ -253,7 +236,7 @@ fn times_of_another_century_and_clocks_that_run_back_give_no_nonsense() {
 
 #[test]
 fn a_job_that_was_failed_by_a_clock_ahead_is_still_counted_once() {
-    let index = synced();
+    let index = served();
     apply(
         &index,
         Kind::Job,
@@ -280,7 +263,7 @@ const STEERING: [&str; 6] = [
 
 #[tokio::test]
 async fn what_programs_print_is_text_and_steers_neither_terminal_nor_browser() {
-    let index = synced();
+    let index = served();
     for (number, text) in STEERING.iter().enumerate() {
         let name = format!("j{number}");
         let mut object = job(&name, &spec(), &failed(&at(5).to_string()));
@@ -359,7 +342,7 @@ fn strings(value: &Value) -> Vec<&str> {
 
 #[test]
 fn free_text_in_a_label_is_escaped_and_of_limited_length() {
-    let index = synced();
+    let index = served();
     let long = "\\\"\n".repeat(50_000);
     let mut object = job(
         "quotes\"back\\slash",
@@ -396,7 +379,7 @@ fn free_text_in_a_label_is_escaped_and_of_limited_length() {
 
 #[test]
 fn a_message_of_a_megabyte_is_cut() {
-    let index = synced();
+    let index = served();
     apply(&index, Kind::Job, &job("a", &spec(), &failed(&at(5).to_string())));
     let long = "é".repeat(1 << 19);
     for number in 0..64 {

@@ -6,6 +6,8 @@
 mod api;
 #[path = "support/exporter.rs"]
 mod exporter;
+#[path = "support/standing.rs"]
+mod standing;
 mod support;
 
 use std::fs;
@@ -17,14 +19,8 @@ use exporter::Exporter;
 use hookbudget::cli::policy::read_text;
 use hookbudget::engine::Seconds;
 use hookbudget::index::{Change, Index, Kind, LogKey, LogLine, Settings};
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-
-/// Seconds after the beginning of every test.
-fn at(seconds: i64) -> Timestamp {
-    let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-    start.checked_add(SignedDuration::from_secs(seconds)).unwrap()
-}
+use standing::at;
 
 fn job(name: &str, status: &Value) -> Value {
     json!({"metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}"), "generation": 1, "resourceVersion": "5",

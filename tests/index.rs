@@ -2,6 +2,9 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 #![cfg(feature = "server")]
 
+#[path = "support/standing.rs"]
+mod standing;
+
 use std::sync::Arc;
 
 use hookbudget::engine::Seconds;
@@ -9,30 +12,9 @@ use hookbudget::engine::budget::Clock as JobClock;
 use hookbudget::engine::diagnosis::{JobPhase, Trigger};
 use hookbudget::engine::root_cause::RootCause;
 use hookbudget::index::{Action, Change, Index, JobView, Kind, LogKey, LogLine, OwnerView, Settings};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::value::RawValue;
+use jiff::Timestamp;
 use serde_json::{Value, json};
-
-/// Seconds after the beginning of every test.
-fn at(seconds: i64) -> Timestamp {
-    let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-    start.checked_add(SignedDuration::from_secs(seconds)).unwrap()
-}
-
-fn raw(value: &Value) -> Box<RawValue> {
-    RawValue::from_string(value.to_string()).unwrap()
-}
-
-/// An index whose lists are all complete and empty.
-fn synced() -> Index {
-    let mut index = Index::new(Settings::new(at(0)));
-    for kind in Kind::ALL {
-        index.reset(kind, &[], at(0));
-    }
-    index.settle(at(0));
-    assert!(index.is_synced());
-    index
-}
+use standing::{at, raw, synced};
 
 /// A hook Job that started at second 0.
 fn job(name: &str, status: &Value) -> Value {

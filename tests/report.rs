@@ -2,6 +2,8 @@
 #![cfg(feature = "server")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 
+#[path = "support/standing.rs"]
+mod standing;
 mod support;
 
 use hookbudget::engine::Seconds;
@@ -9,26 +11,17 @@ use hookbudget::engine::evidence::{Dependency, Evidence, ObjectRef};
 use hookbudget::engine::root_cause::RootCause;
 use hookbudget::index::{Action, Change, Index, JobKey, Kind, LogKey, LogLine, Settings};
 use hookbudget::report::{MOST_BYTES, crd, object};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use standing::{at, raw};
 use support::root;
-
-fn at(seconds: i64) -> Timestamp {
-    let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-    start.checked_add(SignedDuration::from_secs(seconds)).unwrap()
-}
 
 fn empty() -> Index {
     Index::new(Settings::new(at(0)))
 }
 
 fn list(index: &mut Index, kind: Kind, objects: &[Value], second: i64) {
-    let raw: Vec<_> = objects
-        .iter()
-        .map(|object| RawValue::from_string(object.to_string()).unwrap())
-        .collect();
-    index.reset(kind, &raw, at(second));
+    let objects: Vec<_> = objects.iter().map(raw).collect();
+    index.reset(kind, &objects, at(second));
 }
 
 fn list_all(index: &mut Index, jobs: &[Value], second: i64) {

@@ -3,34 +3,17 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 #![cfg(feature = "server")]
 
+#[path = "support/standing.rs"]
+mod standing;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hookbudget::index::{Change, Clock, Handle, Kind, Settings};
 use hookbudget::status::{self, Filter};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
+use standing::{apply, at, raw, served};
 use tower::ServiceExt as _;
-
-/// Seconds after the beginning of every test.
-fn at(seconds: i64) -> Timestamp {
-    let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-    start.checked_add(SignedDuration::from_secs(seconds)).unwrap()
-}
-
-/// An index whose lists are all complete and empty.
-fn synced() -> Handle {
-    let index = Handle::new(Settings::new(at(0)), Clock::standing_at(at(0)));
-    for kind in Kind::ALL {
-        let _ = index.take_in([Change::Begin(kind), Change::End(kind)]);
-    }
-    index
-}
-
-fn apply(index: &Handle, kind: Kind, object: &Value) {
-    let object = RawValue::from_string(object.to_string()).unwrap();
-    let _ = index.take_in([Change::Apply { kind, object }]);
-}
 
 /// A run of a `CronJob`, which starts at a second and has ended ten later, or goes on.
 fn run(cron: &str, second: i64, end: Option<&str>) -> Value {
@@ -83,7 +66,7 @@ fn in_order(page: &str, parts: &[&str]) {
 
 #[test]
 fn the_history_of_a_cron_job_outlives_its_jobs() {
-    let index = synced();
+    let index = served();
     apply(
         &index,
         Kind::CronJob,
@@ -99,7 +82,7 @@ fn the_history_of_a_cron_job_outlives_its_jobs() {
         index.clock().set(at(second + 11));
         apply(&index, Kind::Job, &job);
         if second < 300 {
-            let object = RawValue::from_string(job.to_string()).unwrap();
+            let object = raw(&job);
             let _ = index.take_in([Change::Delete {
                 kind: Kind::Job,
                 object,
@@ -149,7 +132,7 @@ fn the_history_of_a_cron_job_outlives_its_jobs() {
 
 #[test]
 fn a_failed_run_after_which_another_has_succeeded_needs_nobody() {
-    let index = synced();
+    let index = served();
     for (second, end) in [(100, "Failed"), (200, "Complete"), (300, "Failed")] {
         index.clock().set(at(second + 11));
         apply(&index, Kind::Job, &run("backup", second, Some(end)));
@@ -173,7 +156,7 @@ fn a_failed_run_after_which_another_has_succeeded_needs_nobody() {
 
 #[test]
 fn ten_thousand_jobs_do_not_make_an_endless_page() {
-    let index = synced();
+    let index = served();
     for number in 0..10_000 {
         let end = match number % 4 {
             0 => Some("Failed"),
@@ -221,7 +204,7 @@ fn what_is_not_known_is_told_before_everything_else() {
             "No Job is waiting",
         ],
     );
-    let index = synced();
+    let index = served();
     let calm = page(&index, &[]);
     assert!(!calm.contains("class=\"note"), "{calm}");
     let _ = index.take_in([
@@ -298,7 +281,7 @@ async fn it_is_ready_without_a_list_that_does_not_come() {
         assert_eq!((status, body), expected, "{missing:?} {says:?} {seconds}");
     }
     // A kind that the cluster has from now on, and that cannot be listed.
-    let index = synced();
+    let index = served();
     let kind = Kind::HelmRelease;
     let _ = index.take_in([
         Change::Absent(kind),
@@ -313,7 +296,7 @@ async fn it_is_ready_without_a_list_that_does_not_come() {
 
 #[tokio::test]
 async fn an_address_has_no_empty_fields_and_a_strange_one_no_error() {
-    let index = synced();
+    let index = served();
     let (status, headers, _) = get(&index, "/?text=&namespace=a%26b&cause=&new=1").await;
     assert_eq!(
         (status, headers["location"].to_str().unwrap()),
@@ -338,7 +321,7 @@ async fn an_address_has_no_empty_fields_and_a_strange_one_no_error() {
 
 #[tokio::test]
 async fn the_json_is_that_of_diagnose_and_can_be_filtered() {
-    let index = synced();
+    let index = served();
     for (second, end) in [(1, Some("Failed")), (2, None)] {
         apply(&index, Kind::Job, &run("backup", second, end));
     }

@@ -2,25 +2,12 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 #![cfg(feature = "server")]
 
+#[path = "support/standing.rs"]
+mod standing;
+
 use hookbudget::index::{Index, JobKey, JobView, Kind, Settings};
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-
-/// Seconds after the beginning of every test.
-fn at(seconds: i64) -> Timestamp {
-    let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-    start.checked_add(SignedDuration::from_secs(seconds)).unwrap()
-}
-
-/// An index whose lists are all complete and empty.
-fn synced() -> Index {
-    let mut index = Index::new(Settings::new(at(0)));
-    for kind in Kind::ALL {
-        index.reset(kind, &[], at(0));
-    }
-    index.settle(at(0));
-    index
-}
+use standing::{at, synced};
 
 fn apply(index: &mut Index, kind: Kind, object: &Value, second: i64) {
     index.apply(kind, &object.to_string(), at(second));

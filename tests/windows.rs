@@ -3,34 +3,21 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // helpers of tests
 #![cfg(feature = "server")]
 
+#[path = "support/standing.rs"]
+mod standing;
+
 use std::sync::Arc;
 
 use hookbudget::engine::evidence::{Dependency, SignatureHit};
 use hookbudget::engine::policy::Policy;
 use hookbudget::engine::root_cause::RootCause;
 use hookbudget::index::{Change, Clock, Handle, Index, JobKey, JobView, Kind, Settings};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
-
-/// Seconds after the beginning of every test.
-fn at(seconds: i64) -> Timestamp {
-    let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-    start.checked_add(SignedDuration::from_secs(seconds)).unwrap()
-}
+use standing::{at, raw, synced};
 
 /// When the Jobs fail, and when the time is over that the policy gives what they call.
 const FAILED: i64 = 300;
 const OVER: i64 = 600;
-
-fn index() -> Index {
-    let mut index = Index::new(Settings::new(at(0)));
-    for kind in Kind::ALL {
-        index.reset(kind, &[], at(0));
-    }
-    index.settle(at(0));
-    index
-}
 
 fn failed(second: i64) -> Value {
     json!({"startTime": at(0).to_string(), "failed": 1, "conditions": [{"type": "Failed", "status": "True",
@@ -101,7 +88,7 @@ const REAL: [&str; 3] = ["dependency_slow_start", "real", "warning"];
 
 #[test]
 fn a_failure_is_real_once_the_time_is_over() {
-    let mut index = index();
+    let mut index = synced();
     fails(&mut index, "sync-1");
     assert_eq!(told(&index, "sync-1"), TRANSIENT);
     let before = view(&index, "sync-1");
@@ -131,7 +118,7 @@ fn a_failure_is_real_once_the_time_is_over() {
 
 #[test]
 fn who_has_succeeded_since_is_left_alone() {
-    let mut index = index();
+    let mut index = synced();
     fails(&mut index, "sync-1");
     apply(&mut index, &job("sync-2", &succeeded(400)), 400);
     apply(&mut index, &job("sync-3", &failed(500)), 500);
@@ -150,7 +137,7 @@ fn who_has_succeeded_since_is_left_alone() {
 
 #[test]
 fn a_job_that_is_gone_stays_what_it_was() {
-    let mut index = index();
+    let mut index = synced();
     for name in ["sync-1", "sync-2"] {
         fails(&mut index, name);
     }
@@ -176,11 +163,7 @@ fn what_failed_long_ago_is_real_from_the_start() {
     index.change(starting("sync-1"), at(5001));
     index.settle(at(5001));
     assert_eq!(told(&index, "sync-1"), TRANSIENT, "a later run may be on its way");
-    index.reset(
-        Kind::Job,
-        &[RawValue::from_string(job("sync-1", &failed(FAILED)).to_string()).unwrap()],
-        at(5002),
-    );
+    index.reset(Kind::Job, &[raw(&job("sync-1", &failed(FAILED)))], at(5002));
     index.settle(at(5002));
     assert_eq!(told(&index, "sync-1"), REAL);
 }
@@ -188,7 +171,7 @@ fn what_failed_long_ago_is_real_from_the_start() {
 /// What a process that begins at this second knows, once it has read back what was written down of a failure, and has
 /// listed these Jobs.
 fn restarted(second: i64, jobs: &[Value]) -> Index {
-    let mut old = index();
+    let mut old = synced();
     fails(&mut old, "sync-1");
     let evidence = old.evidence(&JobKey::new("shop", "sync-1")).unwrap();
     let written = serde_json::to_string(&evidence).unwrap();
@@ -206,10 +189,7 @@ fn restarted(second: i64, jobs: &[Value]) -> Index {
     );
     for kind in Kind::ALL {
         let jobs = if kind == Kind::Job { jobs } else { &[] };
-        let raw = jobs
-            .iter()
-            .map(|job| RawValue::from_string(job.to_string()).unwrap());
-        index.reset(kind, &raw.collect::<Vec<_>>(), at(second));
+        index.reset(kind, &jobs.iter().map(raw).collect::<Vec<_>>(), at(second));
         index.settle(at(second));
     }
     index
