@@ -189,14 +189,10 @@ impl Index {
         let until = diagnosis.as_ref().and_then(|found| found.transient_until);
         // As of a moment before that, it stays transient.
         let until = until.filter(|until| !entry.counted || *until > now);
-        let within = match entry
-            .job
-            .as_ref()
-            .and_then(|job| job.ended_seen.get())
-            .or(entry.gone.get())
-        {
-            Some(_) => AT_THE_END,
-            None => WHILE_WAITING,
+        let within = if job.ended_seen.or(entry.gone).is_known() {
+            AT_THE_END
+        } else {
+            WHILE_WAITING
         };
         let found = diagnosis.map(|found| {
             let reported = self.reported(entry, job, &found);

@@ -34,7 +34,7 @@ pub(super) fn section(out: &mut String, snapshot: &Snapshot, filter: &Filter) {
     rows.sort_by_key(|row| {
         (
             row.health,
-            std::cmp::Reverse(row.owner.runs.all().last().and_then(Run::at)),
+            std::cmp::Reverse(row.owner.runs.all().last().map(Run::at)),
         )
     });
     // Writing to a String cannot fail, here and below.
@@ -124,7 +124,7 @@ impl<'s> Row<'s> {
     fn runs(&self) -> impl Iterator<Item = (&'s Run, Option<&'s str>, Option<&'s JobView>)> {
         let jobs = self.jobs;
         self.owner.runs.all().iter().map(move |run| {
-            let job = jobs.iter().copied().find(|job| job.ended() == run.at());
+            let job = jobs.iter().copied().find(|job| job.ended() == Some(run.at()));
             let (kept, is_failure) = match &run.outcome {
                 RunOutcome::Failed(cause) => (cause.as_deref(), true),
                 RunOutcome::Missed(cause) => (Some(&**cause), false),
@@ -161,10 +161,10 @@ impl<'s> Row<'s> {
                 RunOutcome::Missed(_) => ("none", "–", "never came"),
             };
             if let Some(cause) = cause {
-                last = run.at().map(|at| (cause, word, at));
+                last = Some((cause, word, run.at()));
             }
             let because = cause.map_or_else(String::new, |cause| format!(": {cause}"));
-            let tip = format!("{word}, {}{because}", run.at().map(seconds).unwrap_or_default());
+            let tip = format!("{word}, {}{because}", seconds(run.at()));
             mark(out, class, sign, &tip, job);
         }
         for job in self.jobs.iter().filter(|job| job.phase == JobPhase::Waiting) {
